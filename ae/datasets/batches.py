@@ -1,0 +1,96 @@
+"""Which examples make up each minibatch: the orders in which the articles' code drew them.
+
+An order is a pure function of its seed and the epoch, so a run can begin at any epoch, and both
+styles of a lesson see the same batches.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class NextBatch:
+    """`mnist.train.next_batch` of TensorFlow 1's tutorials.
+
+    The examples are reshuffled at each pass, and a batch that reaches the end of one pass is filled
+    up from the start of the next: every batch is full and nothing is dropped.
+
+    Attributes:
+        num_examples: number of training examples.
+        batch_size: examples a batch.
+        steps_per_epoch: batches that count as one epoch; `num_examples // batch_size` in the articles.
+        seed: seed of the shuffling.
+    """
+
+    num_examples: int
+    batch_size: int
+    steps_per_epoch: int
+    seed: int
+
+    def epoch(self, index: int) -> list[np.ndarray]:
+        """Returns the batches of epoch `index` (from 0), each an array of example numbers."""
+        start = index * self.steps_per_epoch * self.batch_size
+        stop = start + self.steps_per_epoch * self.batch_size
+        passes = range(start // self.num_examples, -(-stop // self.num_examples))
+        stream = np.concatenate([_permutation(self.num_examples, self.seed, p) for p in passes])
+        first = start - passes.start * self.num_examples
+        return list(stream[first : first + stop - start].reshape(-1, self.batch_size))
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """A fresh permutation every epoch, cut into batches, as `Model.fit` does it.
+
+    Attributes:
+        num_examples: number of training examples.
+        batch_size: examples a batch.
+        seed: seed of the shuffling.
+        drop_remainder: whether to leave out the examples that do not fill a last batch.
+    """
+
+    num_examples: int
+    batch_size: int
+    seed: int
+    drop_remainder: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches in an epoch."""
+        full, rest = divmod(self.num_examples, self.batch_size)
+        return full + bool(rest and not self.drop_remainder)
+
+    def epoch(self, index: int) -> list[np.ndarray]:
+        """Returns the batches of epoch `index` (from 0), each an array of example numbers."""
+        order = _permutation(self.num_examples, self.seed, index)
+        cuts = range(0, self.num_examples, self.batch_size)
+        return [order[i : i + self.batch_size] for i in cuts][: self.steps_per_epoch]
+
+
+def feed(order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
+    """Makes the endless stream of batches that `Model.fit` takes.
+
+    Args:
+        order: the order of the examples; fit needs its `steps_per_epoch`.
+        *arrays: input and target, or one array that is both; the first axis counts examples.
+
+    Returns:
+        A dataset of (input, target) pairs, epoch after epoch.
+    """
+    tensors = [tf.convert_to_tensor(a) for a in arrays]
+    inputs, targets = tensors[0], tensors[-1]
+
+    def batches() -> Iterator[np.ndarray]:
+        epoch = 0
+        while True:
+            yield from order.epoch(epoch)
+            epoch += 1
+
+    rows = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec([None], tf.int64))
+    return rows.map(lambda row: (tf.gather(inputs, row), tf.gather(targets, row))).prefetch(2)
+
+
+def _permutation(num_examples: int, seed: int, number: int) -> np.ndarray:
+    return np.random.default_rng([seed, number]).permutation(num_examples)

@@ -1,0 +1,8 @@
+"""The one kind of exception that a user, not a programmer, is meant to read."""
+
+
+class InputError(Exception):
+    """Something the user gave or lacks: one sentence that says what is wrong and what to do.
+
+    `ae.cli` prints the sentence and exits with code 2, without a traceback.
+    """
