@@ -11,8 +11,8 @@ import tempfile
 def _start_tensorflow_quietly() -> None:
     """Imports TensorFlow and lists its devices with the standard error stream set aside.
 
-    Two notices are written before TensorFlow's logging reads its level, so no setting silences them.
-    What was set aside is shown again if the import fails.
+    Two notices are written before TensorFlow's logging reads its level, so no setting silences
+    them. What was set aside is shown again if the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -30,13 +30,15 @@ class RMSpropTF1(keras.optimizers.RMSprop):
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-10, name="rmsprop_tf1", **kwargs):
         super().__init__(learning_rate, rho=rho, epsilon=epsilon, name=name, **kwargs)
 
-    def build(self, variables):
-        """Creates one mean square for each variable and fills it with ones."""
-        if self.built:
-            return
-        super().build(variables)
-        for mean_square in self._velocities:
-            mean_square.assign(ops.ones_like(mean_square))
+    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+        """Creates a slot variable; the mean square, which Keras calls "velocity", holds ones.
+
+        To assign the ones after `build` would do nothing inside `Model.fit`, which builds the
+        optimizer in a scope where assignments are not kept.
+        """
+        if name == "velocity":
+            initializer = "ones"
+        return super().add_variable_from_reference(reference_variable, name, initializer)
 
 
 @keras.saving.register_keras_serializable(package="ae")
@@ -53,9 +55,7 @@ class RMSpropKeras2(keras.optimizers.RMSprop):
         ValueError: if `momentum` or `centered` is set, which Keras 2.2 did not have.
     """
 
-    def __init__(
-        self, learning_rate=0.001, rho=0.9, epsilon=1e-7, name="rmsprop_keras2", **kwargs
-    ):
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, name="rmsprop_keras2", **kwargs):
         if kwargs.get("momentum") or kwargs.get("centered"):
             raise ValueError("RMSprop of Keras 2.2 has neither `momentum` nor `centered`.")
         super().__init__(learning_rate, rho=rho, epsilon=epsilon, name=name, **kwargs)

@@ -21,7 +21,7 @@ class NextBatch:
     Attributes:
         num_examples: number of training examples.
         batch_size: examples a batch.
-        steps_per_epoch: batches that count as one epoch; `num_examples // batch_size` in the articles.
+        steps_per_epoch: batches that count as one epoch.
         seed: seed of the shuffling.
     """
 

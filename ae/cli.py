@@ -1,0 +1,302 @@
+"""The command line that all lessons share, and the run that it starts."""
+
+import argparse
+import dataclasses
+import datetime
+import sys
+import time
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ae import published, records
+from ae.errors import InputError
+from ae.lesson import ONLY_NETWORK, PRESETS, STYLES, VARIANTS, Lesson, Settings, count_parameters
+from ae.training import Run
+
+import keras
+import matplotlib
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a mistake with one sentence instead of its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Reports a mistake in the arguments."""
+        raise InputError(f"{self.prog}: {message} (--help lists the options).")
+
+
+def main(lesson: Lesson, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one lesson as a script and exits.
+
+    Args:
+        lesson: the lesson.
+        arguments: the command line without the program's name; None takes the process's own.
+    """
+    raise SystemExit(guard(lambda: _run_script(lesson, arguments)))
+
+
+def guard(command: Callable[[], None]) -> int:
+    """Runs a command and turns what a user can mend, or did, into a sentence and an exit code."""
+    try:
+        command()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted: this training is not saved.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
+    parser = Parser(
+        prog=lesson.name,
+        description=lesson.doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(parser, default_preset="article")
+    add_settings(parser, lesson)
+    options = parser.parse_args(arguments)
+    if options.from_run is not None:
+        record = redraw(lesson, options)
+    else:
+        record = run(lesson, options, options.out or Path("runs") / lesson.name)
+    print(table([record]))
+    print(f"Figures: {Path(record['folder']) / 'figures'}")
+    if options.show:
+        matplotlib.pyplot.show()
+
+
+def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
+    """Adds the options that every lesson takes."""
+    add = parser.add_argument
+    add("--style", choices=(*STYLES, "both"), default="both", help="default: both")
+    add("--preset", choices=PRESETS, default=default_preset, help=f"default: {default_preset}")
+    add("--variant", choices=VARIANTS, help="as published (default), or with the errata applied")
+    add("--epochs", type=_positive(int), help="epochs to train for")
+    add("--batch-size", type=_positive(int), help="examples in a minibatch")
+    add("--learning-rate", type=_positive(float), help="the optimizer's step size")
+    add("--seed", type=_natural, help="seed of weights, shuffling and noise; default: 0")
+    add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
+    add("--out", type=Path, help="folder for record, figures and networks; default: runs/NAME")
+    add("--from", dest="from_run", type=Path, metavar="RUN", help="redraw the figures of a run")
+    add("--show", action="store_true", help="show the figures in windows too")
+    add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
+    add("--mixed-precision", action="store_true", default=None,
+        help="compute the Keras network in bfloat16")  # fmt: skip
+    add("--xla", dest="jit_compile", action=argparse.BooleanOptionalAction,
+        help="compile the training steps with XLA; default: the lesson's choice")  # fmt: skip
+
+
+def add_settings(parser: argparse.ArgumentParser, lesson: Lesson) -> None:
+    """Adds the options that a lesson declares in its settings."""
+    kind = type(lesson.presets["article"])
+    types = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if "help" not in field.metadata:
+            continue
+        flag, about = "--" + field.name.replace("_", "-"), field.metadata["help"]
+        if types[field.name] is bool:
+            parser.add_argument(flag, action="store_true", default=None, help=about)
+        else:
+            parser.add_argument(flag, choices=field.metadata["choices"], help=about)
+
+
+def choose_settings(lesson: Lesson, options: argparse.Namespace) -> Settings:
+    """Takes a preset's settings and puts in their place what the user chose."""
+    preset = lesson.presets[options.preset]
+    chosen = {**vars(options), "num_epochs": options.epochs}
+    names = [field.name for field in dataclasses.fields(preset)]
+    return dataclasses.replace(
+        preset, **{name: chosen[name] for name in names if chosen.get(name) is not None}
+    )
+
+
+def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Trains a lesson's networks, draws their figures and writes the record.
+
+    Args:
+        lesson: the lesson.
+        options: what `add_options` and `add_settings` parsed.
+        folder: where everything goes.
+
+    Returns:
+        The record, as `record.json` in the folder holds it.
+
+    Raises:
+        InputError: if the data or the folder cannot be used, or a loss stops being a number.
+    """
+    if not options.show:
+        matplotlib.use("Agg")
+    settings = choose_settings(lesson, options)
+    _check_folder(folder)
+    data = lesson.load(settings, options.data_dir)
+    record: dict[str, Any] = {
+        "lesson": lesson.name,
+        "preset": options.preset,
+        "settings": dataclasses.asdict(settings),
+        "data": data.provenance._asdict(),
+        **records.environment(),
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "measure": lesson.measure,
+        "trainings": [],
+    }
+    for network_name, style in _chosen(lesson, options.style):
+        network = _build(lesson, network_name, style, settings)
+        label = _label(lesson, network_name, style)
+        log_dir = folder / "tensorboard" / label.replace(" ", "-") if options.tensorboard else None
+        training = Run(f"{lesson.name} {label}", settings.num_epochs, lesson.epoch_line, log_dir)
+        started = time.perf_counter()
+        lesson.networks[network_name][style].train(network, data, settings, training)
+        seconds = time.perf_counter() - started
+        saved = records.save_network(network, folder / "networks", label.replace(" ", "-"))
+        report = _draw(lesson, network, label, data, settings, folder, options.show)
+        record["trainings"].append(
+            {
+                "network": network_name,
+                "style": style,
+                "parameters": count_parameters(network),
+                "seconds": seconds,
+                "published": _published(lesson, network_name, len(training.history)),
+                "history": training.history,
+                "results": report.results,
+                "saved": saved.relative_to(folder),
+                "figures": [path.relative_to(folder) for path in report.figures],
+            }
+        )
+        keras.backend.clear_session()
+    records.write_record(folder, record)
+    return {**records.read_record(folder), "folder": folder}
+
+
+def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
+    """Draws the figures of an earlier run again, from its saved networks."""
+    if not options.show:
+        matplotlib.use("Agg")
+    folder = options.from_run
+    record = records.read_record(folder)
+    if record["lesson"] != lesson.name:
+        raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
+    kind = type(lesson.presets["article"])
+    asked = {
+        field.name: vars(options)[field.name]
+        for field in dataclasses.fields(kind)
+        if "help" in field.metadata and vars(options)[field.name] is not None
+    }
+    settings = kind(**{**record["settings"], **asked})
+    out = options.out or folder
+    _check_folder(out)
+    data = lesson.load(settings, options.data_dir)
+    for training in record["trainings"]:
+        network_name, style = training["network"], training["style"]
+        if options.style not in (style, "both"):
+            continue
+        network = _build(lesson, network_name, style, settings)
+        records.load_weights(network, folder / training["saved"])
+        label = _label(lesson, network_name, style)
+        _draw(lesson, network, label, data, settings, out, options.show)
+    return {**record, "folder": out}
+
+
+def table(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Lays out the records of runs: lesson, style, epochs, time, loss, published loss."""
+    rows = [("lesson", "style", "epochs", "time", "loss", "published")]
+    for record in runs:
+        for training in record["trainings"]:
+            name, network = record["lesson"], training["network"]
+            history, printed = training["history"], training["published"]
+            rows.append(
+                (
+                    name if network == ONLY_NETWORK else f"{name} {network}",
+                    training["style"],
+                    str(len(history)),
+                    f"{training['seconds']:.1f} s",
+                    f"{history[-1][record['measure']]:.4f}",
+                    " or ".join(f"{loss:.4f}" for loss in printed["losses"])
+                    + f" at epoch {printed['epoch']}"
+                    if printed
+                    else "no number",
+                )
+            )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
+    return "\n".join([*lines, *notices])
+
+
+def _published(lesson: Lesson, network: str, num_epochs: int) -> dict[str, Any] | None:
+    """Looks up what was published for the epoch that a run ended with, or the last before it."""
+    columns = lesson.published.get(network)
+    if not columns:
+        return None
+    curve = published.curve(lesson.name)
+    row = min(num_epochs, len(curve["epoch"])) - 1
+    return {"epoch": int(curve["epoch"][row]), "losses": [curve[c][row] for c in columns]}
+
+
+def _chosen(lesson: Lesson, style: str) -> list[tuple[str, str]]:
+    return [
+        (network, s)
+        for network, styles in lesson.networks.items()
+        for s in styles
+        if style in (s, "both")
+    ]
+
+
+def _build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
+    keras.utils.set_random_seed(settings.seed)
+    mixed = settings.mixed_precision and style == "keras"
+    if settings.mixed_precision and not mixed:
+        print(f"{lesson.name}: the low-level style computes in float32.", file=sys.stderr)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
+    try:
+        return lesson.networks[network][style].build(settings)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def _draw(lesson, network, label, data, settings, folder, show) -> records.Report:
+    prefix = label.replace(" ", "-") + "-"
+    report = records.Report(folder / "figures", prefix, data.provenance.notice, show)
+    lesson.draw(network, data, settings, report)
+    return report
+
+
+def _label(lesson: Lesson, network: str, style: str) -> str:
+    return style if len(lesson.networks) == 1 else f"{network} {style}"
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--out {folder}: this folder cannot be made or used ({error.strerror})."
+        ) from error
+
+
+def _positive(kind: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            noun = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"must be a {noun} above zero, not '{text}'")
+        return value
+
+    return parse
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be a whole number below 2147483648, not '{text}'")
+    return int(text)

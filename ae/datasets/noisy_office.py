@@ -1,0 +1,209 @@
+"""Where the files of NoisyOffice lie: in Kaggle's folders, in UCI's folders, or in UCI's zip file.
+
+Kaggle numbers the pages from 1 to 216; UCI's names say what they are: FontABC_NoiseD_EE.png has the
+clean original FontABC_Clean_EE.png. UCI has several clean versions of one name (binary, double
+resolution), so that a page may have several candidates.
+"""
+
+import io
+import shutil
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from ae.errors import InputError
+
+import pooch
+
+URL = "https://archive.ics.uci.edu/static/public/318/noisyoffice.zip"
+NUM_PAGES = 216
+NOISES = {"c": "coffee", "f": "folded", "p": "footprints", "w": "wrinkled"}
+FOLDERS = {"dirty_documents", "noisyoffice", "simulatednoisyoffice"}
+MAX_MEMBER_BYTES = 100_000_000
+MAX_INNER_ZIP_BYTES = 2_000_000_000
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what damaged members raise
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A file that may hold a page.
+
+    Attributes:
+        name: The last part of its path.
+        label: What messages call it.
+        open: Opens it for reading bytes.
+    """
+
+    name: str
+    label: str
+    open: Callable[[], BinaryIO]
+
+
+# The candidates for ("dirty" or "clean", index), index being Kaggle's number less one.
+Candidates = dict[tuple[str, int], list[PageFile]]
+
+
+def describe_page(index: int) -> dict[str, str]:
+    """Says what the data set says of the page whose Kaggle number is `index` + 1.
+
+    Args:
+        index: From 0; from 216 on the descriptions repeat.
+
+    Returns:
+        The `size`, `font`, `emphasis`, `noise` and `partition` of `ae.datasets.documents.Page`.
+    """
+    index %= NUM_PAGES
+    return {
+        "size": "fLn"[index // 72],
+        "font": "rst"[index % 72 // 24],
+        "emphasis": "em"[index % 24 // 12],
+        "noise": NOISES["cfpw"[index % 12 // 3]],
+        "partition": ("TE", "TR", "VA")[index % 3],
+    }
+
+
+def page_names(size: str, font: str, emphasis: str, noise: str, partition: str) -> dict[str, str]:
+    """Names a page and its original as UCI does.
+
+    Args:
+        size: "f", "L" or "n".
+        font: "r", "s" or "t".
+        emphasis: "e" or "m".
+        noise: One of the values of `NOISES`.
+        partition: "TR", "VA" or "TE".
+
+    Returns:
+        File names under the keys "dirty" and "clean".
+    """
+    letter = next(letter for letter, word in NOISES.items() if word == noise)
+    return {
+        "dirty": f"Font{size}{font}{emphasis}_Noise{letter}_{partition}.png",
+        "clean": f"Font{size}{font}{emphasis}_Clean_{partition}.png",
+    }
+
+
+def kaggle_files(folder: Path) -> Candidates | None:
+    """Finds the pages in Kaggle's three folders.
+
+    Args:
+        folder: What should hold train, train_cleaned and test.
+
+    Returns:
+        One candidate a page, whether it exists or not, or None if the folder is of another kind.
+    """
+    if not (folder / "train_cleaned").exists() and not (folder / "train" / "2.png").exists():
+        return None
+    candidates = {}
+    for index in range(NUM_PAGES):
+        places = {"dirty": folder / "train", "clean": folder / "train_cleaned"}
+        if describe_page(index)["partition"] == "TE":
+            places = {"dirty": folder / "test"}
+        for kind, place in places.items():
+            path = place / f"{index + 1}.png"
+            candidates[kind, index] = [PageFile(path.name, str(path), partial(path.open, "rb"))]
+    return candidates
+
+
+def uci_files(folder: Path) -> Candidates | None:
+    """Finds the pages by UCI's names anywhere below a folder called after the data set.
+
+    Args:
+        folder: Such a folder, or one that holds such folders.
+
+    Returns:
+        The candidates of each page, or None if there is no such folder or page.
+    """
+    roots = [folder] if folder.name.lower() in FOLDERS else []
+    if not roots and folder.is_dir():
+        roots = [child for child in folder.iterdir() if child.name.lower() in FOLDERS]
+    paths = sorted(path for root in roots for path in root.rglob("Font*_*_*.png"))
+    files = [PageFile(path.name, str(path), partial(path.open, "rb")) for path in paths]
+    return _by_page(files) if files else None
+
+
+@contextmanager
+def zip_files(path: Path) -> Iterator[Candidates]:
+    """Opens UCI's zip file, or the zip file inside it, whose members are read in memory only.
+
+    Args:
+        path: The zip file.
+
+    Yields:
+        The candidates of each page, to be opened before the context ends.
+
+    Raises:
+        InputError: It is no zip file.
+    """
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            members = [(archive, info) for info in archive.infolist()]
+            inner = [info for info in archive.infolist() if info.filename.lower().endswith(".zip")]
+            if inner and inner[0].file_size <= MAX_INNER_ZIP_BYTES:
+                copy = stack.enter_context(tempfile.TemporaryFile())
+                with archive.open(inner[0]) as file:
+                    shutil.copyfileobj(file, copy)
+                inner_archive = zipfile.ZipFile(copy)
+                members += [(inner_archive, info) for info in inner_archive.infolist()]
+        except (OSError, *ZIP_ERRORS) as error:
+            raise InputError(
+                f"{path} cannot be read as a zip file ({error}); delete it and fetch {URL} again."
+            ) from error
+        yield _by_page(
+            PageFile(
+                info.filename.rpartition("/")[2],
+                f"{info.filename} in {path}",
+                partial(_open_member, owner, info),
+            )
+            for owner, info in members
+        )
+
+
+def fetch_zip(path: Path) -> None:
+    """Downloads UCI's zip file, about 426 MB, for which no checksum is published.
+
+    Args:
+        path: Where to; it appears when complete.
+
+    Raises:
+        OSError: The host cannot be reached or the file cannot be written.
+        ValueError: The host answers otherwise than expected.
+    """
+    pooch.retrieve(
+        URL,
+        known_hash=None,
+        fname=path.name,
+        path=path.parent,
+        downloader=pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60),
+    )
+
+
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    if info.file_size > MAX_MEMBER_BYTES:
+        raise OSError(f"it unpacks to {info.file_size:,} bytes")
+    try:
+        return io.BytesIO(archive.read(info))
+    except ZIP_ERRORS as error:
+        raise OSError(str(error)) from error
+
+
+def _by_page(files: Iterable[PageFile]) -> Candidates:
+    """Sorts files under the pages they are named after, those at other resolutions last."""
+    by_name = {}
+    for file in files:
+        by_name.setdefault(file.name, []).append(file)
+    candidates = {}
+    for index in range(NUM_PAGES):
+        for kind, name in page_names(**describe_page(index)).items():
+            found = by_name.get(name, [])
+            candidates[kind, index] = sorted(
+                found, key=lambda file: "double" in file.label or "binary" in file.label
+            )
+    return candidates

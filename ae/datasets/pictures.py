@@ -1,0 +1,146 @@
+"""Grey pictures read and written: whatever the file format, a (height, width) uint8 array."""
+
+import os
+import threading
+import uuid
+from pathlib import Path
+from typing import BinaryIO
+
+from ae.errors import InputError
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MAX_MEGAPIXELS = 200
+FORMATS = {
+    "": "PNG",
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+}
+
+_pillow_limit = threading.Lock()
+
+
+def read_grey(path: str | os.PathLike) -> np.ndarray:
+    """Reads the first frame of a picture of any kind as grey, transparent parts laid on white.
+
+    Args:
+        path: A file that Pillow can read.
+
+    Returns:
+        uint8 array (height, width), 0 black to 255 white, turned as the camera says it was held.
+
+    Raises:
+        InputError: There is no such file, it is no picture, or it has more than 200 megapixels.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError(f"There is no file {path}; check the name.")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name one picture in it.")
+        if not path.is_file():
+            raise InputError(f"{path} is not an ordinary file; name a picture.")
+        with path.open("rb") as file:
+            return decode_grey(file, str(path))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}); name another."
+        ) from error
+
+
+def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
+    """Decodes the first frame of a picture as grey, transparent parts laid on white.
+
+    Args:
+        file: A seekable binary file at the start of the picture.
+        name: What messages call the picture.
+        max_megapixels: A larger picture is refused before its pixels are decoded.
+
+    Returns:
+        uint8 array (height, width), 0 black to 255 white.
+
+    Raises:
+        InputError: It is no picture, is damaged, is too large, or has values of unknown range.
+    """
+    try:
+        with _open(file) as picture:
+            width, height = picture.size
+            if width * height > max_megapixels * 1e6:
+                raise InputError(
+                    f"{name} has {width} x {height} pixels, more than the "
+                    f"{max_megapixels:g} megapixels allowed; save a smaller copy and name that."
+                )
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode.startswith("I") or picture.mode == "F":
+                return _scale_to_8_bits(np.asarray(picture), name)
+            if picture.has_transparency_data:
+                picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+                paper = Image.new("RGBA", picture.size, "white")
+                picture = Image.alpha_composite(paper, picture)
+            return np.array(picture.convert("RGB").convert("L"))
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file trips them over
+        raise InputError(
+            f"{name} cannot be read as a picture ({error}); replace it by a PNG, TIFF or JPEG file."
+        ) from error
+
+
+def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
+    """Writes a grey picture so that the file is either complete or as it was before.
+
+    Args:
+        path: Where to; .tif, .tiff, .jpg and .jpeg choose the format, .png or no suffix is PNG.
+        pixels: uint8 array (height, width), 0 black to 255 white.
+
+    Raises:
+        InputError: The file cannot be written there or in that format.
+        ValueError: `pixels` is not such an array.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 2:
+        raise ValueError(
+            f"expected (height, width) uint8 pixels, got {pixels.shape} {pixels.dtype}"
+        )
+    path = Path(path).resolve()
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path} ends in {path.suffix}; end it in .png, .tif or .jpg.")
+    options = {"TIFF": {"compression": "tiff_deflate"}, "JPEG": {"quality": 95}}
+    picture_format = FORMATS[path.suffix.lower()]
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not an ordinary file; name a file to write.")
+        picture = Image.fromarray(pixels)
+        picture.save(unfinished, picture_format, **options.get(picture_format, {}))
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}); name another place."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    """Opens a picture without Pillow's own limit of pixels, which warns before it refuses."""
+    with _pillow_limit:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _scale_to_8_bits(values: np.ndarray, name: str) -> np.ndarray:
+    """Maps 16-bit integers, or floating-point numbers from 0 to 1, to 0..255."""
+    white = 1.0 if values.dtype.kind == "f" else 65535.0
+    if not ((values >= 0) & (values <= white)).all():
+        raise InputError(
+            f"{name} has values outside 0 to {white:g}, so black and white are unknown; "
+            "save it with 8 or 16 bits a pixel."
+        )
+    return np.rint(values * (255.0 / white)).astype(np.uint8)

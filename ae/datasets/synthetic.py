@@ -1,0 +1,85 @@
+"""Synthetic dirty documents: pages that our own code sets and dirties, in place of NoisyOffice.
+
+They follow its sizes, faces, counts and statistics; every page has its own paper and its own text,
+so that nothing learned from one page's background can be recalled on another.
+"""
+
+from ae.datasets import dirt
+from ae.datasets.documents import Documents, Page, digest_pages
+from ae.datasets.noisy_office import describe_page
+from ae.datasets.typesetting import typeset_page
+
+import numpy as np
+
+PAPERS = {
+    "coffee": dirt.stain_with_coffee,
+    "folded": dirt.fold,
+    "footprints": dirt.tread,
+    "wrinkled": dirt.wrinkle,
+}
+INK_NOISE = 8  # standard deviation, grey levels
+
+
+def synthetic_documents(seed: int = 0, num_train: int = 144, num_test: int = 72) -> Documents:
+    """Generates dirty documents with the descriptions of the real ones, in the same order.
+
+    Page i depends on the seed and on i alone, so that more pages leave the first ones as they are.
+
+    Args:
+        seed: Not negative.
+        num_train: How many pages of the partitions TR and VA.
+        num_test: How many of the partition TE, whose clean originals are left out.
+
+    Returns:
+        The pages; repeatable to the last bit with the same versions of NumPy, Pillow and SciPy.
+    """
+    train, test = [], []
+    index = 0
+    while len(train) < num_train or len(test) < num_test:
+        is_test = describe_page(index)["partition"] == "TE"
+        pages, wanted = (test, num_test) if is_test else (train, num_train)
+        if len(pages) < wanted:
+            pages.append(_generate_page(seed, index))
+        index += 1
+    return Documents(
+        train=tuple(train),
+        test=tuple(test),
+        source=f"synthetic pages, seed {seed}",
+        synthetic=True,
+        sha256=digest_pages((*train, *test)),
+    )
+
+
+def _generate_page(seed: int, index: int) -> Page:
+    description = describe_page(index)
+    rng = np.random.default_rng([seed, index])
+    noise = description["noise"]
+    typeset = {key: value for key, value in description.items() if key != "noise"}
+    clean = typeset_page(rng, **typeset)
+    paper = PAPERS[noise](rng, *clean.shape)
+    return Page(
+        name=f"synthetic-{index + 1:04}",
+        dirty=print_on(rng, clean, paper, fades=noise in ("folded", "wrinkled")),
+        clean=None if description["partition"] == "TE" else clean,
+        **description,
+    )
+
+
+def print_on(
+    rng: np.random.Generator, clean: np.ndarray, paper: np.ndarray, fades: bool
+) -> np.ndarray:
+    """Prints a page on a sheet, by the composition fitted on NoisyOffice's pages.
+
+    Args:
+        rng: The source of the ink's noise.
+        clean: uint8 array (height, width), ink 0 on 255.
+        paper: float array of that shape, the sheet's brightness from 0 to 255.
+        fades: Whether the ink is paler where the sheet is darker, as in creases.
+
+    Returns:
+        uint8 array (height, width), the dirty page.
+    """
+    c = clean.astype(np.float32) / 255
+    ink = 0.8 * (255 - paper) + 12 if fades else np.float32(15)
+    ink = ink + INK_NOISE * rng.standard_normal(clean.shape, np.float32)
+    return np.clip(np.rint(paper * c + ink * (1 - c)), 0, 255).astype(np.uint8)

@@ -1,0 +1,133 @@
+"""The kinds of figure that the articles draw, on matplotlib."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def canvas(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Tiles images into one.
+
+    Args:
+        images: (rows * columns, height, width), or the same with a last axis of one.
+        rows: images down.
+        columns: images across.
+
+    Returns:
+        (rows * height, columns * width), filled row by row.
+    """
+    height, width = images.shape[1:3]
+    tiles = images.reshape(rows, columns, height, width)
+    return tiles.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+
+
+def canvases(images: np.ndarray, reconstructions: np.ndarray, side: int) -> Figure:
+    """Draws a square canvas of images beside the canvas of their reconstructions.
+
+    Args:
+        images: (side * side, height, width).
+        reconstructions: of the same shape.
+        side: images down and across.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(2 * side, side + 0.3))
+    for axis, title, tiles in zip(
+        axes, ("original", "reconstructed"), (images, reconstructions), strict=True
+    ):
+        axis.imshow(canvas(tiles, side, side), origin="upper", cmap="gray", vmin=0, vmax=1)
+        axis.set_title(title)
+        axis.set_axis_off()
+    return figure
+
+
+def strip(rows: Mapping[str, np.ndarray], cmap: str = "gray", size: float = 1.0) -> Figure:
+    """Draws rows of images under each other, a column for each example.
+
+    Args:
+        rows: images (n, height, width) by the row's title; an empty title is not drawn.
+        cmap: matplotlib's colour map.
+        size: width of an image in inches.
+    """
+    (columns,) = {len(images) for images in rows.values()}
+    height, width = next(iter(rows.values())).shape[1:3]
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=(columns * size, len(rows) * (size * height / width + 0.15)),
+        squeeze=False,
+    )
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=True):
+            axis.imshow(image.reshape(height, width), cmap=cmap, vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+        line[0].set_ylabel(title)
+    return figure
+
+
+def feature_maps(maps: np.ndarray) -> Figure:
+    """Draws the maps of a convolutional code: a row for each channel, a column for each image.
+
+    Args:
+        maps: (n, height, width, channels); each map is scaled to its own range.
+    """
+    n, _, _, channels = maps.shape
+    figure, axes = plt.subplots(channels, n, figsize=(2 * n, 1.25 * channels), squeeze=False)
+    for channel, line in enumerate(axes):
+        for axis, image in zip(line, maps, strict=True):
+            axis.imshow(image[:, :, channel], cmap="gray")
+            axis.set(xticks=[], yticks=[])
+        line[0].set_ylabel(channel, rotation=0, labelpad=10, va="center")
+    return figure
+
+
+def manifold(tiles: np.ndarray, side: int) -> Figure:
+    """Draws a square of decoded codes without gaps, as one picture.
+
+    Args:
+        tiles: (side * side, height, width), row by row.
+        side: tiles down and across.
+    """
+    figure, axis = plt.subplots(figsize=(10, 10))
+    axis.imshow(canvas(tiles, side, side), cmap="Greys_r")
+    return figure
+
+
+def scatter(
+    codes: Mapping[str, np.ndarray], labels: np.ndarray, cmap: str, size: float = 10.0
+) -> Figure:
+    """Draws two-dimensional codes coloured by class, with a colour bar.
+
+    Args:
+        codes: (n, 2) by the panel's title.
+        labels: (n,) class numbers 0 to 9.
+        cmap: matplotlib's colour map.
+        size: height of a panel in inches.
+    """
+    figure, axes = plt.subplots(
+        1, len(codes), figsize=(size * len(codes), size), squeeze=False, layout="constrained"
+    )
+    for axis, (title, points) in zip(axes[0], codes.items(), strict=True):
+        drawn = axis.scatter(
+            points[:, 0], points[:, 1], c=labels, cmap=cmap, s=size, vmin=0, vmax=9
+        )
+        axis.set_title(title)
+    figure.colorbar(drawn, ax=axes[0], ticks=range(10))
+    return figure
+
+
+def curves(lines: Mapping[str, Sequence[float]], x: Sequence[float], **labels: str) -> Figure:
+    """Draws curves over the same abscissa.
+
+    Args:
+        lines: ordinates by the curve's name.
+        x: their abscissa.
+        **labels: what `Axes.set` takes: xlabel, ylabel, xscale, title.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    for name, y in lines.items():
+        axis.plot(x, y, marker="o", label=name)
+    axis.set(**labels)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return figure

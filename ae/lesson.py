@@ -1,0 +1,153 @@
+"""The contract between a lesson and the plumbing: what a lesson declares about itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+STYLES = ("low-level", "keras")
+PRESETS = ("smoke", "quick", "article")
+VARIANTS = ("published", "corrected")
+ONLY_NETWORK = "autoencoder"  # what a lesson with one network calls it
+
+
+def option(default: Any, help: str, choices: tuple | None = None) -> Any:
+    """Declares a settings field that is also an option of the lesson's command line."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every lesson lets a user set; a lesson adds its own constants.
+
+    Attributes:
+        num_epochs: passes over the training data (or what the lesson counts as one).
+        batch_size: examples in a minibatch.
+        learning_rate: the optimizer's step size.
+        num_train: training examples to keep, from the first; None keeps all.
+        num_test: test examples to keep, from the first; None keeps all.
+        seed: seeds weights, shuffling, noise and sampling.
+        variant: "published" does what the article's code did, "corrected" applies the errata.
+        jit_compile: whether XLA compiles the training steps.
+        mixed_precision: whether the Keras network computes in bfloat16.
+    """
+
+    num_epochs: int
+    batch_size: int
+    learning_rate: float
+    num_train: int | None = None
+    num_test: int | None = None
+    seed: int = 0
+    variant: str = "published"
+    jit_compile: bool = False
+    mixed_precision: bool = False
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the errata are applied."""
+        return self.variant == "corrected"
+
+
+class Provenance(NamedTuple):
+    """Where the data came from, as the record states it.
+
+    Attributes:
+        source: one line for people.
+        sha256: digest of the data, or of each of their files.
+        notice: what every figure and table must say of data that are not the article's, or "".
+    """
+
+    source: str
+    sha256: Mapping[str, str] | str
+    notice: str = ""
+
+
+class Style(NamedTuple):
+    """One network in one style.
+
+    Attributes:
+        build: takes the settings, returns the untrained network: a `tf.Module` with `weights`,
+            `encode`, `decode` and `reconstruct`, or a Keras model with sub-models named "encoder"
+            and "decoder".
+        train: takes network, data, settings and an `ae.training.Run`; trains in place.
+    """
+
+    build: Callable
+    train: Callable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """One article, as `ae.cli` runs it.
+
+    Attributes:
+        name: the module's name.
+        doc: the module's docstring; its first line is the lesson's title.
+        presets: settings by preset name.
+        load: takes settings and the user's data folder or None; returns the lesson's data, whose
+            `provenance` says where they came from.
+        networks: styles by network name, which is `ONLY_NETWORK` where there is one.
+        draw: takes a trained network, the data, the settings and an `ae.records.Report`.
+        measure: the history entry that the article printed: "loss" is a mean over the epoch,
+            "last_batch_loss" that of its last minibatch.
+        published: columns of `data/published/NAME.csv` that hold the same measure, by network.
+        epoch_line: formats what the article's code printed after an epoch from number and logs.
+    """
+
+    name: str
+    doc: str
+    presets: Mapping[str, Settings]
+    load: Callable
+    networks: Mapping[str, Mapping[str, Style]]
+    draw: Callable
+    measure: str = "loss"
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    epoch_line: Callable[[int, Mapping[str, float]], str] | None = None
+
+
+class Codec(NamedTuple):
+    """The three functions of a trained autoencoder, on NumPy arrays of any length."""
+
+    encode: Callable
+    decode: Callable
+    reconstruct: Callable
+
+
+def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
+    """Takes the encoder, the decoder and the whole out of a trained network of either style.
+
+    Args:
+        network: what a `Style.build` returned.
+        batch_size: examples computed at a time, which bounds the memory.
+
+    Returns:
+        Functions from an array (n, ...) to an array, or a tuple of arrays, of n rows.
+    """
+    if isinstance(network, keras.Model):
+        parts = (network.get_layer("encoder"), network.get_layer("decoder"), network)
+    else:
+        parts = (network.encode, network.decode, network.reconstruct)
+    return Codec(*(in_batches(part, batch_size) for part in parts))
+
+
+def in_batches(function: Callable, batch_size: int) -> Callable:
+    """Wraps a TensorFlow function so that it takes and returns NumPy arrays of any length."""
+    graph = tf.function(function, reduce_retracing=True)
+
+    def apply(x: np.ndarray) -> Any:
+        if not len(x):
+            raise ValueError("There is nothing to compute: the array has no rows.")
+        parts = [
+            graph(tf.convert_to_tensor(x[i : i + batch_size])) for i in range(0, len(x), batch_size)
+        ]
+        return tf.nest.map_structure(lambda *rows: np.concatenate(rows).astype("float32"), *parts)
+
+    return apply
+
+
+def count_parameters(network: tf.Module | keras.Model) -> int:
+    """Counts the trainable numbers of a network of either style."""
+    return sum(int(np.prod(w.shape)) for w in network.trainable_variables)

@@ -1,0 +1,171 @@
+"""What a run leaves behind: a record in JSON, figures, trained networks."""
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ae.errors import InputError
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+RECORD = "record.json"
+
+
+class Report:
+    """Collects the figures and the measured values of one trained network.
+
+    Args:
+        folder: where the figures go; made when the first one is saved.
+        prefix: what their file names begin with, such as "keras-"; also their window's title.
+        notice: a line to print under every figure, or "".
+        show: whether to keep the figures open, so that `plt.show()` shows them.
+
+    Attributes:
+        figures: paths of the saved figures.
+        results: measured values by name.
+    """
+
+    def __init__(self, folder: Path, prefix: str, notice: str = "", show: bool = False):
+        self._folder, self._prefix, self._notice, self._show = folder, prefix, notice, show
+        self.figures: list[Path] = []
+        self.results: dict[str, Any] = {}
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Saves a figure as `PREFIX NAME.png`, under a temporary name first."""
+        if self._notice:
+            figure.text(0.5, 0.0, self._notice, ha="center", va="bottom", color="tab:red")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._prefix}{name}.png"
+        partial = path.with_suffix(".partial")
+        figure.savefig(partial, format="png", dpi=100, bbox_inches="tight")
+        partial.replace(path)
+        self.figures.append(path)
+        if not self._show:
+            plt.close(figure)
+
+    def result(self, name: str, value: Any) -> None:
+        """Keeps a measured value for the record."""
+        self.results[name] = value
+
+
+def save_network(network: tf.Module | keras.Model, folder: Path, name: str) -> Path:
+    """Saves a trained network: a Keras model as `NAME.keras`, a module as a `tf.train.Checkpoint`.
+
+    Args:
+        network: a network of either style.
+        folder: where it goes; made if it is missing.
+        name: the file's name without its ending.
+
+    Returns:
+        What `load_weights` takes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(network, keras.Model):
+        path, partial = folder / f"{name}.keras", folder / f"{name}.partial.keras"
+        network.save(partial)
+        partial.replace(path)
+        return path
+    prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
+    return Path(prefix)
+
+
+def load_weights(network: tf.Module | keras.Model, path: Path) -> None:
+    """Fills an untrained network with saved weights; nothing in the file is executed.
+
+    Args:
+        network: a network of the style and shape that was saved.
+        path: what `save_network` returned.
+
+    Raises:
+        InputError: if there is no such file, or it holds another network.
+    """
+    try:
+        if isinstance(network, keras.Model):
+            if not path.is_file():
+                raise InputError(f"{path}: there is no such model file.")
+            network.load_weights(path)
+        else:
+            if not Path(f"{path}.index").is_file():
+                raise InputError(f"{path}: there is no such checkpoint.")
+            checkpoint = tf.train.Checkpoint(network=network)
+            checkpoint.read(str(path)).assert_existing_objects_matched()
+    except (ValueError, AssertionError, OSError, KeyError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{path}: this is not a saved network of this lesson and style; "
+            "give a file that a run of the same lesson wrote."
+        ) from error
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
+    """Writes `record.json` into a run's folder, under a temporary name first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECORD
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=folder, prefix=".record", delete=False
+    ) as partial:
+        json.dump(record, partial, indent=1, default=_plain)
+        partial.write("\n")
+    Path(partial.name).replace(path)
+    return path
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Reads the record of a run.
+
+    Raises:
+        InputError: if the folder holds no readable record.
+    """
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["lesson"], record["settings"], record["trainings"]
+    except OSError as error:
+        raise InputError(f"{folder}: there is no run here ({RECORD} cannot be read).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: this is not the record of a run.") from error
+    return record
+
+
+def environment() -> dict[str, Any]:
+    """Describes the software and the machine for a record."""
+    packages = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "imaug", "matplotlib")
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+            for gpu in tf.config.list_physical_devices("GPU")]  # fmt: skip
+    return {
+        "versions": versions,
+        "device": ", ".join(gpus) if gpus else f"{os.cpu_count()} cores, {_processor()}",
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"A record cannot hold {type(value).__name__}.")

@@ -1,0 +1,215 @@
+"""The training loop of both styles: epochs, progress, early stopping, history.
+
+A lesson writes its own gradient step or its own `compile` and `fit`. What is the same in every
+lesson is here: `Run.fit` repeats a low-level step, and `Run.callbacks` lets `Model.fit` report and
+stop in the same way.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ae.datasets.batches import NextBatch, Shuffled
+from ae.errors import InputError
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+
+class Run:
+    """One training of one network in one style.
+
+    Args:
+        label: what the progress bar is headed with.
+        num_epochs: epochs to train for.
+        epoch_line: formats the line printed after an epoch; None prints nothing.
+        log_dir: folder for TensorBoard's event files; None writes none.
+
+    Attributes:
+        history: one dictionary for each finished epoch: `loss`, and where they are computed
+            `val_loss` and `last_batch_loss`, and `seconds`.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        num_epochs: int,
+        epoch_line: Callable[[int, Mapping[str, float]], str] | None = None,
+        log_dir: Path | None = None,
+    ):
+        self.label = label
+        self.num_epochs = num_epochs
+        self.epoch_line = epoch_line
+        self.log_dir = log_dir
+        self.history: list[dict[str, float]] = []
+
+    def fit(
+        self,
+        train_step: Callable,
+        order: NextBatch | Shuffled,
+        *arrays: np.ndarray,
+        test_step: Callable | None = None,
+        validation: tuple[np.ndarray, ...] = (),
+        patience: int | None = None,
+        jit_compile: bool = False,
+    ) -> None:
+        """Repeats `train_step` for all epochs.
+
+        Many steps run in one call of a compiled function over data held in memory, so that
+        Python is not in the way.
+
+        Args:
+            train_step: takes one batch of each array, updates the weights and returns the loss.
+            order: the minibatches.
+            *arrays: the training data; the first axis counts examples.
+            test_step: takes one batch of each validation array and returns the loss.
+            validation: the validation data, in the same form.
+            patience: epochs without a better validation loss before training stops early.
+            jit_compile: whether XLA compiles the steps.
+
+        Raises:
+            InputError: if the loss is no longer finite.
+        """
+        tensors = [tf.convert_to_tensor(a) for a in arrays]
+        chunk = max(1, min(64, order.steps_per_epoch // 20))
+
+        @tf.function(jit_compile=jit_compile)
+        def run_steps(rows):  # rows (steps, batch)
+            losses = tf.TensorArray(tf.float32, len(rows))
+            for i in tf.range(len(rows)):
+                tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+                loss = train_step(*[tf.gather(t, rows[i]) for t in tensors])
+                losses = losses.write(i, tf.cast(loss, tf.float32))
+            return losses.stack()
+
+        with _Reporter(self, order.steps_per_epoch) as report:
+            for epoch in range(len(self.history), self.num_epochs):
+                report.begin_epoch()
+                losses, sizes = [], []
+                for rows in _equal_sizes(order.epoch(epoch)):
+                    for first in range(0, len(rows), chunk):
+                        new = run_steps(tf.constant(rows[first : first + chunk])).numpy().tolist()
+                        losses.extend(new)
+                        sizes.extend([rows.shape[1]] * len(new))
+                        report.steps(new, len(losses))
+                logs = {"loss": float(np.average(losses, weights=sizes))}
+                logs["last_batch_loss"] = losses[-1]
+                if test_step is not None:
+                    logs["val_loss"] = _mean_loss(test_step, validation, order.batch_size)
+                report.end_epoch(logs)
+                if patience is not None and _waited(self.history) >= patience:
+                    break
+
+    def callbacks(self, patience: int | None = None) -> list[keras.callbacks.Callback]:
+        """Makes the callbacks with which `Model.fit` reports to this run.
+
+        Args:
+            patience: epochs without a better validation loss before training stops early.
+        """
+        callbacks: list[keras.callbacks.Callback] = [_Report(self)]
+        if patience is not None:
+            callbacks.append(keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience))
+        return callbacks
+
+
+class _Report(keras.callbacks.Callback):
+    """Passes what `Model.fit` says on to the reporter that low-level training uses."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self._run = run
+        self._reporter = None
+
+    def on_train_begin(self, logs=None):
+        self._reporter = _Reporter(self._run, self.params["steps"]).__enter__()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._reporter.begin_epoch()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._reporter.steps([logs["loss"]], batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._reporter.end_epoch({name: float(value) for name, value in logs.items()})
+
+    def on_train_end(self, logs=None):
+        self._reporter.__exit__()
+
+
+class _Reporter:
+    """Shows progress, keeps the history and refuses a loss that is no number."""
+
+    def __init__(self, run: Run, steps_per_epoch: int):
+        self._run = run
+        self._steps_per_epoch = steps_per_epoch
+        self._writer = None
+
+    def __enter__(self):
+        if self._run.log_dir is not None:
+            self._writer = tf.summary.create_file_writer(str(self._run.log_dir))
+        self._bar = tqdm(
+            total=self._run.num_epochs * self._steps_per_epoch,
+            initial=len(self._run.history) * self._steps_per_epoch,
+            desc=self._run.label,
+            unit="step",
+            disable=None,
+            leave=False,
+            dynamic_ncols=True,
+        )
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def begin_epoch(self) -> None:
+        self._started = time.perf_counter()
+        self._done = 0
+        epoch = len(self._run.history) + 1
+        self._bar.set_description(f"{self._run.label} epoch {epoch}/{self._run.num_epochs}")
+
+    def steps(self, losses: list[float], last: int) -> None:
+        """Takes the newest losses of this epoch; the final one belongs to step `last`."""
+        for step, loss in enumerate(losses, start=last - len(losses) + 1):
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"{self._run.label}: the loss became {loss} at step {step} of epoch "
+                    f"{len(self._run.history) + 1}; try a smaller --learning-rate."
+                )
+        self._bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
+        self._bar.update(last - self._done)
+        self._done = last
+
+    def end_epoch(self, logs: dict[str, float]) -> None:
+        logs["seconds"] = time.perf_counter() - self._started
+        self._run.history.append(logs)
+        epoch = len(self._run.history)
+        if self._writer is not None:
+            with self._writer.as_default(step=epoch):
+                for name, value in logs.items():
+                    tf.summary.scalar(name, value)
+        if self._run.epoch_line is not None:
+            self._bar.write(self._run.epoch_line(epoch, logs))
+
+
+def _equal_sizes(batches: list[np.ndarray]) -> list[np.ndarray]:
+    """Stacks batches into matrices (steps, batch): the full ones, then a shorter last one."""
+    full = [b for b in batches if len(b) == len(batches[0])]
+    return [np.stack(full)] + [b[None] for b in batches[len(full) :]]
+
+
+def _mean_loss(test_step: Callable, arrays: tuple[np.ndarray, ...], batch_size: int) -> float:
+    starts = range(0, len(arrays[0]), batch_size)
+    batches = [[a[i : i + batch_size] for a in arrays] for i in starts]
+    losses = [float(test_step(*map(tf.convert_to_tensor, batch))) for batch in batches]
+    return float(np.average(losses, weights=[len(batch[0]) for batch in batches]))
+
+
+def _waited(history: list[dict[str, float]]) -> int:
+    """Counts the epochs since the best validation loss."""
+    losses = [logs["val_loss"] for logs in history]
+    return len(losses) - 1 - losses.index(min(losses))

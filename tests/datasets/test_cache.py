@@ -1,0 +1,120 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from ae.datasets import fetch as fetch_module
+from ae.datasets.fetch import fetch, sources_for
+from ae.datasets.registry import REPOSITORY
+
+import pytest
+from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set, place, put, source_of
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_be_found(monkeypatch, tmp_path):
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return make_data_set(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [name for name in DAMAGED if name != "folder"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_damaged_cache_is_mended_with_a_notice(tiny, tmp_path, capsys, damage, suffix):
+    problem, contents = DAMAGED[damage]
+    folder = tmp_path / "cache" / "tiny"
+    place(folder, {name: data for name, data in TINY.items() if name != IMAGES})
+    put(folder / f"{IMAGES}{suffix}", contents)
+    log = []
+    fetched = fetch(tiny, [*sources_for(tiny), source_of(TINY, "there", log)])
+    assert fetched.payloads == TINY
+    assert log == [IMAGES]
+    notice = capsys.readouterr().err
+    assert (folder / f"{IMAGES}{suffix}").as_posix() in notice
+    assert problem in notice
+    assert (folder / IMAGES).read_bytes() == TINY[IMAGES]
+    assert fetch(tiny, sources_for(tiny)).payloads == TINY
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_in_the_place_of_a_cached_file(tiny, tmp_path, capsys):
+    folder = tmp_path / "cache" / "tiny"
+    place(folder)
+    put(folder / IMAGES, None)
+    assert fetch(tiny, [*sources_for(tiny), source_of(TINY)]).payloads == TINY
+    notice = capsys.readouterr().err
+    assert "is not a file" in notice
+    assert "could not be kept" in notice
+    assert sorted(path.name for path in folder.iterdir()) == sorted(TINY)
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(tiny, tmp_path, capsys):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    fetched = fetch(tiny, [*sources_for(tiny), source_of(TINY)])
+    assert fetched.payloads == TINY
+    notice = capsys.readouterr().err
+    assert notice.count("could not be kept") == 1
+    assert "AE_CACHE_DIR may name another folder" in notice
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_broken_write_leaves_nothing_behind(tiny, tmp_path, monkeypatch, error):
+    def fail(path):
+        assert Path(path).name.endswith(".part")
+        raise error
+
+    monkeypatch.setattr(fetch_module.pooch, "file_hash", fail)
+    if isinstance(error, OSError):
+        assert fetch(tiny, [source_of(TINY)]).payloads == TINY
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            fetch(tiny, [source_of(TINY)])
+    assert list((tmp_path / "cache" / "tiny").iterdir()) == []
+
+
+def test_a_write_that_reads_back_differently_is_not_kept(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fetch_module.pooch, "file_hash", lambda path: "0" * 64)
+    assert fetch(tiny, [source_of(TINY)]).payloads == TINY
+    assert list((tmp_path / "cache" / "tiny").iterdir()) == []
+    assert "not what can be read back" in capsys.readouterr().err
+
+
+# A process that loads ae.datasets without ae's start of TensorFlow, which takes seconds.
+FETCH = """
+import sys, types
+from pathlib import Path
+sys.modules["ae"] = types.ModuleType("ae")
+sys.modules["ae"].__path__ = ["ae"]
+from ae.datasets.fetch import fetch, sources_for
+from ae.datasets.registry import load_registry
+from dataclasses import replace
+tiny = load_registry(Path(sys.argv[1], "registry.json"))["tiny"]
+tiny = replace(tiny, sources={"debian_folder": [sys.argv[2]]})
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(50):
+    fetched = fetch(tiny, sources_for(tiny))
+    assert len(fetched.payloads) == 4
+    if turn < 49:
+        Path(sys.argv[1], "cache", "tiny", "train-images-idx3-ubyte").unlink(missing_ok=True)
+"""
+
+
+def test_processes_that_fill_the_cache_together(tiny, tmp_path):
+    place(tmp_path / "share")
+    command = [sys.executable, "-W", "error", "-c", FETCH, str(tmp_path), str(tmp_path / "share")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, cwd=REPOSITORY, text=True, **pipes) for _ in range(4)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        notices = process.communicate(timeout=60)[1]
+        assert "ae:" not in notices
+        assert process.returncode == 0, notices
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "cache" / "tiny").iterdir()}
+    assert kept == TINY

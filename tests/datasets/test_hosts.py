@@ -1,0 +1,97 @@
+import contextlib
+import gzip
+import http.server
+import socket
+import threading
+
+from ae.datasets import downloads
+from ae.datasets.fetch import fetch, sources_for
+from ae.errors import InputError
+
+import pytest
+from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_be_found(monkeypatch, tmp_path):
+    isolate(monkeypatch, tmp_path)
+
+
+@contextlib.contextmanager
+def serving(answers):
+    """Serves {file name: bytes or status} on this machine; yields the URL and what is asked for."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            answer = answers.get(self.path.rpartition("/")[2], 404)
+            if isinstance(answer, int):
+                self.send_error(answer)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(answer)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/tiny/", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+GZIPPED = {f"{name}.gz": gzip.compress(data) for name, data in TINY.items()}
+
+
+def test_a_host_gives_gzipped_files(tmp_path):
+    with serving(GZIPPED) as (url, asked):
+        tiny = make_data_set(tmp_path, host=[url])
+        fetched = fetch(tiny, sources_for(tiny))
+    assert fetched.payloads == TINY
+    assert fetched.source == url.split("/")[2]
+    assert asked == [f"/tiny/{name}.gz" for name in TINY]
+
+
+@pytest.mark.parametrize("damage", [name for name in DAMAGED if name != "folder"])
+def test_what_a_host_gives_is_verified(tmp_path, damage):
+    problem, contents = DAMAGED[damage]
+    if damage == "bomb":
+        problem = "sends more than"
+    with serving(GZIPPED | {f"{IMAGES}.gz": contents}) as (url, _), serving(GZIPPED) as (good, _):
+        tiny = make_data_set(tmp_path, host=[url])
+        with pytest.raises(InputError, match=f"127.0.0.1:.*{problem}"):
+            fetch(tiny, sources_for(tiny))
+        tiny = make_data_set(tmp_path, host=[url, good])
+        assert fetch(tiny, sources_for(tiny)).payloads == TINY
+
+
+def test_a_host_that_fails_is_not_asked_again(tmp_path):
+    with serving({name: 503 for name in GZIPPED}) as (url, asked):
+        tiny = make_data_set(tmp_path, host=[url])
+        with pytest.raises(InputError, match="503"):
+            fetch(tiny, sources_for(tiny))
+    assert len(asked) == 1
+
+
+def test_a_host_that_is_away(tmp_path):
+    with serving({}) as (url, _):
+        pass
+    tiny = make_data_set(tmp_path, host=[url])
+    with pytest.raises(InputError, match="the connection failed"):
+        fetch(tiny, sources_for(tiny))
+
+
+def test_a_host_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "HTTP_TIMEOUT", (0.2, 0.2))
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        tiny = make_data_set(tmp_path, host=[f"http://127.0.0.1:{silent.getsockname()[1]}/"])
+        with pytest.raises(InputError, match="no answer in time"):
+            fetch(tiny, sources_for(tiny))

@@ -1,0 +1,1 @@
+"""The lessons: one module an article, each of which runs as a script."""

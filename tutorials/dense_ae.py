@@ -1,0 +1,253 @@
+"""A dense autoencoder rebuilds MNIST digits from 128 numbers.
+
+Article: "Building an Autoencoder for Generative Models", Patrick D. Smith (Excella), published on
+dev.to by kayis, 29 January 2019.
+It shows that a network which must squeeze its input through a narrow layer learns features without
+labels, and that its encoder can then initialise a classifier.
+Network: 784-784-256-128 / 128-256-784, ReLU throughout; mean squared error; RMSProp 0.001.
+"""
+
+# %% settings
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ae import cli, datasets, figures
+from ae.datasets.batches import NextBatch, feed
+from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.metrics import LastBatch
+from ae.optimizers import RMSpropTF1
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+INPUT_DIM = 784  # 28 x 28 pixels
+ENCODER_UNITS = (784, 256, 128)
+DECODER_UNITS = (128, 256, 784)
+STEPS_PER_EPOCH = 100  # the article counts 1000 steps and no epochs; ten rounds make them readable
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseSettings(Settings):
+    """The article's constants."""
+
+    num_epochs: int = 10  # rounds of 100 steps
+    batch_size: int = 256
+    learning_rate: float = 0.001
+    jit_compile: bool = True
+    classifier: bool = option(False, "compare a classifier on the trained encoder with a new one")
+    label_counts: tuple[int, ...] = (100, 1000, 55_000)  # labelled digits for the classifier
+
+
+PRESETS = {
+    "article": DenseSettings(),
+    "quick": DenseSettings(label_counts=(100, 1000, 10_000)),
+    "smoke": DenseSettings(num_epochs=1, num_train=512, num_test=128, label_counts=(100, 200)),
+}
+
+
+# %% data
+class Data(NamedTuple):
+    """Digits as rows of 784 pixels in [0, 1], with their labels."""
+
+    x_train: np.ndarray  # (55000, 784)
+    y_train: np.ndarray  # (55000,)
+    x_test: np.ndarray  # (10000, 784)
+    y_test: np.ndarray  # (10000,)
+    provenance: Provenance
+
+
+def load(settings, data_dir):
+    """Loads MNIST as `read_data_sets` did: the first 5,000 digits are set aside for validation."""
+    mnist = datasets.load_mnist(data_dir)
+    train = slice(datasets.VALIDATION_SIZE, None)
+    return Data(
+        datasets.flat(mnist.x_train[train])[: settings.num_train],
+        mnist.y_train[train][: settings.num_train],
+        datasets.flat(mnist.x_test)[: settings.num_test],
+        mnist.y_test[: settings.num_test],
+        Provenance(mnist.source, mnist.sha256),
+    )
+
+
+def batches(data, settings):
+    """Draws the minibatches as `mnist.train.next_batch(256)` did."""
+    return NextBatch(len(data.x_train), settings.batch_size, STEPS_PER_EPOCH, settings.seed)
+
+
+# %% low-level: network
+class Autoencoder(tf.Module):
+    """h' = relu(h W + b), six times over."""
+
+    def __init__(self, settings):
+        super().__init__()
+        widths = (INPUT_DIM, *ENCODER_UNITS, *DECODER_UNITS)
+        pairs = [self.dense(m, n) for m, n in itertools.pairwise(widths)]
+        self.encoder, self.decoder = pairs[: len(ENCODER_UNITS)], pairs[len(ENCODER_UNITS) :]
+        self.weights = tf.nest.flatten(pairs)
+        self.output_activation = tf.nn.sigmoid if settings.corrected else tf.nn.relu
+
+    @staticmethod
+    def dense(fan_in, fan_out):
+        """Draws W and b from U(-l, l), l = sqrt(6 / (fan_in + fan_out)): Glorot and Bengio 2010.
+
+        A bias counts as fan_out inputs and outputs, as in `xavier_initializer`.
+        """
+        dtype = keras.config.floatx()
+        limit = np.sqrt(6 / (fan_in + fan_out))
+        kernel = tf.random.uniform([fan_in, fan_out], -limit, limit, dtype)
+        limit = np.sqrt(6 / (fan_out + fan_out))
+        bias = tf.random.uniform([fan_out], -limit, limit, dtype)
+        return tf.Variable(kernel), tf.Variable(bias)
+
+    def encode(self, x):
+        """Maps digits (batch, 784) to codes (batch, 128)."""
+        for kernel, bias in self.encoder:
+            x = tf.nn.relu(x @ kernel + bias)  # (batch, 784), (batch, 256), (batch, 128)
+        return x
+
+    def decode(self, z):
+        """Maps codes (batch, 128) to digits (batch, 784)."""
+        for kernel, bias in self.decoder[:-1]:
+            z = tf.nn.relu(z @ kernel + bias)  # (batch, 128), (batch, 256)
+        kernel, bias = self.decoder[-1]
+        return self.output_activation(z @ kernel + bias)  # (batch, 784)
+
+    def reconstruct(self, x):
+        """Maps digits to their reconstructions, both (batch, 784)."""
+        return self.decode(self.encode(x))
+
+
+# %% low-level: loss
+def mean_squared_error(x, x_hat):
+    """Averages (x - x_hat)^2 over pixels and batch."""
+    return tf.reduce_mean(tf.square(x - x_hat))
+
+
+# %% low-level: step
+def train_low_level(network, data, settings, run):
+    """Takes 1000 steps of w <- w - lr g / sqrt(v + 1e-10) with g = dL/dw."""
+    optimizer = RMSpropTF1(settings.learning_rate)
+    optimizer.build(network.weights)
+
+    @tf.function
+    def train_step(x):
+        with tf.GradientTape() as tape:
+            loss = mean_squared_error(x, network.reconstruct(x))
+        gradients = tape.gradient(loss, network.weights)
+        optimizer.apply(gradients, network.weights)
+        return loss
+
+    run.fit(train_step, batches(data, settings), data.x_train, jit_compile=settings.jit_compile)
+
+
+# %% keras: network
+def build_keras(settings):
+    """Stacks the same six layers as encoder, decoder and the model that joins them."""
+    glorot = {"kernel_initializer": "glorot_uniform", "bias_initializer": "glorot_uniform"}
+
+    x = keras.Input([INPUT_DIM], name="digit")
+    h = layers.Dense(784, activation="relu", **glorot)(x)
+    h = layers.Dense(256, activation="relu", **glorot)(h)
+    z = layers.Dense(128, activation="relu", **glorot)(h)
+    encoder = keras.Model(x, z, name="encoder")
+
+    z = keras.Input([ENCODER_UNITS[-1]], name="code")
+    h = layers.Dense(128, activation="relu", **glorot)(z)
+    h = layers.Dense(256, activation="relu", **glorot)(h)
+    output = "sigmoid" if settings.corrected else "relu"
+    x_hat = layers.Dense(784, activation=output, **glorot)(h)
+    decoder = keras.Model(z, x_hat, name="decoder")
+
+    return keras.Model(x, decoder(encoder(x)), name="dense_ae")
+
+
+# %% keras: loss
+LOSS = "mean_squared_error"
+
+
+# %% keras: fit
+def train_keras(autoencoder, data, settings, run):
+    """Compiles and fits; the batches are those of the low-level style."""
+    autoencoder.compile(
+        optimizer=RMSpropTF1(settings.learning_rate),
+        loss=LOSS,
+        metrics=[LastBatch(LOSS)],
+        jit_compile=settings.jit_compile,
+    )
+    order = batches(data, settings)
+    autoencoder.fit(
+        feed(order, data.x_train),
+        epochs=settings.num_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        callbacks=run.callbacks(),
+        shuffle=False,  # feed() shuffles
+        verbose=0,
+    )
+
+
+# %% figures
+def draw(network, data, settings, report):
+    """Draws the article's 4 x 4 canvases, and on request its closing idea, the classifier."""
+    digits = data.x_test[:16]
+    reconstructions = codec(network).reconstruct(digits)
+    images, rebuilt = (x.reshape(-1, 28, 28) for x in (digits, reconstructions))
+    report.figure("digits", figures.canvases(images, rebuilt, side=4))
+    if settings.classifier:
+        accuracies = compare_classifiers(network, data, settings)
+        report.result("classifier_accuracy", accuracies)
+        axes = {"xlabel": "labelled digits", "ylabel": "test accuracy", "xscale": "log"}
+        report.figure("classifier", figures.curves(accuracies, settings.label_counts, **axes))
+
+
+def compare_classifiers(network, data, settings):
+    """Trains a classifier on the trained encoder and the same from scratch, on few to all labels.
+
+    Returns:
+        Test accuracies in the order of `settings.label_counts`, by how the encoder began.
+    """
+    accuracies = {"trained encoder": [], "from scratch": []}
+    for count in settings.label_counts:
+        for start, results in accuracies.items():
+            keras.utils.set_random_seed(settings.seed)
+            encoder = build_keras(settings).get_layer("encoder")
+            if start == "trained encoder":
+                encoder.set_weights([w.numpy() for w in network.weights[: len(encoder.weights)]])
+            scores = layers.Dense(10, activation="softmax")(encoder.output)
+            classifier = keras.Model(encoder.input, scores)
+            classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+            steps = 1000 if count >= 1000 else 300  # enough for either to stop improving
+            examples = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
+            examples = examples.take(count).cache().shuffle(count, settings.seed).repeat()
+            classifier.fit(examples.batch(64), steps_per_epoch=steps, verbose=0)
+            scored = classifier.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+            results.append(scored["accuracy"])
+    return accuracies
+
+
+# %% published
+# The article prints no number, only a picture of 16 digits and their reconstructions.
+
+# %% main
+LESSON = Lesson(
+    name="dense_ae",
+    doc=__doc__,
+    presets=PRESETS,
+    load=load,
+    networks={
+        ONLY_NETWORK: {
+            "low-level": Style(Autoencoder, train_low_level),
+            "keras": Style(build_keras, train_keras),
+        }
+    },
+    draw=draw,
+    measure="last_batch_loss",
+    epoch_line=lambda epoch, logs: (
+        f"Step {epoch * STEPS_PER_EPOCH}: Loss: {logs['last_batch_loss']:f}"
+    ),
+)
+
+if __name__ == "__main__":
+    cli.main(LESSON)
