@@ -53,6 +53,10 @@ def guard(command: Callable[[], None]) -> int:
 
 
 def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] in lesson.commands:
+        lesson.commands[arguments[0]](lesson, arguments[1:])
+        return
     parser = Parser(
         prog=lesson.name,
         description=lesson.doc,
@@ -169,6 +173,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
             }
         )
         keras.backend.clear_session()
+    record["appendix"] = _draw_appendix(lesson, data, settings, folder, options.show)
     records.write_record(folder, record)
     return {**records.read_record(folder), "folder": folder}
 
@@ -199,6 +204,7 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
         records.load_weights(network, folder / training["saved"])
         label = _label(lesson, network_name, style)
         _draw(lesson, network, label, data, settings, out, options.show)
+    _draw_appendix(lesson, data, settings, out, options.show)
     return {**record, "folder": out}
 
 
@@ -267,6 +273,16 @@ def _draw(lesson, network, label, data, settings, folder, show) -> records.Repor
     report = records.Report(folder / "figures", prefix, data.provenance.notice, show)
     lesson.draw(network, data, settings, report)
     return report
+
+
+def _draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:
+    report = records.Report(folder / "figures", "", data.provenance.notice, show)
+    if lesson.appendix is not None:
+        lesson.appendix(data, settings, report)
+    return {
+        "results": report.results,
+        "figures": [path.relative_to(folder) for path in report.figures],
+    }
 
 
 def _label(lesson: Lesson, network: str, style: str) -> str:

@@ -6,3 +6,7 @@ class InputError(Exception):
 
     `ae.cli` prints the sentence and exits with code 2, without a traceback.
     """
+
+
+class MissingDataError(InputError):
+    """No source had the data set, as opposed to one whose files are damaged."""

@@ -91,10 +91,14 @@ class Lesson:
             `provenance` says where they came from.
         networks: styles by network name, which is `ONLY_NETWORK` where there is one.
         draw: takes a trained network, the data, the settings and an `ae.records.Report`.
+        appendix: takes data, settings and a report; draws what needs no trained network of the
+            lesson, once a run.
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.
         epoch_line: formats what the article's code printed after an epoch from number and logs.
+        commands: what the script does instead of training when its first argument is such a name;
+            each takes the lesson and the other arguments.
     """
 
     name: str
@@ -103,9 +107,11 @@ class Lesson:
     load: Callable
     networks: Mapping[str, Mapping[str, Style]]
     draw: Callable
+    appendix: Callable | None = None
     measure: str = "loss"
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     epoch_line: Callable[[int, Mapping[str, float]], str] | None = None
+    commands: Mapping[str, Callable] = field(default_factory=dict)
 
 
 class Codec(NamedTuple):

@@ -1,6 +1,7 @@
 """Measures of reconstructions and codes."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -31,3 +32,20 @@ class LastBatch(keras.metrics.Metric):
     def get_config(self):
         """Returns what the constructor takes."""
         return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
+
+
+def principal_components(x: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the directions in which data vary most.
+
+    Args:
+        x: (n, features).
+        number: how many directions.
+
+    Returns:
+        The mean (features,) and the components (number, features), orthonormal, the first with the
+        largest variance: the leading eigenvectors of the covariance matrix.
+    """
+    mean = x.mean(axis=0)
+    centred = x - mean
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    return mean, vectors[:, ::-1][:, :number].T

@@ -53,6 +53,7 @@ class Run:
         *arrays: np.ndarray,
         test_step: Callable | None = None,
         validation: tuple[np.ndarray, ...] = (),
+        validation_batch_size: int | None = None,
         patience: int | None = None,
         jit_compile: bool = False,
     ) -> None:
@@ -67,6 +68,7 @@ class Run:
             *arrays: the training data; the first axis counts examples.
             test_step: takes one batch of each validation array and returns the loss.
             validation: the validation data, in the same form.
+            validation_batch_size: examples in a batch of them; None means as in training.
             patience: epochs without a better validation loss before training stops early.
             jit_compile: whether XLA compiles the steps.
 
@@ -98,7 +100,9 @@ class Run:
                 logs = {"loss": float(np.average(losses, weights=sizes))}
                 logs["last_batch_loss"] = losses[-1]
                 if test_step is not None:
-                    logs["val_loss"] = _mean_loss(test_step, validation, order.batch_size)
+                    logs["val_loss"] = _mean_loss(
+                        test_step, validation, validation_batch_size or order.batch_size
+                    )
                 report.end_epoch(logs)
                 if patience is not None and _waited(self.history) >= patience:
                     break

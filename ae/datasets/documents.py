@@ -14,7 +14,7 @@ from typing import Literal
 
 from ae.datasets import noisy_office
 from ae.datasets.pictures import decode_grey
-from ae.errors import InputError
+from ae.errors import InputError, MissingDataError
 
 import numpy as np
 from PIL import Image
@@ -81,7 +81,8 @@ def load_documents(data_dir: str | os.PathLike | None = None) -> Documents:
         144 training pages with originals and 72 test pages, in the order of Kaggle's numbers.
 
     Raises:
-        InputError: No page can be had, or one is missing, damaged or not the published one.
+        MissingDataError: No page can be had.
+        InputError: A page is missing, damaged or not the published one.
     """
     if data_dir := data_dir or os.environ.get("AE_DATA_DIR"):
         folder = Path(data_dir)
@@ -105,7 +106,7 @@ def load_documents(data_dir: str | os.PathLike | None = None) -> Documents:
         try:
             noisy_office.fetch_zip(archive)
         except (OSError, ValueError) as error:
-            raise InputError(
+            raise MissingDataError(
                 f"The dirty documents cannot be had: {attempt}; there is no {archive}; fetching "
                 f"{noisy_office.URL} failed ({type(error).__name__}). Download that file to "
                 f"{archive}, or unpack Kaggle's train.zip, train_cleaned.zip and test.zip into a "

@@ -4,10 +4,14 @@ They follow its sizes, faces, counts and statistics; every page has its own pape
 so that nothing learned from one page's background can be recalled on another.
 """
 
+import os
+import sys
+
 from ae.datasets import dirt
-from ae.datasets.documents import Documents, Page, digest_pages
+from ae.datasets.documents import Documents, Page, digest_pages, load_documents
 from ae.datasets.noisy_office import describe_page
 from ae.datasets.typesetting import typeset_page
+from ae.errors import MissingDataError
 
 import numpy as np
 
@@ -83,3 +87,27 @@ def print_on(
     ink = 0.8 * (255 - paper) + 12 if fades else np.float32(15)
     ink = ink + INK_NOISE * rng.standard_normal(clean.shape, np.float32)
     return np.clip(np.rint(paper * c + ink * (1 - c)), 0, 255).astype(np.uint8)
+
+
+def load_or_generate_documents(
+    kind: str, data_dir: str | os.PathLike | None, seed: int
+) -> Documents:
+    """Loads the real pages or generates pages.
+
+    Args:
+        kind: "real", "synthetic", or "auto" for generated pages where no real ones can be had.
+        data_dir: As for `load_documents`.
+        seed: Of the generated pages.
+
+    Raises:
+        InputError: As `load_documents` says; "auto" forgives only that no source has the pages.
+    """
+    if kind == "synthetic":
+        return synthetic_documents(seed)
+    try:
+        return load_documents(data_dir)
+    except MissingDataError as error:
+        if kind == "real":
+            raise
+        print(f"{error} Going on with generated pages.", file=sys.stderr)
+        return synthetic_documents(seed)

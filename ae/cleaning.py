@@ -1,0 +1,103 @@
+"""Cleaning scans of any size with a trained, fully convolutional network."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ae import cli, records
+from ae.datasets.pictures import read_grey, write_grey
+from ae.errors import InputError
+from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
+
+import numpy as np
+from tqdm import tqdm
+
+TILE = 512  # pixels; bounds the memory that a page takes
+MARGIN = 8  # pixels; even, and more than the 6 that an output pixel of the cleaner can see
+
+
+def clean_page(page: np.ndarray, reconstruct: Callable, tile: int = TILE) -> np.ndarray:
+    """Cleans one page tile by tile; the result is that of the whole page at once.
+
+    Args:
+        page: uint8 array (height, width).
+        reconstruct: the network, from (1, h, w, 1) in [0, 1] to the same, for even h and w; an
+            output pixel must not depend on input pixels further away than `MARGIN`.
+        tile: pixels a side, even.
+
+    Returns:
+        uint8 array (height, width).
+    """
+    height, width = page.shape
+    even = np.pad(page, ((0, height % 2), (0, width % 2)), mode="edge")
+    cleaned = np.empty_like(even)
+    for top in range(0, even.shape[0], tile):
+        for left in range(0, even.shape[1], tile):
+            rows, row = _with_margin(top, tile, even.shape[0])
+            columns, column = _with_margin(left, tile, even.shape[1])
+            patch = even[rows, columns][None, :, :, None].astype("float32") / np.float32(255)
+            result = reconstruct(patch)[0, row:, column:, 0][:tile, :tile]
+            target = cleaned[top : top + tile, left : left + tile]
+            target[...] = np.rint(255 * result[: target.shape[0], : target.shape[1]])
+    return cleaned[:height, :width]
+
+
+def _with_margin(start: int, tile: int, size: int) -> tuple[slice, int]:
+    first = max(0, start - MARGIN)
+    return slice(first, min(size, start + tile + MARGIN)), start - first
+
+
+def main(lesson: Lesson, arguments: Sequence[str]) -> None:
+    """Runs `clean`: reads scans, cleans them with a network of an earlier run, writes pictures.
+
+    Args:
+        lesson: the lesson that trained the network.
+        arguments: the command line after "clean".
+
+    Raises:
+        InputError: if a scan, the network or the output cannot be used.
+    """
+    parser = cli.Parser(prog=f"{lesson.name} clean", description="Clean scanned pages of any size.")
+    add = parser.add_argument
+    add("pages", nargs="+", type=Path, metavar="IN", help="scans to clean")
+    add("-o", "--out", type=Path, required=True, help="picture to write, or folder for several")
+    add("--from", dest="from_run", type=Path, metavar="RUN", default=Path("runs") / lesson.name,
+        help="folder of an earlier run, or its .keras file; default: %(default)s")  # fmt: skip
+    add("--style", choices=STYLES, default="keras", help="default: keras")
+    options = parser.parse_args(arguments)
+    targets = _targets(options.pages, options.out)
+    pages = [read_grey(path) for path in options.pages]
+    reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct
+    for page, target in zip(tqdm(pages, unit="page", disable=None), targets, strict=True):
+        write_grey(target, clean_page(page, reconstruct))
+        print(target)
+
+
+def _load_network(lesson: Lesson, options: argparse.Namespace):
+    style, settings = options.style, lesson.presets["article"]
+    if options.from_run.suffix == ".keras":
+        saved, style = options.from_run, "keras"
+    else:
+        record = records.read_record(options.from_run)
+        trained = {training["style"]: training for training in record["trainings"]}
+        if record["lesson"] != lesson.name:
+            raise InputError(
+                f"{options.from_run}: this is a run of {record['lesson']}, not of {lesson.name}."
+            )
+        if style not in trained:
+            raise InputError(f"{options.from_run}: this run has no network of style {style}.")
+        saved = options.from_run / trained[style]["saved"]
+    network = lesson.networks[ONLY_NETWORK][style].build(settings)
+    records.load_weights(network, saved)
+    return network
+
+
+def _targets(pages: Sequence[Path], out: Path) -> list[Path]:
+    if len(pages) == 1 and not out.is_dir():
+        return [out]
+    if len({path.stem for path in pages}) < len(pages):
+        raise InputError("Two of the pages have the same name; clean them in separate calls.")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"-o {out}: several pages need a folder, and this is a file.")
+    out.mkdir(parents=True, exist_ok=True)
+    return [out / f"{path.stem}.png" for path in pages]

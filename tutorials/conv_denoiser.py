@@ -1,0 +1,258 @@
+"""A convolutional autoencoder removes salt and pepper from pictures of clothes.
+
+Article: "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 1, Denoising.
+It shows that a network trained to turn noisy images into clean ones removes the noise, at the price
+of the finer features.
+Network: Conv 64-32-16, each with 2 x 2 max pooling, then Conv 16-32-64 with up-sampling, Conv 1;
+mean squared error; Adam 0.001.
+"""
+
+# %% settings
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ae import cli, datasets, figures
+from ae.datasets.batches import Shuffled, feed
+from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+
+import keras
+import numpy as np
+import tensorflow as tf
+from imgaug import augmenters
+from keras import layers
+
+NOISE = 0.1  # share of the pixels that salt and pepper replace
+PATIENCE = 10  # epochs without a better validation loss
+SHOWN = 5  # columns in the figures
+HELD_OUT = 10_000  # corrected: training images that validate instead of the test images
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserSettings(Settings):
+    """The article's constants."""
+
+    num_epochs: int = 20
+    batch_size: int = 2048
+    learning_rate: float = 0.001
+    output: str = option(
+        "sigmoid", "sigmoid as in the article, linear as in its notebook", ("sigmoid", "linear")
+    )
+
+
+PRESETS = {
+    "article": DenoiserSettings(),
+    "quick": DenoiserSettings(num_epochs=4, batch_size=128, num_train=10_000, num_test=1000),
+    "smoke": DenoiserSettings(num_epochs=1, batch_size=64, num_train=256, num_test=64),
+}
+
+
+# %% data
+class Data(NamedTuple):
+    """Clothes (n, 28, 28, 1) in [0, 1], clean and noisy."""
+
+    x_train: np.ndarray
+    x_train_noisy: np.ndarray
+    x_val: np.ndarray
+    x_val_noisy: np.ndarray
+    x_test: np.ndarray
+    x_test_noisy: np.ndarray
+    provenance: Provenance
+
+
+def load(settings, data_dir):
+    """Loads Fashion-MNIST and adds noise; the article validates on the test images."""
+    fashion = datasets.load_fashion_mnist(data_dir)
+    x_train = datasets.nhwc(fashion.x_train)
+    x_test = datasets.nhwc(fashion.x_test)[: settings.num_test]
+    x_train, held_out = x_train[:-HELD_OUT], x_train[-HELD_OUT:][: settings.num_test]
+    if not settings.corrected:
+        x_train = datasets.nhwc(fashion.x_train)
+    x_train = x_train[: settings.num_train]
+
+    salt_and_pepper = augmenters.Sequential([augmenters.SaltAndPepper(NOISE, seed=settings.seed)])
+
+    def with_noise(x):
+        """Replaces pixels on imgaug's scale of 0 to 255, then returns to [0, 1]."""
+        return salt_and_pepper.augment_images(x * 255) / 255
+
+    x_train_noisy, x_test_noisy = with_noise(x_train), with_noise(x_test)
+    x_val, x_val_noisy = x_test, x_test_noisy
+    if settings.corrected:
+        x_val, x_val_noisy = held_out, with_noise(held_out)
+    provenance = Provenance(fashion.source, fashion.sha256)
+    return Data(x_train, x_train_noisy, x_val, x_val_noisy, x_test, x_test_noisy, provenance)
+
+
+def batches(data, settings):
+    """Shuffles the images at each epoch, as `Model.fit` does."""
+    return Shuffled(len(data.x_train), settings.batch_size, settings.seed)
+
+
+# %% low-level: network
+class Denoiser(tf.Module):
+    """Three convolutions down to a code of 4 x 4 x 16, three up, and one to make an image."""
+
+    def __init__(self, settings):
+        super().__init__()
+        channels = (1, 64, 32, 16, 16, 32, 64, 1)
+        pairs = [self.conv(m, n) for m, n in itertools.pairwise(channels)]
+        self.encoder, self.decoder = pairs[:3], pairs[3:]
+        self.weights = tf.nest.flatten(pairs)
+        self.output_activation = tf.nn.sigmoid if settings.output == "sigmoid" else tf.identity
+
+    @staticmethod
+    def conv(channels_in, channels_out):
+        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 m + 9 n)), as Keras does; b = 0."""
+        dtype = keras.config.floatx()
+        limit = np.sqrt(6 / (9 * channels_in + 9 * channels_out))
+        shape = [3, 3, channels_in, channels_out]
+        kernel = tf.random.uniform(shape, -limit, limit, dtype)
+        return tf.Variable(kernel), tf.Variable(tf.zeros([channels_out], dtype))
+
+    def encode(self, x):
+        """Maps images (batch, 28, 28, 1) to codes (batch, 4, 4, 16)."""
+        for kernel, bias in self.encoder:
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME") + bias)
+            x = tf.nn.max_pool2d(x, 2, 2, "SAME")  # (14, 14, 64), (7, 7, 32), (4, 4, 16)
+        return x
+
+    def decode(self, z):
+        """Maps codes (batch, 4, 4, 16) to images (batch, 28, 28, 1)."""
+        paddings = ("SAME", "SAME", "VALID")  # unpadded, 16 x 16 becomes 14 x 14, half of 28
+        for (kernel, bias), padding in zip(self.decoder[:-1], paddings, strict=True):
+            z = tf.nn.relu(tf.nn.conv2d(z, kernel, 1, padding) + bias)
+            z = upsample(z)  # (8, 8, 16), (16, 16, 32), (28, 28, 64)
+        kernel, bias = self.decoder[-1]
+        return self.output_activation(tf.nn.conv2d(z, kernel, 1, "SAME") + bias)
+
+    def reconstruct(self, x):
+        """Maps noisy images to clean ones, both (batch, 28, 28, 1)."""
+        return self.decode(self.encode(x))
+
+
+def upsample(x):
+    """Repeats every pixel twice across and twice down."""
+    return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+
+
+# %% low-level: loss
+def mean_squared_error(x, x_hat):
+    """Averages (x - x_hat)^2 over pixels and batch."""
+    return tf.reduce_mean(tf.square(x - x_hat))
+
+
+# %% low-level: step
+def train_low_level(network, data, settings, run):
+    """Steps against the gradient of the error between clean image and cleaned image."""
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    optimizer.build(network.weights)
+
+    @tf.function
+    def train_step(noisy, clean):
+        with tf.GradientTape() as tape:
+            loss = mean_squared_error(clean, network.reconstruct(noisy))
+        gradients = tape.gradient(loss, network.weights)
+        optimizer.apply(gradients, network.weights)
+        return loss
+
+    @tf.function(reduce_retracing=True)
+    def test_step(noisy, clean):
+        return mean_squared_error(clean, network.reconstruct(noisy))
+
+    run.fit(
+        train_step,
+        batches(data, settings),
+        *(data.x_train_noisy, data.x_train),
+        test_step=test_step,
+        validation=(data.x_val_noisy, data.x_val),
+        patience=PATIENCE,
+        jit_compile=settings.jit_compile,
+    )
+
+
+# %% keras: network
+def build_keras(settings):
+    """Stacks the same layers as encoder, decoder and the model that joins them."""
+    same = {"activation": "relu", "padding": "same"}
+
+    x = keras.Input([28, 28, 1], name="noisy")
+    h = layers.Conv2D(64, 3, **same)(x)
+    h = layers.MaxPooling2D(2, padding="same")(h)  # (14, 14, 64)
+    h = layers.Conv2D(32, 3, **same)(h)
+    h = layers.MaxPooling2D(2, padding="same")(h)  # (7, 7, 32)
+    h = layers.Conv2D(16, 3, **same)(h)
+    latent_view = layers.MaxPooling2D(2, padding="same")(h)  # (4, 4, 16)
+    encoder = keras.Model(x, latent_view, name="encoder")
+
+    z = keras.Input([4, 4, 16], name="code")
+    h = layers.Conv2D(16, 3, **same)(z)
+    h = layers.UpSampling2D(2)(h)  # (8, 8, 16)
+    h = layers.Conv2D(32, 3, **same)(h)
+    h = layers.UpSampling2D(2)(h)  # (16, 16, 32)
+    h = layers.Conv2D(64, 3, activation="relu")(h)  # (14, 14, 64)
+    h = layers.UpSampling2D(2)(h)  # (28, 28, 64)
+    image = layers.Conv2D(1, 3, padding="same", activation=settings.output, dtype="float32")(h)
+    decoder = keras.Model(z, image, name="decoder")
+
+    return keras.Model(x, decoder(encoder(x)), name="conv_denoiser")
+
+
+# %% keras: loss
+LOSS = "mean_squared_error"
+
+
+# %% keras: fit
+def train_keras(autoencoder, data, settings, run):
+    """Compiles and fits; the batches are those of the low-level style."""
+    autoencoder.compile(
+        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        loss=LOSS,
+        jit_compile=settings.jit_compile,
+    )
+    order = batches(data, settings)
+    autoencoder.fit(
+        feed(order, data.x_train_noisy, data.x_train),
+        epochs=settings.num_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        validation_data=(data.x_val_noisy, data.x_val),
+        validation_batch_size=settings.batch_size,
+        callbacks=run.callbacks(patience=PATIENCE),
+        shuffle=False,  # feed() shuffles
+        verbose=0,
+    )
+
+
+# %% figures
+def draw(network, data, settings, report):
+    """Draws five test images clean, noisy and cleaned, and the 16 maps of their codes."""
+    clean, noisy = data.x_test[:SHOWN], data.x_test_noisy[:SHOWN]
+    encode, _, reconstruct = codec(network)
+    rows = {"clean": clean, "noisy": noisy, "output": reconstruct(noisy)}
+    images = {title: x[..., 0] for title, x in rows.items()}
+    report.figure("clean-noisy-output", figures.strip(images, size=2))
+    report.figure("latent-maps", figures.feature_maps(encode(noisy)))
+
+
+# %% published
+# Two epochs of the author's notebook, whose output layer is linear (data/published).
+PUBLISHED = {ONLY_NETWORK: ("loss",)}
+
+# %% main
+LESSON = Lesson(
+    name="conv_denoiser",
+    doc=__doc__,
+    presets=PRESETS,
+    load=load,
+    networks={
+        ONLY_NETWORK: {
+            "low-level": Style(Denoiser, train_low_level),
+            "keras": Style(build_keras, train_keras),
+        }
+    },
+    draw=draw,
+    published=PUBLISHED,
+)
+
+if __name__ == "__main__":
+    cli.main(LESSON)

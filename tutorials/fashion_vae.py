@@ -1,0 +1,346 @@
+"""A variational autoencoder lays clothes out on a plane, from which new clothes can be drawn.
+
+Article: "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 3, Variational
+Autoencoders; the model is that of D. P. Kingma and M. Welling, arXiv:1312.6114.
+It shows that the code's plane holds each kind of clothing in a cluster, with smooth transitions.
+Network: Conv 32-64-64-64, Dense 32, a mean and a spread in 2 dimensions; Dense 12544,
+Conv2DTranspose 32, Conv 1; cross entropy plus a Kullback-Leibler term; RMSprop 0.001.
+"""
+
+# %% settings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ae import cli, datasets, figures
+from ae.datasets.batches import Shuffled, feed
+from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.optimizers import RMSpropKeras2
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from scipy.stats import norm
+
+LATENT_DIM = 2
+CODE_SHAPE = (14, 14, 64)  # of the last convolution, which the decoder begins with; 12544 numbers
+KL_WEIGHT = 5e-4
+EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1
+HELD_OUT = 10_000  # images that validate; the published variant trains on them too
+SIDE = 20  # tiles across the manifold
+CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat",
+           "sandal", "shirt", "sneaker", "bag", "boot")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAESettings(Settings):
+    """The article's constants."""
+
+    num_epochs: int = 20
+    batch_size: int = 16
+    learning_rate: float = 0.001
+    generate: str | None = option(None, "draw new clothes of a class", CLASSES)
+
+
+PRESETS = {
+    "article": VAESettings(),
+    "quick": VAESettings(num_epochs=2, num_train=10_000, num_test=1000),
+    "smoke": VAESettings(num_epochs=1, num_train=320, num_test=64),
+}
+
+
+# %% data
+class Data(NamedTuple):
+    """Clothes (n, 28, 28, 1) in [0, 1], with their classes 0 to 9."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    x_test: np.ndarray
+    provenance: Provenance
+
+
+def load(settings, data_dir):
+    """Loads Fashion-MNIST; the article validates on images that it also trains on."""
+    fashion = datasets.load_fashion_mnist(data_dir)
+    train = slice(-HELD_OUT) if settings.corrected else slice(None)
+    return Data(
+        datasets.nhwc(fashion.x_train[train])[: settings.num_train],
+        fashion.y_train[train][: settings.num_train],
+        datasets.nhwc(fashion.x_train[-HELD_OUT:])[: settings.num_test],
+        datasets.nhwc(fashion.x_test)[: settings.num_test],
+        Provenance(fashion.source, fashion.sha256),
+    )
+
+
+def batches(data, settings):
+    """Shuffles the images at each epoch, as `Model.fit` does."""
+    return Shuffled(len(data.x_train), settings.batch_size, settings.seed)
+
+
+# %% low-level: network
+class VAE(tf.Module):
+    """The encoder gives a distribution of codes, q(z|x) = N(z_mean, exp(s)); the decoder p(x|z)."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.corrected = settings.corrected
+        self.convolutions = [self.conv(1, 32), self.conv(32, 64), self.conv(64, 64),
+                             self.conv(64, 64)]  # fmt: skip
+        self.hidden = self.dense(int(np.prod(CODE_SHAPE)), 32)
+        self.to_mean = self.dense(32, LATENT_DIM)
+        self.to_log_var = self.dense(32, LATENT_DIM)
+        self.expand = self.dense(LATENT_DIM, int(np.prod(CODE_SHAPE)))
+        self.transposed = self.conv(32, 64, bias=32)  # conv2d_transpose has its channels reversed
+        self.to_image = self.conv(32, 1)
+        self.weights = tf.nest.flatten(
+            [
+                *(self.convolutions, self.hidden, self.to_mean, self.to_log_var),
+                *(self.expand, self.transposed, self.to_image),
+            ]
+        )
+        self.noise = tf.random.Generator.from_seed(settings.seed)
+
+    @staticmethod
+    def conv(channels_in, channels_out, bias=None):
+        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 m + 9 n)), as Keras does; b = 0."""
+        dtype = keras.config.floatx()
+        limit = np.sqrt(6 / (9 * channels_in + 9 * channels_out))
+        shape = [3, 3, channels_in, channels_out]
+        kernel = tf.random.uniform(shape, -limit, limit, dtype)
+        return tf.Variable(kernel), tf.Variable(tf.zeros([bias or channels_out], dtype))
+
+    @staticmethod
+    def dense(fan_in, fan_out):
+        """Draws W from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does; b = 0."""
+        dtype = keras.config.floatx()
+        limit = np.sqrt(6 / (fan_in + fan_out))
+        kernel = tf.random.uniform([fan_in, fan_out], -limit, limit, dtype)
+        return tf.Variable(kernel), tf.Variable(tf.zeros([fan_out], dtype))
+
+    def encode(self, x):
+        """Maps images (batch, 28, 28, 1) to z_mean and s, both (batch, 2)."""
+        for (kernel, bias), stride in zip(self.convolutions, (1, 2, 1, 1), strict=True):
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, stride, "SAME") + bias)
+        h = tf.reshape(x, [-1, np.prod(CODE_SHAPE)])  # (batch, 12544)
+        h = tf.nn.relu(h @ self.hidden[0] + self.hidden[1])  # (batch, 32)
+        return h @ self.to_mean[0] + self.to_mean[1], h @ self.to_log_var[0] + self.to_log_var[1]
+
+    def sample(self, z_mean, z_log_var):
+        """Draws z = mu + sigma eps with eps ~ N(0, 1): the reparameterisation trick."""
+        epsilon = self.noise.normal(tf.shape(z_mean), dtype=z_mean.dtype)
+        return z_mean + standard_deviation(z_log_var, self.corrected) * epsilon
+
+    def decode(self, z):
+        """Maps codes (batch, 2) to images (batch, 28, 28, 1)."""
+        h = tf.nn.relu(z @ self.expand[0] + self.expand[1])
+        h = tf.reshape(h, [-1, *CODE_SHAPE])
+        kernel, bias = self.transposed
+        shape = tf.stack([tf.shape(z)[0], 28, 28, 32])
+        h = tf.nn.relu(tf.nn.conv2d_transpose(h, kernel, shape, 2, "SAME") + bias)
+        kernel, bias = self.to_image
+        return tf.nn.sigmoid(tf.nn.conv2d(h, kernel, 1, "SAME") + bias)
+
+    def reconstruct(self, x):
+        """Maps images to what their mean codes decode to, both (batch, 28, 28, 1)."""
+        return self.decode(self.encode(x)[0])
+
+
+def standard_deviation(s, corrected):
+    """Returns exp(s), as the article samples, or exp(s / 2): the KL term takes s for log sigma^2."""
+    return tf.exp(s / 2) if corrected else tf.exp(s)
+
+
+# %% low-level: loss
+def cross_entropy(x, x_hat):
+    """Averages -x log x_hat - (1 - x) log(1 - x_hat) over pixels and batch."""
+    x_hat = tf.clip_by_value(x_hat, EPSILON, 1 - EPSILON)
+    return -tf.reduce_mean(x * tf.math.log(x_hat) + (1 - x) * tf.math.log(1 - x_hat))
+
+
+def kl_divergence(z_mean, s, corrected):
+    """Weighs D(q(z|x) || N(0, 1)) = -1/2 sum(1 + s - mu^2 - e^s) against a mean over pixels.
+
+    The article weighs by 5e-4 and takes the mean over the dimensions for the sum. The evidence
+    lower bound (Kingma and Welling, equation 10), divided by 784 as the cross entropy is, would
+    have 1/2 of the sum over 784.
+    """
+    terms = 1 + s - tf.square(z_mean) - tf.exp(s)  # (batch, 2)
+    if corrected:
+        return -0.5 / 784 * tf.reduce_mean(tf.reduce_sum(terms, axis=-1))
+    return -KL_WEIGHT * tf.reduce_mean(terms)
+
+
+# %% low-level: step
+def train_low_level(network, data, settings, run):
+    """Steps against the gradient of cross entropy plus divergence."""
+    optimizer = RMSpropKeras2(settings.learning_rate)
+    optimizer.build(network.weights)
+
+    def loss_of(x):
+        z_mean, s = network.encode(x)
+        x_hat = network.decode(network.sample(z_mean, s))
+        return cross_entropy(x, x_hat) + kl_divergence(z_mean, s, settings.corrected)
+
+    @tf.function
+    def train_step(x):
+        with tf.GradientTape() as tape:
+            loss = loss_of(x)
+        gradients = tape.gradient(loss, network.weights)
+        optimizer.apply(gradients, network.weights)
+        return loss
+
+    run.fit(
+        train_step,
+        batches(data, settings),
+        data.x_train,
+        test_step=tf.function(loss_of, reduce_retracing=True),
+        validation=(data.x_val,),
+        validation_batch_size=500,
+        jit_compile=settings.jit_compile,
+    )
+
+
+# %% keras: network
+@keras.saving.register_keras_serializable(package="fashion_vae")
+class Sampling(layers.Layer):
+    """Draws z = mu + sigma eps with eps ~ N(0, 1), from z_mean and s."""
+
+    def __init__(self, corrected=False, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.corrected, self.seed = corrected, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs):
+        """Maps z_mean and s, both (batch, 2), to codes (batch, 2)."""
+        z_mean, s = inputs
+        epsilon = keras.random.normal(ops.shape(z_mean), dtype=s.dtype, seed=self.seed_generator)
+        return z_mean + standard_deviation(s, self.corrected) * epsilon
+
+    def get_config(self):
+        """Returns what the constructor takes."""
+        return {**super().get_config(), "corrected": self.corrected, "seed": self.seed}
+
+
+def build_keras(settings):
+    """Stacks the same layers; the loss is a layer too, as in the article."""
+    relu = {"activation": "relu", "padding": "same"}
+
+    x = keras.Input([28, 28, 1], name="image")
+    h = layers.Conv2D(32, 3, **relu)(x)
+    h = layers.Conv2D(64, 3, strides=2, **relu)(h)
+    h = layers.Conv2D(64, 3, **relu)(h)
+    h = layers.Conv2D(64, 3, **relu)(h)
+    h = layers.Dense(32, activation="relu")(layers.Flatten()(h))
+    z_mean = layers.Dense(LATENT_DIM, name="z_mean", dtype="float32")(h)
+    s = layers.Dense(LATENT_DIM, name="z_log_var", dtype="float32")(h)
+    encoder = keras.Model(x, (z_mean, s), name="encoder")
+
+    z = keras.Input([LATENT_DIM], name="code")
+    h = layers.Dense(int(np.prod(CODE_SHAPE)), activation="relu")(z)
+    h = layers.Reshape(CODE_SHAPE)(h)
+    h = layers.Conv2DTranspose(32, 3, strides=2, **relu)(h)
+    image = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype="float32")(h)
+    decoder = keras.Model(z, image, name="decoder")
+
+    z_mean, s = encoder(x)
+    z = Sampling(settings.corrected, settings.seed, dtype="float32")([z_mean, s])
+    x_hat = VariationalLoss(settings.corrected, dtype="float32")([x, decoder(z), z_mean, s])
+    return keras.Model(x, x_hat, name="fashion_vae")
+
+
+# %% keras: loss
+@keras.saving.register_keras_serializable(package="fashion_vae")
+class VariationalLoss(layers.Layer):
+    """Adds cross entropy plus divergence to the model's losses and passes the image on."""
+
+    def __init__(self, corrected=False, **kwargs):
+        super().__init__(**kwargs)
+        self.corrected = corrected
+
+    def call(self, inputs):
+        """Takes image, decoded image, z_mean and s; returns the decoded image."""
+        x, x_hat, z_mean, s = inputs
+        cross_entropy = ops.mean(keras.losses.binary_crossentropy(x, x_hat))
+        self.add_loss(cross_entropy + kl_divergence(z_mean, s, self.corrected))
+        return x_hat
+
+    def get_config(self):
+        """Returns what the constructor takes."""
+        return {**super().get_config(), "corrected": self.corrected}
+
+
+# %% keras: fit
+def train_keras(vae, data, settings, run):
+    """Compiles without a loss, which is in the model, and fits."""
+    vae.compile(optimizer=RMSpropKeras2(settings.learning_rate), jit_compile=settings.jit_compile)
+    order = batches(data, settings)
+    vae.fit(
+        feed(order, data.x_train),
+        epochs=settings.num_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        validation_data=(data.x_val, data.x_val),
+        validation_batch_size=500,
+        callbacks=run.callbacks(),
+        shuffle=False,  # feed() shuffles
+        verbose=0,
+    )
+
+
+# %% figures
+def draw(network, data, settings, report):
+    """Draws the manifold, the training set's codes, reconstructions and new clothes of a class."""
+    encode, decode, _ = codec(network)
+
+    grid = norm.ppf(np.linspace(0.05, 0.95, SIDE)).astype("float32")
+    rows, columns = np.meshgrid(grid, grid, indexing="ij")
+    tiles = decode(np.stack([columns.ravel(), rows.ravel()], axis=1))
+    report.figure("manifold", figures.manifold(tiles, SIDE))
+
+    z_mean, s = encode(data.x_train)
+    report.figure("latent", figures.scatter({"": z_mean}, data.y_train, cmap="brg"))
+
+    images = data.x_test[:10]
+    pictures = {"original": images, "rebuilt": decode(encode(images)[0])}
+    report.figure("reconstructions", figures.strip({k: v[..., 0] for k, v in pictures.items()}))
+
+    if settings.generate:
+        of_class = data.y_train == CLASSES.index(settings.generate)
+        z = sample_around(z_mean[of_class], s[of_class], SIDE, settings)
+        new = decode(z).reshape(2, -1, 28, 28)
+        report.figure(settings.generate, figures.strip({"new": new[0], " ": new[1]}))
+
+
+def sample_around(z_mean, s, number, settings):
+    """Draws codes around the centroid of a class with its learned spread.
+
+    The variance of a class is that of its means plus the mean of its learned variances.
+    """
+    sigma = standard_deviation(tf.constant(s), settings.corrected).numpy()
+    spread = np.sqrt(z_mean.var(axis=0) + np.square(sigma).mean(axis=0))
+    noise = np.random.default_rng(settings.seed).standard_normal((number, LATENT_DIM))
+    return (z_mean.mean(axis=0) + spread * noise).astype("float32")
+
+
+# %% published
+# All 20 epochs of the author's notebook (data/published).
+PUBLISHED = {ONLY_NETWORK: ("loss",)}
+
+# %% main
+LESSON = Lesson(
+    name="fashion_vae",
+    doc=__doc__,
+    presets=PRESETS,
+    load=load,
+    networks={
+        ONLY_NETWORK: {
+            "low-level": Style(VAE, train_low_level),
+            "keras": Style(build_keras, train_keras),
+        }
+    },
+    draw=draw,
+    published=PUBLISHED,
+)
+
+if __name__ == "__main__":
+    cli.main(LESSON)

@@ -1,0 +1,328 @@
+"""One autoencoder from raw variables, another from Keras layers, and the code in between.
+
+Article: "Implementing a Simple Auto-Encoder in Tensorflow", E. Barp.
+It shows what an autoencoder must do (compress, replicate, encode, decode), first as a class on
+TensorFlow variables, then in a few lines of Keras whose parts are found by layer name.
+Networks: "class" 784-128-784, ReLU code, sum of sigmoid cross entropies, RMSProp 0.005;
+"layers" 784-256-128-784, linear code, sigmoid output, Adam 0.001. Both stand here in both styles.
+"""
+
+# %% settings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ae import cli, datasets, figures
+from ae.datasets.batches import Shuffled, feed
+from ae.lesson import Lesson, Provenance, Settings, Style, codec
+from ae.metrics import LastBatch
+from ae.optimizers import RMSpropTF1
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+D = 784  # input dimension: 28 x 28 pixels
+d = 128  # encoding dimension
+LAYERS_BATCH_SIZE = 32  # the class takes --batch-size
+LAYERS_LEARNING_RATE = 0.001  # the class takes --learning-rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowLevelSettings(Settings):
+    """The article's constants."""
+
+    num_epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.005
+    jit_compile: bool = True
+
+
+PRESETS = {
+    "article": LowLevelSettings(),
+    "quick": LowLevelSettings(num_epochs=3),
+    "smoke": LowLevelSettings(num_epochs=1, num_train=512, num_test=128),
+}
+
+
+# %% data
+class Data(NamedTuple):
+    """Digits as rows of 784 pixels in [0, 1]."""
+
+    x_train: np.ndarray  # (55000, 784)
+    x_test: np.ndarray  # (10000, 784)
+    provenance: Provenance
+
+
+def load(settings, data_dir):
+    """Loads MNIST; the training digits are the 55,000 that TensorFlow 1's tutorials left."""
+    mnist = datasets.load_mnist(data_dir)
+    return Data(
+        datasets.flat(mnist.x_train[datasets.VALIDATION_SIZE :])[: settings.num_train],
+        datasets.flat(mnist.x_test)[: settings.num_test],
+        Provenance(mnist.source, mnist.sha256),
+    )
+
+
+def permuted(data, settings):
+    """Permutes the digits at each epoch and drops those that do not fill the last batch."""
+    return Shuffled(len(data.x_train), settings.batch_size, settings.seed, drop_remainder=True)
+
+
+def shuffled(data, settings):
+    """Permutes the digits at each epoch, as `Model.fit` does."""
+    return Shuffled(len(data.x_train), LAYERS_BATCH_SIZE, settings.seed)
+
+
+# %% low-level: network
+class Autoencoder(tf.Module):
+    """z = relu(x W1 + b1), x_hat = sigmoid(z W2 + b2): the article's class."""
+
+    def __init__(self, settings):
+        super().__init__()
+        dtype = keras.config.floatx()
+        scale_1, scale_2 = (np.sqrt(2 / (D + d)),) * 2 if settings.corrected else (1.0, 1.0)
+        self.W1 = tf.Variable(tf.random.normal([D, d], stddev=scale_1, dtype=dtype))
+        self.b1 = tf.Variable(tf.zeros([d], dtype))
+        self.W2 = tf.Variable(tf.random.normal([d, D], stddev=scale_2, dtype=dtype))
+        self.b2 = tf.Variable(tf.zeros([D], dtype))
+        self.weights = [self.W1, self.b1, self.W2, self.b2]
+
+    def encode(self, x):
+        """Maps digits (batch, 784) to codes (batch, 128)."""
+        return tf.nn.relu(tf.matmul(x, self.W1) + self.b1)
+
+    def logits(self, z):
+        """Maps codes to the log-odds of white pixels (batch, 784)."""
+        return tf.matmul(z, self.W2) + self.b2
+
+    def decode(self, z):
+        """Maps codes (batch, 128) to digits (batch, 784)."""
+        return tf.nn.sigmoid(self.logits(z))
+
+    def reconstruct(self, x):
+        """Maps digits to their reconstructions, both (batch, 784)."""
+        return self.decode(self.encode(x))
+
+    def fit(self, data, settings, run):
+        """Trains on batches of 64 permuted digits."""
+        fit_low_level(
+            self.weights,
+            RMSpropTF1(settings.learning_rate),
+            lambda x: sum_of_cross_entropies(x, self.logits(self.encode(x))),
+            *(permuted(data, settings), data, settings, run),
+        )
+
+
+class LayeredAutoencoder(tf.Module):
+    """The network of the article's Keras half, on variables: linear, linear, sigmoid."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.corrected = settings.corrected
+        self.W1, self.b1 = self.dense(D, 256)
+        self.W2, self.b2 = self.dense(256, d)
+        self.W3, self.b3 = self.dense(d, D)
+        self.weights = [self.W1, self.b1, self.W2, self.b2, self.W3, self.b3]
+
+    @staticmethod
+    def dense(fan_in, fan_out):
+        """Draws W from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does; b = 0."""
+        dtype = keras.config.floatx()
+        limit = np.sqrt(6 / (fan_in + fan_out))
+        kernel = tf.random.uniform([fan_in, fan_out], -limit, limit, dtype)
+        return tf.Variable(kernel), tf.Variable(tf.zeros([fan_out], dtype))
+
+    def encode(self, x):
+        """Maps digits (batch, 784) to codes (batch, 128)."""
+        h = tf.matmul(x, self.W1) + self.b1  # (batch, 256)
+        return tf.matmul(h, self.W2) + self.b2  # (batch, 128)
+
+    def decode(self, z):
+        """Maps codes (batch, 128) to digits (batch, 784)."""
+        return tf.nn.sigmoid(tf.matmul(z, self.W3) + self.b3)
+
+    def reconstruct(self, x):
+        """Maps digits to their reconstructions, both (batch, 784)."""
+        return self.decode(self.encode(x))
+
+    def fit(self, data, settings, run):
+        """Trains on batches of 32 shuffled digits."""
+        loss = mean_cross_entropy if self.corrected else doubled_sigmoid_cross_entropy
+        fit_low_level(
+            self.weights,
+            keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8),  # TensorFlow 1's epsilon
+            lambda x: loss(x, self.reconstruct(x)),
+            *(shuffled(data, settings), data, settings, run),
+        )
+
+
+# %% low-level: loss
+def sum_of_cross_entropies(x, logits):
+    """Sums -x log p - (1 - x) log(1 - p), p = sigmoid(logits), over pixels and batch."""
+    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logits))
+
+
+def doubled_sigmoid_cross_entropy(x, x_hat):
+    """Averages the same with p = sigmoid(x_hat), though x_hat is a sigmoid's value already.
+
+    p therefore stays between 1/2 and 0.73, and the loss above the entropy of a fair coin wherever
+    a pixel is black: the article's double sigmoid.
+    """
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=x_hat))
+
+
+def mean_cross_entropy(x, x_hat):
+    """Averages -x log x_hat - (1 - x) log(1 - x_hat), what the article meant."""
+    return tf.reduce_mean(keras.losses.binary_crossentropy(x, x_hat))
+
+
+# %% low-level: step
+def fit_low_level(weights, optimizer, loss_of, order, data, settings, run):
+    """Steps against the gradient of `loss_of(batch)`."""
+    optimizer.build(weights)
+
+    @tf.function
+    def train_step(x):
+        with tf.GradientTape() as tape:
+            loss = loss_of(x)
+        optimizer.apply(tape.gradient(loss, weights), weights)
+        return loss
+
+    run.fit(train_step, order, data.x_train, jit_compile=settings.jit_compile)
+
+
+# %% keras: network
+def build_class(settings):
+    """Builds the class's network; its decoder holds a model "logits", which training needs."""
+    scale = np.sqrt(2 / (D + d)) if settings.corrected else 1.0
+
+    def normal():
+        return keras.initializers.RandomNormal(stddev=scale)
+
+    x = keras.Input([D], name="digit")
+    code = layers.Dense(d, activation="relu", kernel_initializer=normal())(x)
+    encoder = keras.Model(x, code, name="encoder")
+
+    z = keras.Input([d], name="code")
+    logits = keras.Model(z, layers.Dense(D, kernel_initializer=normal())(z), name="logits")
+    decoder = keras.Model(z, layers.Activation("sigmoid")(logits(z)), name="decoder")
+
+    return keras.Model(x, decoder(encoder(x)), name="low_level_ae_class")
+
+
+def build_layers(settings):
+    """Stacks the article's three layers, in its `Sequential`."""
+    return keras.Sequential(
+        [
+            keras.Input([D], name="digit"),
+            layers.Dense(256),
+            layers.Dense(d, name="bottleneck"),
+            layers.Dense(D, activation="sigmoid"),
+        ],
+        name="low_level_ae_layers",
+    )
+
+
+def take_apart(autoencoder):
+    """Takes encoder and decoder out of a trained stack by the name of its bottleneck layer.
+
+    Args:
+        autoencoder: a `Sequential` with a layer named "bottleneck".
+
+    Returns:
+        A functional model of sub-models named "encoder" and "decoder" on the same weights.
+    """
+    bottleneck = autoencoder.get_layer("bottleneck")
+    encoder = keras.Model(autoencoder.inputs[0], bottleneck.output, name="encoder")
+    z = x_hat = keras.Input(bottleneck.output.shape[1:], name="code")
+    for layer in autoencoder.layers[autoencoder.layers.index(bottleneck) + 1 :]:
+        x_hat = layer(x_hat)
+    decoder = keras.Model(z, x_hat, name="decoder")
+    x = keras.Input(encoder.input_shape[1:], name="digit")
+    return keras.Model(x, decoder(encoder(x)))
+
+
+# %% keras: loss
+@keras.saving.register_keras_serializable(package="low_level_ae")
+def sum_loss(x, logits):
+    """The class's loss, in the form that `compile` takes."""
+    return sum_of_cross_entropies(x, logits)
+
+
+@keras.saving.register_keras_serializable(package="low_level_ae")
+def doubled_sigmoid_loss(x, x_hat):
+    """The article's `tf.losses.sigmoid_cross_entropy` on an output that is a sigmoid already."""
+    return doubled_sigmoid_cross_entropy(x, x_hat)
+
+
+# %% keras: fit
+def train_class(autoencoder, data, settings, run):
+    """Fits a model that ends at the logits and shares all its layers with the autoencoder."""
+    encoder, decoder = autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")
+    x = autoencoder.inputs[0]
+    to_logits = keras.Model(x, decoder.get_layer("logits")(encoder(x)))
+    optimizer = RMSpropTF1(settings.learning_rate)
+    fit_keras(to_logits, optimizer, sum_loss, permuted(data, settings), data, settings, run)
+
+
+def train_layers(autoencoder, data, settings, run):
+    """Fits the stack."""
+    loss = "binary_crossentropy" if settings.corrected else doubled_sigmoid_loss
+    optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)
+    fit_keras(autoencoder, optimizer, loss, shuffled(data, settings), data, settings, run)
+
+
+def fit_keras(model, optimizer, loss, order, data, settings, run):
+    """Compiles and fits; the batches are those of the low-level style."""
+    model.compile(optimizer, loss, metrics=[LastBatch(loss)], jit_compile=settings.jit_compile)
+    model.fit(
+        feed(order, data.x_train),
+        epochs=settings.num_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        callbacks=run.callbacks(),
+        shuffle=False,  # feed() shuffles
+        verbose=0,
+    )
+
+
+# %% figures
+def draw(network, data, settings, report):
+    """Draws test digits over their reconstructions, once whole and once through the code."""
+    if isinstance(network, keras.Sequential):
+        network = take_apart(network)
+    encode, decode, reconstruct = codec(network)
+    digits = data.x_test[:10]
+    rows = {
+        "original": digits,
+        "rebuilt": reconstruct(digits),
+        "decode(z)": decode(encode(digits)),
+    }
+    images = {title: x.reshape(-1, 28, 28) for title, x in rows.items()}
+    report.figure("reconstructions", figures.strip(images))
+
+
+# %% published
+# The article prints no number, only a picture of digits and their reconstructions.
+
+# %% main
+LESSON = Lesson(
+    name="low_level_ae",
+    doc=__doc__,
+    presets=PRESETS,
+    load=load,
+    networks={
+        "class": {
+            "low-level": Style(Autoencoder, Autoencoder.fit),
+            "keras": Style(build_class, train_class),
+        },
+        "layers": {
+            "low-level": Style(LayeredAutoencoder, LayeredAutoencoder.fit),
+            "keras": Style(build_layers, train_layers),
+        },
+    },
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    cli.main(LESSON)

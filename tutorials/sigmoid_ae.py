@@ -1,0 +1,262 @@
+"""A sigmoid autoencoder compresses MNIST digits to 128 numbers and back.
+
+Article: "Deep Learning" on Medium, an introduction to autoencoders after Hinton and Salakhutdinov
+(Science 313, 2006) and Nikhil Buduma; its code is that of aymericdamien/TensorFlow-Examples.
+It shows that a network trained to repeat its input learns the key features, and that two such
+features separate the digits better than two principal components.
+Network: 784-256-128-256-784, sigmoid throughout; mean squared error; RMSProp 0.01.
+"""
+
+# %% settings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ae import cli, datasets, figures
+from ae.datasets.batches import NextBatch, Shuffled, feed
+from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.metrics import LastBatch, principal_components
+from ae.optimizers import RMSpropTF1
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+NUM_INPUT = 784  # 28 x 28 pixels
+NUM_HIDDEN_1 = 256
+NUM_HIDDEN_2 = 128
+EXAMPLES_TO_SHOW = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigmoidSettings(Settings):
+    """The article's constants."""
+
+    num_epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 0.01
+    jit_compile: bool = True
+    two_d: bool = option(False, "draw 500 digits in two dimensions: PCA beside an autoencoder")
+    two_d_epochs: int = 20
+
+
+PRESETS = {
+    "article": SigmoidSettings(),
+    "quick": SigmoidSettings(num_epochs=10, two_d_epochs=5),
+    "smoke": SigmoidSettings(num_epochs=1, two_d_epochs=1, num_train=768, num_test=128),
+}
+
+
+# %% data
+class Data(NamedTuple):
+    """Digits as rows of 784 pixels in [0, 1]."""
+
+    x_train: np.ndarray  # (55000, 784)
+    x_test: np.ndarray  # (10000, 784)
+    y_test: np.ndarray  # (10000,)
+    provenance: Provenance
+
+
+def load(settings, data_dir):
+    """Loads MNIST as `read_data_sets` did: the first 5,000 digits are set aside for validation."""
+    mnist = datasets.load_mnist(data_dir)
+    return Data(
+        datasets.flat(mnist.x_train[datasets.VALIDATION_SIZE :])[: settings.num_train],
+        datasets.flat(mnist.x_test)[: settings.num_test],
+        mnist.y_test[: settings.num_test],
+        Provenance(mnist.source, mnist.sha256),
+    )
+
+
+def batches(data, settings):
+    """Draws the minibatches as `mnist.train.next_batch(256)` did; 214 of them make an epoch."""
+    total_batch = max(1, len(data.x_train) // settings.batch_size)
+    return NextBatch(len(data.x_train), settings.batch_size, total_batch, settings.seed)
+
+
+# %% low-level: network
+class Autoencoder(tf.Module):
+    """h' = sigmoid(h W + b), four times over; W and b ~ N(0, 1)."""
+
+    def __init__(self, settings):
+        super().__init__()
+        draw = self.glorot if settings.corrected else self.random_normal
+        self.encoder_h1, self.encoder_b1 = draw(NUM_INPUT, NUM_HIDDEN_1)
+        self.encoder_h2, self.encoder_b2 = draw(NUM_HIDDEN_1, NUM_HIDDEN_2)
+        self.decoder_h1, self.decoder_b1 = draw(NUM_HIDDEN_2, NUM_HIDDEN_1)
+        self.decoder_h2, self.decoder_b2 = draw(NUM_HIDDEN_1, NUM_INPUT)
+        self.weights = [
+            *(self.encoder_h1, self.encoder_b1, self.encoder_h2, self.encoder_b2),
+            *(self.decoder_h1, self.decoder_b1, self.decoder_h2, self.decoder_b2),
+        ]
+
+    @staticmethod
+    def random_normal(fan_in, fan_out):
+        """Draws W and b from N(0, 1), so that most units begin saturated."""
+        dtype = keras.config.floatx()
+        kernel = tf.random.normal([fan_in, fan_out], dtype=dtype)
+        bias = tf.random.normal([fan_out], dtype=dtype)
+        return tf.Variable(kernel), tf.Variable(bias)
+
+    @staticmethod
+    def glorot(fan_in, fan_out):
+        """Draws W from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does; b = 0."""
+        dtype = keras.config.floatx()
+        limit = np.sqrt(6 / (fan_in + fan_out))
+        kernel = tf.random.uniform([fan_in, fan_out], -limit, limit, dtype)
+        return tf.Variable(kernel), tf.Variable(tf.zeros([fan_out], dtype))
+
+    def encode(self, x):
+        """Maps digits (batch, 784) to codes (batch, 128)."""
+        h = tf.nn.sigmoid(tf.matmul(x, self.encoder_h1) + self.encoder_b1)  # (batch, 256)
+        return tf.nn.sigmoid(tf.matmul(h, self.encoder_h2) + self.encoder_b2)  # (batch, 128)
+
+    def decode(self, z):
+        """Maps codes (batch, 128) to digits (batch, 784)."""
+        h = tf.nn.sigmoid(tf.matmul(z, self.decoder_h1) + self.decoder_b1)  # (batch, 256)
+        return tf.nn.sigmoid(tf.matmul(h, self.decoder_h2) + self.decoder_b2)  # (batch, 784)
+
+    def reconstruct(self, x):
+        """Maps digits to their reconstructions, both (batch, 784)."""
+        return self.decode(self.encode(x))
+
+
+# %% low-level: loss
+def mean_squared_error(x, x_hat):
+    """Averages (x - x_hat)^2 over pixels and batch."""
+    return tf.reduce_mean(tf.square(x - x_hat))
+
+
+# %% low-level: step
+def train_low_level(network, data, settings, run):
+    """Repeats w <- w - lr g / sqrt(v + 1e-10) with g = dL/dw, 214 steps an epoch."""
+    optimizer = RMSpropTF1(settings.learning_rate)
+    optimizer.build(network.weights)
+
+    @tf.function
+    def train_step(x):
+        with tf.GradientTape() as tape:
+            loss = mean_squared_error(x, network.reconstruct(x))
+        gradients = tape.gradient(loss, network.weights)
+        optimizer.apply(gradients, network.weights)
+        return loss
+
+    run.fit(train_step, batches(data, settings), data.x_train, jit_compile=settings.jit_compile)
+
+
+# %% keras: network
+def build_keras(settings):
+    """Stacks the same four layers as encoder, decoder and the model that joins them."""
+
+    def dense(units):
+        if settings.corrected:
+            return layers.Dense(units, activation="sigmoid")
+        return layers.Dense(
+            units,
+            activation="sigmoid",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            bias_initializer=keras.initializers.RandomNormal(stddev=1.0),
+        )
+
+    x = keras.Input([NUM_INPUT], name="digit")
+    encoder = keras.Model(x, dense(NUM_HIDDEN_2)(dense(NUM_HIDDEN_1)(x)), name="encoder")
+
+    z = keras.Input([NUM_HIDDEN_2], name="code")
+    decoder = keras.Model(z, dense(NUM_INPUT)(dense(NUM_HIDDEN_1)(z)), name="decoder")
+
+    return keras.Model(x, decoder(encoder(x)), name="sigmoid_ae")
+
+
+# %% keras: loss
+LOSS = "mean_squared_error"
+
+
+# %% keras: fit
+def train_keras(autoencoder, data, settings, run):
+    """Compiles and fits; the batches are those of the low-level style."""
+    autoencoder.compile(
+        optimizer=RMSpropTF1(settings.learning_rate),
+        loss=LOSS,
+        metrics=[LastBatch(LOSS)],
+        jit_compile=settings.jit_compile,
+    )
+    order = batches(data, settings)
+    autoencoder.fit(
+        feed(order, data.x_train),
+        epochs=settings.num_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        callbacks=run.callbacks(),
+        shuffle=False,  # feed() shuffles
+        verbose=0,
+    )
+
+
+# %% figures
+def draw(network, data, settings, report):
+    """Draws the article's strip: the first ten test digits over their reconstructions."""
+    digits = data.x_test[:EXAMPLES_TO_SHOW]
+    rows = {"original": digits, "rebuilt": codec(network).reconstruct(digits)}
+    images = {title: x.reshape(-1, 28, 28) for title, x in rows.items()}
+    report.figure("strip", figures.strip(images, cmap="viridis"))
+
+
+def draw_two_d(data, settings, report):
+    """Draws Hinton's comparison: 500 digits by two principal components and by two learned units.
+
+    The network is the paper's, 784-1000-500-250-2, mirrored. The paper pretrained it layer by layer
+    as Boltzmann machines and used sigmoid units; ReLU units and Adam need no pretraining.
+    """
+    if not settings.two_d:
+        return
+    keras.utils.set_random_seed(settings.seed)
+    x = h = keras.Input([NUM_INPUT])
+    for units in (1000, 500, 250):
+        h = layers.Dense(units, activation="relu")(h)
+    z = h = layers.Dense(2, name="code")(h)
+    for units in (250, 500, 1000):
+        h = layers.Dense(units, activation="relu")(h)
+    autoencoder = keras.Model(x, layers.Dense(NUM_INPUT, activation="sigmoid")(h))
+    autoencoder.compile("adam", "binary_crossentropy", jit_compile=settings.jit_compile)
+    order = Shuffled(len(data.x_train), settings.batch_size, settings.seed, drop_remainder=True)
+    autoencoder.fit(
+        feed(order, data.x_train),
+        epochs=settings.two_d_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        shuffle=False,
+        verbose=0,
+    )
+    digits = data.x_test[:500]
+    mean, components = principal_components(data.x_train, 2)
+    codes = {
+        "PCA": (digits - mean) @ components.T,
+        "autoencoder": keras.Model(x, z).predict(digits, verbose=0),
+    }
+    report.figure("two-d", figures.scatter(codes, data.y_test[:500], cmap="tab10", size=6))
+
+
+# %% published
+# Not in the article, which shows only the picture, but in the notebook that it copies: the cost of
+# each epoch's last minibatch, in two complete runs (data/published/sigmoid_ae.csv).
+PUBLISHED = {ONLY_NETWORK: ("run_2016", "run_2017")}
+
+# %% main
+LESSON = Lesson(
+    name="sigmoid_ae",
+    doc=__doc__,
+    presets=PRESETS,
+    load=load,
+    networks={
+        ONLY_NETWORK: {
+            "low-level": Style(Autoencoder, train_low_level),
+            "keras": Style(build_keras, train_keras),
+        }
+    },
+    draw=draw,
+    appendix=draw_two_d,
+    measure="last_batch_loss",
+    published=PUBLISHED,
+    epoch_line=lambda epoch, logs: f"Epoch: {epoch:04d} cost= {logs['last_batch_loss']:.9f}",
+)
+
+if __name__ == "__main__":
+    cli.main(LESSON)
