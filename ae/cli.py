@@ -16,7 +16,7 @@ from ae.lesson import ONLY_NETWORK, PRESETS, STYLES, VARIANTS, Lesson, Settings,
 from ae.training import Run
 
 import keras
-import matplotlib
+import matplotlib.pyplot
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
@@ -71,6 +71,11 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
     print(table([record]))
     print(f"Figures: {Path(record['folder']) / 'figures'}")
+    show_figures(options)
+
+
+def show_figures(options: argparse.Namespace) -> None:
+    """Shows the figures in windows, if the user asked for it, until they are closed."""
     if options.show:
         matplotlib.pyplot.show()
 

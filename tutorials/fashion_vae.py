@@ -147,7 +147,7 @@ class VAE(tf.Module):
 
 
 def standard_deviation(s, corrected):
-    """Returns exp(s), as the article samples, or exp(s / 2): the KL term takes s for log sigma^2."""
+    """Returns exp(s), as the article samples, or exp(s / 2), as s = log sigma^2 demands."""
     return tf.exp(s / 2) if corrected else tf.exp(s)
 
 
