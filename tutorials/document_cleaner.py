@@ -23,7 +23,7 @@ from keras import layers
 HEIGHT, WIDTH = 258, 540  # pixels; a third of the pages has this size, the rest 420 rows
 VALIDATION_SHARE = 0.15
 PATIENCE = 5  # epochs without a better validation loss
-SHOWN_TEST_PAGE = "80.png"  # a folded page of 420 rows, as in the article's notebook
+SHOWN_TEST_PAGE = "184.png"  # a folded page of 420 rows, as in the article's notebook
 
 
 @dataclass(frozen=True, kw_only=True)
