@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import datetime
+import os
 import sys
 import time
 import typing
@@ -19,6 +20,7 @@ import keras
 import matplotlib.pyplot
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+BROKEN_PIPE = 141  # and for one whose reader went away
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,6 +48,10 @@ def guard(command: Callable[[], None]) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         print("Interrupted: this training is not saved.", file=sys.stderr)
         return INTERRUPTED
@@ -239,6 +245,10 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
+    if any(r["preset"] != "article" for r in runs):
+        notices.append(
+            "The published losses are those of the article's settings, not this preset's."
+        )
     return "\n".join([*lines, *notices])
 
 

@@ -65,6 +65,23 @@ class Provenance(NamedTuple):
     notice: str = ""
 
 
+class Erratum(NamedTuple):
+    """Something that an article gets wrong, or leaves so that it cannot run.
+
+    Attributes:
+        place: where in the article.
+        does: what stands there.
+        follows: what comes of it.
+        corrected: what `--variant corrected` does instead; for what had to be repaired merely to
+            run, what both variants do.
+    """
+
+    place: str
+    does: str
+    follows: str
+    corrected: str
+
+
 class Style(NamedTuple):
     """One network in one style.
 
@@ -96,6 +113,7 @@ class Lesson:
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.
+        errata: what the article gets wrong.
         epoch_line: formats what the article's code printed after an epoch from number and logs.
         commands: what the script does instead of training when its first argument is such a name;
             each takes the lesson and the other arguments.
@@ -110,6 +128,7 @@ class Lesson:
     appendix: Callable | None = None
     measure: str = "loss"
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    errata: tuple[Erratum, ...] = ()
     epoch_line: Callable[[int, Mapping[str, float]], str] | None = None
     commands: Mapping[str, Callable] = field(default_factory=dict)
 

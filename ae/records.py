@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -98,7 +99,10 @@ def load_weights(network: tf.Module | keras.Model, path: Path) -> None:
                 raise InputError(f"{path}: there is no such checkpoint.")
             checkpoint = tf.train.Checkpoint(network=network)
             checkpoint.read(str(path)).assert_existing_objects_matched()
-    except (ValueError, AssertionError, OSError, KeyError, tf.errors.OpError) as error:
+    except (
+        *(ValueError, AssertionError, OSError, LookupError),  # another network's
+        *(zipfile.BadZipFile, tf.errors.OpError),  # damaged; a cut checkpoint is an IndexError
+    ) as error:
         raise InputError(
             f"{path}: this is not a saved network of this lesson and style; "
             "give a file that a run of the same lesson wrote."
@@ -109,11 +113,11 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
     """Writes `record.json` into a run's folder, under a temporary name first."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
+    text = json.dumps(record, indent=1, default=_plain)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=folder, prefix=".record", delete=False
     ) as partial:
-        json.dump(record, partial, indent=1, default=_plain)
-        partial.write("\n")
+        partial.write(text + "\n")
     Path(partial.name).replace(path)
     return path
 

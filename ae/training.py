@@ -19,6 +19,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 
+# What `tf.summary.scalar` adds to a number; that function itself wants TensorBoard installed.
+_SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class=1)
+
+
 class Run:
     """One training of one network in one style.
 
@@ -80,11 +84,11 @@ class Run:
 
         @tf.function(jit_compile=jit_compile)
         def run_steps(rows):  # rows (steps, batch)
-            losses = tf.TensorArray(tf.float32, len(rows))
+            losses = tf.TensorArray(keras.config.floatx(), len(rows))
             for i in tf.range(len(rows)):
                 tf.autograph.experimental.set_loop_options(parallel_iterations=1)
                 loss = train_step(*[tf.gather(t, rows[i]) for t in tensors])
-                losses = losses.write(i, tf.cast(loss, tf.float32))
+                losses = losses.write(i, tf.cast(loss, losses.dtype))
             return losses.stack()
 
         with _Reporter(self, order.steps_per_epoch) as report:
@@ -195,7 +199,7 @@ class _Reporter:
         if self._writer is not None:
             with self._writer.as_default(step=epoch):
                 for name, value in logs.items():
-                    tf.summary.scalar(name, value)
+                    tf.summary.write(name, np.float32(value), metadata=_SCALAR)
         if self._run.epoch_line is not None:
             self._bar.write(self._run.epoch_line(epoch, logs))
 

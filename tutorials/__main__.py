@@ -6,6 +6,7 @@ Each lesson also runs alone: `python -m tutorials.NAME`.
 import ast
 import importlib
 import sys
+import textwrap
 from pathlib import Path
 
 NAMES = (
@@ -30,6 +31,32 @@ def print_list():
         print(f"{name:18}{summary(name)}")
     print("\nRun one:      python -m tutorials.NAME        (--help lists its options)")
     print("Run several:  python -m tutorials run [NAME ...] [--preset smoke|quick|article]")
+    print("What the articles get wrong:  python -m tutorials errata [NAME ...]")
+
+
+def chosen(names):
+    """Checks names of lessons; none means all.
+
+    Raises:
+        InputError: if one is no lesson.
+    """
+    from ae.errors import InputError
+
+    for name in names:
+        if name not in NAMES:
+            raise InputError(f"There is no lesson '{name}'; the lessons are {', '.join(NAMES)}.")
+    return names or NAMES
+
+
+def print_errata(names):
+    """Prints what the articles get wrong, what follows, and what the corrected variant does."""
+    for name in names:
+        print(f"\n{name}")
+        for erratum in importlib.import_module(f"tutorials.{name}").LESSON.errata:
+            sentence = f"{erratum.place} {erratum.does}: {erratum.follows}."
+            print(textwrap.fill(sentence, 96, initial_indent="  - ", subsequent_indent="    "))
+            sentence = f"Corrected: {erratum.corrected}."
+            print(textwrap.fill(sentence, 96, initial_indent="    ", subsequent_indent="    "))
 
 
 def run_lessons(arguments):
@@ -41,10 +68,7 @@ def run_lessons(arguments):
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     cli.add_options(parser, default_preset="quick")
     options = parser.parse_args(arguments)
-    names = options.names or NAMES
-    for name in names:
-        if name not in NAMES:
-            raise InputError(f"There is no lesson '{name}'; the lessons are {', '.join(NAMES)}.")
+    names = chosen(options.names)
     if options.from_run is not None:
         raise InputError("--from redraws one lesson: python -m tutorials.NAME --from RUN.")
     out = options.out or Path("runs")
@@ -79,6 +103,8 @@ def command(arguments):
         print_list()
     elif arguments[0] == "run":
         run_lessons(arguments[1:])
+    elif arguments[0] == "errata":
+        print_errata(chosen(arguments[1:]))
     else:
         raise InputError(f"'{arguments[0]}' is not a command; try `python -m tutorials`.")
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, feed
-from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Erratum, Lesson, Provenance, Settings, Style, codec, option
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
 
@@ -230,6 +230,40 @@ def compare_classifiers(network, data, settings):
 # %% published
 # The article prints no number, only a picture of 16 digits and their reconstructions.
 
+# %% errata
+ERRATA = (
+    Erratum(
+        "the reconstruction loop",
+        "passes the function `decoder` to `sess.run`",
+        "TypeError: a function cannot be fetched",
+        "both variants evaluate the output, x_prime",
+    ),
+    Erratum(
+        "the output layer",
+        "ends in a ReLU",
+        "a pixel whose ReLU never fires has no gradient and stays black for good",
+        "the output is a sigmoid, whose range is that of the pixels",
+    ),
+    Erratum(
+        "a comment in the training loop",
+        "speaks of 30,000 steps and of displaying each 1000th",
+        "the settings beside it say 1000 steps, displayed each",
+        "both variants take 1000 steps",
+    ),
+    Erratum(
+        "the network's description",
+        "calls the layers convolutional",
+        "they are dense, and no convolution appears",
+        "both variants are dense",
+    ),
+    Erratum(
+        "the print statement",
+        "is Python 2",
+        "SyntaxError in Python 3",
+        "both variants print the same line",
+    ),
+)
+
 # %% main
 LESSON = Lesson(
     name="dense_ae",
@@ -243,6 +277,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    errata=ERRATA,
     measure="last_batch_loss",
     epoch_line=lambda epoch, logs: (
         f"Step {epoch * STEPS_PER_EPOCH}: Loss: {logs['last_batch_loss']:f}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ae import cleaning, cli, datasets, figures
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Erratum, Lesson, Provenance, Settings, Style, codec, option
 
 import keras
 import numpy as np
@@ -238,6 +238,28 @@ def draw(network, data, settings, report):
 # All 200 epochs of the author's notebook (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
 
+# %% errata
+ERRATA = (
+    Erratum(
+        "the validation pages",
+        "are drawn at random from the 144",
+        "144 pages hold 2 texts, so pages much like these were trained on",
+        "trains on one text and validates on another",
+    ),
+    Erratum(
+        "pages of 420 rows",
+        "are squashed to 258 by their nearest pixels",
+        "two thirds of the pages lose rows of their letters",
+        "keeps the upper 258 rows as they are",
+    ),
+    Erratum(
+        "the pairs of pages",
+        "are matched by the order of two unsorted `glob`s",
+        "where the file system lists the folders differently, targets belong to other pages",
+        "both variants match by name",
+    ),
+)
+
 # %% main
 LESSON = Lesson(
     name="document_cleaner",
@@ -251,6 +273,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    errata=ERRATA,
     published=PUBLISHED,
     commands={"clean": cleaning.main},
 )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Erratum, Lesson, Provenance, Settings, Style, codec, option
 from ae.optimizers import RMSpropKeras2
 
 import keras
@@ -326,6 +326,34 @@ def sample_around(z_mean, s, number, settings):
 # All 20 epochs of the author's notebook (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
 
+# %% errata
+ERRATA = (
+    Erratum(
+        "sampling",
+        "takes s for the logarithm of sigma",
+        "the divergence takes the same s for the logarithm of sigma squared",
+        "samples with exp(s / 2)",
+    ),
+    Erratum(
+        "the divergence",
+        "is weighed by 5e-4 and averaged over the dimensions",
+        "the evidence lower bound weighs it 2.6 times as much",
+        "the evidence lower bound",
+    ),
+    Erratum(
+        "the validation images",
+        "are a subset of the training images",
+        "the validation loss says nothing about new images",
+        "10,000 images are held out",
+    ),
+    Erratum(
+        "Lambda and CustomVariationalLayer",
+        "are code in the saved model, and an add_loss with inputs",
+        "Keras 3 refuses to load the one and to call the other",
+        "both variants have registered layers, Sampling and VariationalLoss",
+    ),
+)
+
 # %% main
 LESSON = Lesson(
     name="fashion_vae",
@@ -339,6 +367,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    errata=ERRATA,
     published=PUBLISHED,
 )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import Lesson, Provenance, Settings, Style, codec
+from ae.lesson import Erratum, Lesson, Provenance, Settings, Style, codec
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
 
@@ -305,6 +305,34 @@ def draw(network, data, settings, report):
 # %% published
 # The article prints no number, only a picture of digits and their reconstructions.
 
+# %% errata
+ERRATA = (
+    Erratum(
+        "W1 and W2 of the class",
+        "are drawn from N(0, 1) and the loss is a sum over 64 x 784 pixels",
+        "some 115 of 128 ReLU units die in the first epoch, in TensorFlow 1 as well",
+        "weights of variance 2 / (784 + 128)",
+    ),
+    Erratum(
+        "the loss of the Keras half",
+        "applies sigmoid cross entropy to the output of a sigmoid",
+        "no loss below 0.656 is possible on these digits, and greys turn black or white",
+        "cross entropy of the output itself",
+    ),
+    Erratum(
+        "get_encode_tensor",
+        "asks for a layer named 'encode'",
+        "ValueError: the layer was named 'bottleneck'",
+        "both variants ask for 'bottleneck'",
+    ),
+    Erratum(
+        "the batches",
+        "set `batch_size` and count with `bs`",
+        "NameError",
+        "both variants count with the batch size",
+    ),
+)
+
 # %% main
 LESSON = Lesson(
     name="low_level_ae",
@@ -322,6 +350,7 @@ LESSON = Lesson(
         },
     },
     draw=draw,
+    errata=ERRATA,
 )
 
 if __name__ == "__main__":

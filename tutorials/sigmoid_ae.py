@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Lesson, Provenance, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Erratum, Lesson, Provenance, Settings, Style, codec, option
 from ae.metrics import LastBatch, principal_components
 from ae.optimizers import RMSpropTF1
 
@@ -239,6 +239,28 @@ def draw_two_d(data, settings, report):
 # each epoch's last minibatch, in two complete runs (data/published/sigmoid_ae.csv).
 PUBLISHED = {ONLY_NETWORK: ("run_2016", "run_2017")}
 
+# %% errata
+ERRATA = (
+    Erratum(
+        "the weights and biases",
+        "are drawn from N(0, 1)",
+        "saturated sigmoids hardly learn and leave the noise that the article sees",
+        "Glorot's uniform weights, zero biases",
+    ),
+    Erratum(
+        "the parameters",
+        "begin with `earning_rate`",
+        "NameError at the optimizer",
+        "both variants say learning_rate",
+    ),
+    Erratum(
+        "the figures",
+        "draw 256 x 256 pixels as 65,536 dimensions, then speak of 2000",
+        "the faces are from Hinton's paper, which has 625 pixels",
+        "both variants compress digits only",
+    ),
+)
+
 # %% main
 LESSON = Lesson(
     name="sigmoid_ae",
@@ -252,6 +274,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    errata=ERRATA,
     appendix=draw_two_d,
     measure="last_batch_loss",
     published=PUBLISHED,
