@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 TILE = 512  # pixels; bounds the memory that a page takes
-MARGIN = 8  # pixels; even, and more than the 6 that an output pixel of the cleaner can see
+MARGIN = 8  # pixels; even, and more than the 5 that an output pixel of the cleaner can see
 
 
 def clean_page(page: np.ndarray, reconstruct: Callable, tile: int = TILE) -> np.ndarray:
@@ -66,6 +66,9 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     add("--style", choices=STYLES, default="keras", help="default: keras")
     options = parser.parse_args(arguments)
     targets = _targets(options.pages, options.out)
+    for path, target in zip(options.pages, targets, strict=True):
+        if target.exists() and path.exists() and target.samefile(path):
+            raise InputError(f"-o {options.out}: this would overwrite the scan {path}.")
     pages = [read_grey(path) for path in options.pages]
     reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct
     for page, target in zip(tqdm(pages, unit="page", disable=None), targets, strict=True):

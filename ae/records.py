@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from importlib import metadata
@@ -93,14 +93,16 @@ def load_weights(network: tf.Module | keras.Model, path: Path) -> None:
         if isinstance(network, keras.Model):
             if not path.is_file():
                 raise InputError(f"{path}: there is no such model file.")
-            network.load_weights(path)
+            with warnings.catch_warnings():  # what Keras skips stays untrained
+                warnings.filterwarnings("error", "Skipping nested container", UserWarning)
+                network.load_weights(path)
         else:
             if not Path(f"{path}.index").is_file():
                 raise InputError(f"{path}: there is no such checkpoint.")
             checkpoint = tf.train.Checkpoint(network=network)
             checkpoint.read(str(path)).assert_existing_objects_matched()
     except (
-        *(ValueError, AssertionError, OSError, LookupError),  # another network's
+        *(ValueError, AssertionError, OSError, LookupError, UserWarning),  # another network's
         *(zipfile.BadZipFile, tf.errors.OpError),  # damaged; a cut checkpoint is an IndexError
     ) as error:
         raise InputError(
@@ -114,12 +116,9 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
     text = json.dumps(record, indent=1, default=_plain)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=folder, prefix=".record", delete=False
-    ) as partial:
-        partial.write(text + "\n")
-    Path(partial.name).replace(path)
-    return path
+    partial = path.with_suffix(".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    return partial.replace(path)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

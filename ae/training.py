@@ -19,10 +19,6 @@ import tensorflow as tf
 from tqdm import tqdm
 
 
-# What `tf.summary.scalar` adds to a number; that function itself wants TensorBoard installed.
-_SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class=1)
-
-
 class Run:
     """One training of one network in one style.
 
@@ -122,6 +118,14 @@ class Run:
             callbacks.append(keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience))
         return callbacks
 
+    def observe(self, losses: list[float]) -> None:
+        """Hears what was reported of the newest steps; a subclass may keep it.
+
+        Args:
+            losses: the loss of each minibatch in the low-level style, the epoch's mean so far in
+                Keras's.
+        """
+
 
 class _Report(keras.callbacks.Callback):
     """Passes what `Model.fit` says on to the reporter that low-level training uses."""
@@ -188,6 +192,7 @@ class _Reporter:
                     f"{self._run.label}: the loss became {loss} at step {step} of epoch "
                     f"{len(self._run.history) + 1}; try a smaller --learning-rate."
                 )
+        self._run.observe(losses)
         self._bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
         self._bar.update(last - self._done)
         self._done = last
@@ -199,7 +204,7 @@ class _Reporter:
         if self._writer is not None:
             with self._writer.as_default(step=epoch):
                 for name, value in logs.items():
-                    tf.summary.write(name, np.float32(value), metadata=_SCALAR)
+                    tf.summary.scalar(name, value)
         if self._run.epoch_line is not None:
             self._bar.write(self._run.epoch_line(epoch, logs))
 

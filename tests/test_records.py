@@ -1,0 +1,317 @@
+import json
+import math
+import os
+import re
+import warnings
+from importlib import metadata
+from pathlib import Path
+
+from ae.errors import InputError
+from ae.records import Report, environment, load_weights, read_record, save_network, write_record
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+RECORD = {"lesson": "dense_ae", "settings": {"seed": 0}, "trainings": [{"history": [{"loss": 1}]}]}
+
+
+# Figures
+
+
+def drawing():
+    figure, axis = plt.subplots(figsize=(3, 2))
+    axis.plot([0, 1], [1, 0], color="black")
+    return figure
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def red(picture):
+    return ((picture[..., 0] - picture[..., 1] > 60) & (picture[..., 0] > 150)).sum()
+
+
+def test_figures_are_saved_under_their_names_and_closed(tmp_path):
+    report = Report(tmp_path / "new" / "figures", "keras-")
+    report.figure("digits", drawing())
+    report.figure("curve", drawing())
+    expected = [tmp_path / "new" / "figures" / f"keras-{name}.png" for name in ("digits", "curve")]
+    assert report.figures == expected
+    assert sorted(report.figures) == sorted((tmp_path / "new" / "figures").iterdir())
+    assert all((pixels(path) < 100).any() for path in report.figures)
+    assert plt.get_fignums() == []
+
+
+def test_a_dot_in_a_name_is_part_of_the_name(tmp_path):
+    report = Report(tmp_path, "low-level-")
+    report.figure("noise-0.5", drawing())
+    report.figure("noise-0.1", drawing())
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "low-level-noise-0.5.png",
+        "low-level-noise-0.1.png",
+    }
+
+
+def test_show_keeps_figures_open(tmp_path):
+    Report(tmp_path, "", show=True).figure("digits", drawing())
+    assert len(plt.get_fignums()) == 1
+
+
+def test_a_notice_stands_in_red_under_every_figure(tmp_path):
+    plain, noticed = Report(tmp_path, "plain-"), Report(tmp_path, "noticed-", notice="no scans")
+    for report in (plain, noticed):
+        report.figure("page", drawing())
+    without, with_notice = (pixels(report.figures[0]) for report in (plain, noticed))
+    assert red(without) == 0
+    lower_half = with_notice[with_notice.shape[0] // 2 :]
+    assert red(with_notice) == red(lower_half) > 20
+
+
+def test_a_figure_that_cannot_be_saved_leaves_the_old_one(tmp_path):
+    report = Report(tmp_path, "")
+    report.figure("digits", drawing())
+    before = report.figures[0].read_bytes()
+    broken = drawing()
+    broken.axes[0].set_title(r"$\nosuchcommand$")
+    with pytest.raises(ValueError, match="nosuchcommand"):
+        report.figure("digits", broken)
+    assert report.figures[0].read_bytes() == before
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".png"] == report.figures
+
+
+def test_results_are_kept_by_name(tmp_path):
+    report = Report(tmp_path / "unused", "")
+    report.result("accuracy", 0.5)
+    report.result("psnr", [1.0])
+    assert report.results == {"accuracy": 0.5, "psnr": [1.0]}
+    assert not (tmp_path / "unused").exists()
+
+
+# Networks
+
+
+class Module(tf.Module):
+    def __init__(self, width=50, seed=0):
+        super().__init__()
+        values = np.random.default_rng(seed).normal(size=(3, width)).astype("float32")
+        self.kernel = tf.Variable(values)
+        self.layers = [(tf.Variable(values[0]), tf.Variable(2.0))]
+
+
+class DeeperModule(Module):
+    def __init__(self):
+        super().__init__()
+        self.layers.append(tf.Variable(1.0))
+
+
+def model(width=50, seed=0):
+    keras.utils.set_random_seed(seed)
+    x = keras.Input([3])
+    encoder = keras.Model(x, keras.layers.Dense(width)(x), name="encoder")
+    return keras.Model(x, keras.layers.Dense(2)(encoder(x)))
+
+
+def deeper_model():
+    x = keras.Input([3])
+    return keras.Model(x, keras.layers.Dense(2)(model()(x)))
+
+
+NETWORKS = {"module": (Module, DeeperModule), "model": (model, deeper_model)}
+BOTH = pytest.mark.parametrize(("build", "build_deeper"), NETWORKS.values(), ids=NETWORKS)
+
+
+def values(network):
+    return [np.array(v) for v in network.trainable_variables]
+
+
+@BOTH
+def test_a_saved_network_is_loaded_with_all_its_weights(tmp_path, build, build_deeper):
+    network, other = build(seed=1), build(seed=2)
+    assert not np.array_equal(values(network)[0], values(other)[0])
+    path = save_network(network, tmp_path / "run" / "networks", "low-level")
+    assert path.parent == tmp_path / "run" / "networks"
+    assert not [p for p in path.parent.iterdir() if not p.name.startswith("low-level.")]
+    load_weights(other, path)
+    for saved, loaded in zip(values(network), values(other), strict=True):
+        np.testing.assert_array_equal(loaded, saved)
+
+
+@BOTH
+def test_a_saved_network_survives_a_move(tmp_path, build, build_deeper):
+    path = save_network(build(seed=1), tmp_path / "here", "net")
+    (tmp_path / "here").rename(tmp_path / "there")
+    other = build(seed=2)
+    load_weights(other, tmp_path / "there" / path.name)
+    np.testing.assert_array_equal(values(other)[0], values(build(seed=1))[0])
+
+
+@BOTH
+def test_saving_again_replaces_the_network(tmp_path, build, build_deeper):
+    for seed in (1, 2):
+        path = save_network(build(seed=seed), tmp_path, "net")
+    other = build(seed=3)
+    load_weights(other, path)
+    np.testing.assert_array_equal(values(other)[0], values(build(seed=2))[0])
+    assert len(list(tmp_path.iterdir())) == (1 if path.suffix == ".keras" else 2)
+
+
+@BOTH
+def test_another_network_is_refused(tmp_path, build, build_deeper):
+    path = save_network(build(), tmp_path, "net")
+    for other in (build(width=51), build_deeper()):
+        with pytest.raises(
+            InputError, match="this is not a saved network of this lesson and style"
+        ):
+            load_weights(other, path)
+
+
+def test_keras_s_warnings_do_not_stand_before_the_sentence(tmp_path):
+    path = save_network(model(), tmp_path, "net")
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        with pytest.raises(InputError):
+            load_weights(deeper_model(), path)
+    assert not [warning for warning in shown if "Skipping" in str(warning.message)]
+
+
+@BOTH
+def test_the_other_style_s_file_is_refused(tmp_path, build, build_deeper):
+    (other_build,) = {Module, model} - {build}
+    path = save_network(other_build(), tmp_path, "net")
+    for file in (path, *tmp_path.iterdir()):
+        with pytest.raises(InputError):
+            load_weights(build(), file)
+
+
+def damage(path, how):
+    data = path.read_bytes()
+    if how == "flipped":
+        middle = len(data) // 2
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
+    else:
+        path.write_bytes(data[:how])
+
+
+@BOTH
+@pytest.mark.parametrize("how", [0, 10, 100, -10, "flipped"])
+def test_a_damaged_file_is_refused(tmp_path, build, build_deeper, how):
+    for number in range(2):
+        path = save_network(build(), tmp_path, "net")
+        files = sorted(tmp_path.iterdir())
+        if number == len(files):
+            break
+        damage(files[number], how)
+        with pytest.raises(InputError, match=re.escape(str(path))):
+            load_weights(build(), path)
+
+
+def test_a_checkpoint_without_its_data_is_refused(tmp_path):
+    path = save_network(Module(), tmp_path, "net")
+    (tmp_path / "net.data-00000-of-00001").unlink()
+    with pytest.raises(InputError, match="not a saved network"):
+        load_weights(Module(), path)
+
+
+@BOTH
+def test_what_is_no_file_is_refused(tmp_path, build, build_deeper):
+    for path in (tmp_path, tmp_path / "missing.keras", tmp_path / "missing"):
+        with pytest.raises(InputError, match=r"there is no such (model file|checkpoint)"):
+            load_weights(build(), path)
+
+
+def test_text_named_keras_is_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    path.write_text("hello")
+    with pytest.raises(InputError, match="not a saved network"):
+        load_weights(model(), path)
+
+
+# The record
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    path = write_record(tmp_path / "runs" / "dense_ae", RECORD)
+    assert path == tmp_path / "runs" / "dense_ae" / "record.json"
+    assert list(path.parent.iterdir()) == [path]
+    assert read_record(path.parent) == RECORD
+
+
+def test_numpy_and_paths_become_plain(tmp_path):
+    special = {
+        "loss": np.float32(0.5),
+        "count": np.int64(3),
+        "flag": np.bool_(True),
+        "curve": np.array([[1.0, 2.0]]),
+        "saved": Path("networks") / "keras.keras",
+    }
+    write_record(tmp_path, {**RECORD, "special": special})
+    assert read_record(tmp_path)["special"] == {
+        "loss": 0.5,
+        "count": 3,
+        "flag": True,
+        "curve": [[1.0, 2.0]],
+        "saved": os.path.join("networks", "keras.keras"),  # noqa: PTH118
+    }
+
+
+def test_the_seventeenth_digit_survives(tmp_path):
+    losses = [0.1 + 0.2, 1 / 3, math.pi * 1e-300]
+    write_record(tmp_path, {**RECORD, "losses": losses})
+    assert read_record(tmp_path)["losses"] == losses
+
+
+def test_a_new_record_takes_the_place_of_the_old(tmp_path):
+    write_record(tmp_path, RECORD)
+    write_record(tmp_path, {**RECORD, "lesson": "sigmoid_ae"})
+    assert read_record(tmp_path)["lesson"] == "sigmoid_ae"
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1j])
+def test_what_cannot_be_written_leaves_the_old_record_and_nothing_else(tmp_path, value):
+    write_record(tmp_path, RECORD)
+    with pytest.raises(TypeError, match="record cannot hold"):
+        write_record(tmp_path, {**RECORD, "first": "written", "then": value})
+    assert read_record(tmp_path) == RECORD
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_folder_without_a_record_is_no_run(tmp_path):
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(InputError, match="there is no run here"):
+            read_record(folder)
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(InputError, match="there is no run here"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"null", b"3", b"[]", b'"lesson"', b"\xff\xfe"),
+        json.dumps(RECORD).encode()[:-3],
+        *(json.dumps({k: v for k, v in RECORD.items() if k != key}).encode() for key in RECORD),
+    ],
+)
+def test_what_is_no_record_is_refused(tmp_path, content):
+    (tmp_path / "record.json").write_bytes(content)
+    with pytest.raises(InputError, match="this is not the record of a run"):
+        read_record(tmp_path)
+
+
+def test_the_environment_names_versions_and_machine():
+    found = environment()
+    versions = found["versions"]
+    assert (versions["keras"], versions["numpy"]) == (keras.__version__, np.__version__)
+    assert tf.__version__ in (versions.get("tensorflow"), versions.get("tensorflow-cpu"))
+    assert versions["matplotlib"] == metadata.version("matplotlib")
+    assert versions["python"].startswith("3.")
+    assert found["device"].strip(", ")
+    json.dumps(found)
