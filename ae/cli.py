@@ -5,13 +5,14 @@ import dataclasses
 import datetime
 import os
 import sys
+import tempfile
 import time
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ae import published, records
+from ae import claims, published, records
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, PRESETS, STYLES, VARIANTS, Lesson, Settings, count_parameters
 from ae.training import Run
@@ -41,10 +42,10 @@ def main(lesson: Lesson, arguments: Sequence[str] | None = None) -> NoReturn:
     raise SystemExit(guard(lambda: _run_script(lesson, arguments)))
 
 
-def guard(command: Callable[[], None]) -> int:
+def guard(command: Callable[[], int | None]) -> int:
     """Runs a command and turns what a user can mend, or did, into a sentence and an exit code."""
     try:
-        command()
+        return command() or 0
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -55,7 +56,6 @@ def guard(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("Interrupted: this training is not saved.", file=sys.stderr)
         return INTERRUPTED
-    return 0
 
 
 def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
@@ -131,6 +131,13 @@ def choose_settings(lesson: Lesson, options: argparse.Namespace) -> Settings:
     )
 
 
+def article_options(**chosen: Any) -> argparse.Namespace:
+    """Returns what parsing `--preset article` would, with some options chosen."""
+    parser = Parser()
+    add_options(parser, default_preset="article")
+    return argparse.Namespace(**{**vars(parser.parse_args([])), **chosen})
+
+
 def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Trains a lesson's networks, draws their figures and writes the record.
 
@@ -170,6 +177,10 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         seconds = time.perf_counter() - started
         saved = records.save_network(network, folder / "networks", label.replace(" ", "-"))
         report = _draw(lesson, network, label, data, settings, folder, options.show)
+        claimed = []
+        if options.preset == "article":
+            claimed = claims.measure(lesson, network_name, network, data, settings)
+            print("\n".join(f"{label}: {line}" for line in claims.lines(claimed)))
         record["trainings"].append(
             {
                 "network": network_name,
@@ -179,6 +190,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
                 "published": _published(lesson, network_name, len(training.history)),
                 "history": training.history,
                 "results": report.results,
+                "claims": claimed,
                 "saved": saved.relative_to(folder),
                 "figures": [path.relative_to(folder) for path in report.figures],
             }
@@ -203,16 +215,24 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
         for field in dataclasses.fields(kind)
         if "help" in field.metadata and vars(options)[field.name] is not None
     }
-    settings = kind(**{**record["settings"], **asked})
+    try:
+        settings = kind(**{**record["settings"], **asked})
+        trained = [(t["network"], t["style"], folder / t["saved"]) for t in record["trainings"]]
+        for network_name, style, _ in trained:
+            lesson.networks[network_name][style]  # what the record names exists
+        table([record])  # what is printed at the end can be
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{folder}: its record does not fit this version of {lesson.name}; run it again."
+        ) from error
     out = options.out or folder
     _check_folder(out)
     data = lesson.load(settings, options.data_dir)
-    for training in record["trainings"]:
-        network_name, style = training["network"], training["style"]
+    for network_name, style, saved in trained:
         if options.style not in (style, "both"):
             continue
         network = _build(lesson, network_name, style, settings)
-        records.load_weights(network, folder / training["saved"])
+        records.load_weights(network, saved)
         label = _label(lesson, network_name, style)
         _draw(lesson, network, label, data, settings, out, options.show)
     _draw_appendix(lesson, data, settings, out, options.show)
@@ -307,6 +327,8 @@ def _label(lesson: Lesson, network: str, style: str) -> str:
 def _check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # a folder that exists may still be one that nothing can be written to
     except OSError as error:
         raise InputError(
             f"--out {folder}: this folder cannot be made or used ({error.strerror})."

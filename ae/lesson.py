@@ -82,6 +82,32 @@ class Erratum(NamedTuple):
     corrected: str
 
 
+class Claim(NamedTuple):
+    """A statement of an article that can be measured on a trained network.
+
+    Attributes:
+        text: the claim, in our words.
+        measure: takes network, data and settings; returns a number, or None where what it needs
+            is missing on this machine.
+        at_least: the smallest value with which the claim holds, or None.
+        at_most: the largest, or None.
+        reason: why the threshold is where it is; fixed before anything was measured.
+        networks: names of the lesson's networks that the claim is about; empty means all.
+    """
+
+    text: str
+    measure: Callable
+    at_least: float | None = None
+    at_most: float | None = None
+    reason: str = ""
+    networks: tuple[str, ...] = ()
+
+    def holds(self, value: float) -> bool:
+        """Says whether a measured value bears the claim out."""
+        above = self.at_least is None or value >= self.at_least
+        return above and (self.at_most is None or value <= self.at_most)
+
+
 class Style(NamedTuple):
     """One network in one style.
 
@@ -113,6 +139,7 @@ class Lesson:
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.
+        claims: what the article says that can be measured.
         errata: what the article gets wrong.
         epoch_line: formats what the article's code printed after an epoch from number and logs.
         commands: what the script does instead of training when its first argument is such a name;
@@ -128,6 +155,7 @@ class Lesson:
     appendix: Callable | None = None
     measure: str = "loss"
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     errata: tuple[Erratum, ...] = ()
     epoch_line: Callable[[int, Mapping[str, float]], str] | None = None
     commands: Mapping[str, Callable] = field(default_factory=dict)

@@ -31,11 +31,13 @@ def print_list():
         print(f"{name:18}{summary(name)}")
     print("\nRun one:      python -m tutorials.NAME        (--help lists its options)")
     print("Run several:  python -m tutorials run [NAME ...] [--preset smoke|quick|article]")
-    print("What the articles get wrong:  python -m tutorials errata [NAME ...]")
+    print("Errata:       python -m tutorials errata [NAME ...]")
+    print("Check:        python -m tutorials check [NAME ...]   our curves over the published ones")
+    print("Parity:       python -m tutorials parity [NAME ...]  the two styles over each other")
 
 
 def chosen(names):
-    """Checks names of lessons; none means all.
+    """Imports the lessons of these names; none means all.
 
     Raises:
         InputError: if one is no lesson.
@@ -45,14 +47,14 @@ def chosen(names):
     for name in names:
         if name not in NAMES:
             raise InputError(f"There is no lesson '{name}'; the lessons are {', '.join(NAMES)}.")
-    return names or NAMES
+    return [importlib.import_module(f"tutorials.{name}").LESSON for name in names or NAMES]
 
 
-def print_errata(names):
+def print_errata(arguments):
     """Prints what the articles get wrong, what follows, and what the corrected variant does."""
-    for name in names:
-        print(f"\n{name}")
-        for erratum in importlib.import_module(f"tutorials.{name}").LESSON.errata:
+    for lesson in chosen(arguments):
+        print(f"\n{lesson.name}")
+        for erratum in lesson.errata:
             sentence = f"{erratum.place} {erratum.does}: {erratum.follows}."
             print(textwrap.fill(sentence, 96, initial_indent="  - ", subsequent_indent="    "))
             sentence = f"Corrected: {erratum.corrected}."
@@ -68,20 +70,76 @@ def run_lessons(arguments):
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     cli.add_options(parser, default_preset="quick")
     options = parser.parse_args(arguments)
-    names = chosen(options.names)
     if options.from_run is not None:
         raise InputError("--from redraws one lesson: python -m tutorials.NAME --from RUN.")
     out = options.out or Path("runs")
     records = []
-    for name in names:
-        lesson = importlib.import_module(f"tutorials.{name}").LESSON
-        print(f"\n{name}: {summary(name)}")
-        records.append(cli.run(lesson, options, out / name))
+    for lesson in chosen(options.names):
+        print(f"\n{lesson.name}: {summary(lesson.name)}")
+        records.append(cli.run(lesson, options, out / lesson.name))
     print(f"\n{cli.table(records)}")
     print("\nFigures:")
     for record in records:
         print(f"  {record['folder'] / 'figures'}")
     cli.show_figures(options)
+
+
+def check_curves(arguments):
+    """Lays our curves over the published ones; returns 1 if a point is outside the band."""
+    from ae import check, cli
+
+    parser = cli.Parser(prog="tutorials check", description="Check curves against published ones.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
+    parser.add_argument("--seeds", type=int, choices=range(1, 100), default=3, metavar="N",
+        help="runs to train at the article's settings; default: 3")  # fmt: skip
+    parser.add_argument("--from", dest="from_runs", nargs="+", type=Path, metavar="RUN",
+        help="take these runs instead of training")  # fmt: skip
+    parser.add_argument("--kept", action="store_true", help="take the runs in data/reproduced")
+    parser.add_argument("--out", type=Path, default=Path("runs") / "check")
+    options = parser.parse_args(arguments)
+    return check.main(chosen(options.names), options)
+
+
+def compare_styles(arguments):
+    """Runs both styles from equal weights on equal batches; returns 1 if they differ."""
+    from ae import cli, parity
+
+    parser = cli.Parser(prog="tutorials parity", description="Check that the styles are one model.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
+    parser.add_argument("--steps", type=int, choices=range(1, 10_001), default=50, metavar="N",
+        help="steps to take at least; default: 50")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("runs") / "parity")
+    options = parser.parse_args(arguments)
+    return parity.main(chosen(options.names), options)
+
+
+def keep_runs(arguments):
+    """Copies the records of article-scale runs into data/reproduced."""
+    from ae import cli, records, reproduced
+
+    parser = cli.Parser(prog="tutorials keep", description="Keep the records of runs.")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one for each seed")
+    runs = [records.read_record(folder) for folder in parser.parse_args(arguments).runs]
+    (lesson,) = chosen(sorted({record["lesson"] for record in runs})[:1])
+    print(reproduced.keep(lesson, runs))
+
+
+def write_table(arguments):
+    """Puts the table of kept runs into the README."""
+    from ae import cli, reproduced
+
+    cli.Parser(prog="tutorials table", description=write_table.__doc__).parse_args(arguments)
+    reproduced.write_table(chosen(()))
+
+
+COMMANDS = {
+    "run": run_lessons,
+    "check": check_curves,
+    "parity": compare_styles,
+    "errata": print_errata,
+    "keep": keep_runs,
+    "table": write_table,
+}
 
 
 def main(arguments=None):
@@ -96,17 +154,14 @@ def main(arguments=None):
 
 
 def command(arguments):
-    """Carries out the subcommand."""
+    """Carries out the subcommand; returns its exit code, or None for success."""
     from ae.errors import InputError
 
     if arguments[0] in ("-h", "--help"):
-        print_list()
-    elif arguments[0] == "run":
-        run_lessons(arguments[1:])
-    elif arguments[0] == "errata":
-        print_errata(chosen(arguments[1:]))
-    else:
+        return print_list()
+    if arguments[0] not in COMMANDS:
         raise InputError(f"'{arguments[0]}' is not a command; try `python -m tutorials`.")
+    return COMMANDS[arguments[0]](arguments[1:])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,163 @@
+"""Whether our learning curves are those that were published: bands from data, not from taste."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ae import cli, figures, published, records, reproduced
+from ae.errors import InputError
+from ae.lesson import Lesson
+from ae.reproduced import Training
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+ROUNDING = 0.5e-4  # published losses have four decimals
+DEVIATIONS = 3.0
+
+
+class Comparison(NamedTuple):
+    """Our runs of one network over the published curve.
+
+    Attributes:
+        network: the network's name in its lesson.
+        epochs: the published epochs that our runs reached.
+        ours: (runs, epochs).
+        printed: (published runs, epochs).
+        lower: (epochs,) what a point may not be below.
+        upper: (epochs,) nor above.
+        inside: (epochs,) whether the point is within.
+    """
+
+    network: str
+    epochs: np.ndarray
+    ours: np.ndarray
+    printed: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    inside: np.ndarray
+
+
+def compare(lesson: Lesson, network: str, trainings: Sequence[Training]) -> Comparison | None:
+    """Lays our curves over the published one, at every published epoch.
+
+    Where several complete runs were published, the mean of ours must lie within their range,
+    widened by three of our own run-to-run standard deviations. Where one was published, it must lie
+    within three standard deviations of our mean. The deviation is never taken to be less than a
+    third of what rounding to four decimals may hide.
+
+    Args:
+        lesson: the lesson.
+        network: which of its networks.
+        trainings: at least two of that network, at the article's settings.
+
+    Returns:
+        The comparison, or None if no curve of this network was published.
+
+    Raises:
+        ValueError: if there are fewer than two trainings, which have no spread.
+    """
+    columns = lesson.published.get(network)
+    if not columns:
+        return None
+    if len(trainings) < 2:
+        raise ValueError("One run has no spread to make a band of; give at least two.")
+    curve = published.curve(lesson.name)
+    length = min(len(curve["epoch"]), *(len(training.history) for training in trainings))
+    printed = np.array([curve[column][:length] for column in columns])
+    ours = np.array([[logs[lesson.measure] for logs in t.history[:length]] for t in trainings])
+    mean = ours.mean(axis=0)
+    margin = np.maximum(DEVIATIONS * ours.std(axis=0, ddof=1), ROUNDING)
+    if len(printed) > 1:
+        lower, upper = printed.min(axis=0) - margin, printed.max(axis=0) + margin
+        inside = (lower <= mean) & (mean <= upper)
+    else:
+        lower, upper = mean - margin, mean + margin
+        inside = (lower <= printed[0]) & (printed[0] <= upper)
+    epochs = np.array(curve["epoch"][:length], dtype=int)
+    return Comparison(network, epochs, ours, printed, lower, upper, inside)
+
+
+def verdict(comparison: Comparison) -> str:
+    """Says in one line whether all points are within the band, and which is furthest outside."""
+    outside = ~comparison.inside
+    if not outside.any():
+        return f"passed: {len(outside)} of {len(outside)} published points within the band"
+    mean, printed = comparison.ours.mean(axis=0), comparison.printed
+    distance = np.abs(printed - mean).min(axis=0) / mean * outside
+    worst = int(distance.argmax())
+    return (
+        f"FAILED: {outside.sum()} of {len(outside)} published points outside the band; at epoch "
+        f"{comparison.epochs[worst]} ours is {mean[worst]:.4f} and the published "
+        f"{' or '.join(f'{value:.4f}' for value in printed[:, worst])}"
+    )
+
+
+def draw(comparison: Comparison, name: str, measure: str) -> Figure:
+    """Draws our runs, the band and the published points."""
+    mean = {"ours, mean": comparison.ours.mean(axis=0)}
+    figure = figures.curves(mean, comparison.epochs, xlabel="epoch", ylabel=measure, title=name)
+    (axis,) = figure.axes
+    for run in comparison.ours:
+        axis.plot(comparison.epochs, run, color="tab:blue", alpha=0.3, linewidth=1)
+    axis.fill_between(comparison.epochs, comparison.lower, comparison.upper, alpha=0.15)
+    for run in comparison.printed:
+        axis.plot(comparison.epochs, run, "k.", label="published")
+    axis.legend()
+    plt.close(figure)
+    return figure
+
+
+def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
+    """Checks lessons against what was published, prints a verdict each and draws the curves.
+
+    Args:
+        lessons: the lessons.
+        options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
+
+    Returns:
+        1 if a published point is outside its band, else 0.
+    """
+    failed = False
+    for lesson in lessons:
+        for name, trainings in _kinds(lesson, options).items():
+            for network in lesson.networks:
+                chosen = [t for t in trainings if t.about["network"] == network]
+                if len(chosen) < 2:
+                    print(f"{name} {network}: not checked, for want of two runs")
+                    continue
+                comparison = compare(lesson, network, chosen)
+                if comparison is None:
+                    print(f"{name} {network}: no curve was published")
+                    continue
+                print(f"{name}: {verdict(comparison)}; {len(chosen)} runs")
+                failed |= not comparison.inside.all()
+                report = records.Report(options.out, f"{name}-")
+                report.figure(lesson.measure, draw(comparison, name, lesson.measure))
+                print(f"  {report.figures[0]}")
+    return int(failed)
+
+
+def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Training]]:
+    """Collects trainings by the kind of run that they belong to, training them if need be."""
+    if options.kept:
+        paths = sorted(reproduced.FOLDER.glob(f"{lesson.name}*.csv"))
+        return {path.stem: reproduced.read(path) for path in paths}
+    if options.from_runs:
+        runs = [records.read_record(folder) for folder in options.from_runs]
+        runs = [record for record in runs if record["lesson"] == lesson.name]
+        if any(record["preset"] != "article" for record in runs):
+            raise InputError("Only runs of the preset 'article' can be checked.")
+    elif not any(lesson.published.values()):
+        return {}
+    else:
+        runs = [
+            cli.run(lesson, cli.article_options(seed=seed), options.out / f"{lesson.name}-{seed}")
+            for seed in range(options.seeds)
+        ]
+    kinds: dict[str, list[Training]] = {}
+    for record in runs:
+        name = reproduced.title(lesson, record["settings"], record["data"]["notice"])
+        kinds.setdefault(name, []).extend(reproduced.trainings_of(record))
+    return kinds

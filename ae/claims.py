@@ -1,0 +1,58 @@
+"""Measuring what the articles claim."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ae.lesson import Lesson, Settings
+
+
+def measure(
+    lesson: Lesson, network_name: str, network: Any, data: Any, settings: Settings
+) -> list[dict[str, Any]]:
+    """Measures the claims of a lesson on one of its trained networks.
+
+    Args:
+        lesson: the lesson.
+        network_name: the network's name in it.
+        network: the trained network, in either style.
+        data: what the lesson loaded.
+        settings: what it was trained with.
+
+    Returns:
+        For each claim its text, value, threshold and reason, and whether it holds (None where it
+        could not be measured).
+    """
+    results = []
+    for claim in lesson.claims:
+        if claim.networks and network_name not in claim.networks:
+            continue
+        started = time.perf_counter()
+        value = claim.measure(network, data, settings)
+        results.append(
+            {
+                "claim": claim.text,
+                "value": value if value is None else float(value),
+                "at_least": claim.at_least,
+                "at_most": claim.at_most,
+                "reason": claim.reason,
+                "holds": value if value is None else bool(claim.holds(value)),
+                "seconds": time.perf_counter() - started,
+            }
+        )
+    return results
+
+
+def lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Writes measured claims, a line each."""
+    words = {True: "holds", False: "FAILS", None: "not measured"}
+    return [
+        f"{words[result['holds']]}: {result['claim']}"
+        + ("" if result["value"] is None else f": {result['value']:.4g}")
+        + "".join(
+            f" ({name.replace('_', ' ')} {result[name]:g})"
+            for name in ("at_least", "at_most")
+            if result[name] is not None
+        )
+        for result in results
+    ]

@@ -1,0 +1,171 @@
+"""Article-scale runs that are kept in the repository, and the README's table made from them."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ae import published
+from ae.errors import InputError
+from ae.lesson import ONLY_NETWORK, Lesson
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FOLDER = REPOSITORY / "data" / "reproduced"
+DISTINGUISHING = ("variant", "output", "mixed_precision")  # settings that make other numbers
+MEASURES = ("loss", "last_batch_loss", "val_loss", "seconds")
+BEGIN, END = "<!-- table: python -m tutorials table -->", "<!-- end of table -->"
+
+
+class Training(NamedTuple):
+    """One training at the article's settings.
+
+    Attributes:
+        about: what it was: network, style, seed, seconds, settings, versions, device, data.
+        history: a dictionary of measures for each epoch.
+    """
+
+    about: Mapping[str, Any]
+    history: Sequence[Mapping[str, float]]
+
+
+def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
+    """Names a kind of run: the lesson and every choice that makes other numbers of it.
+
+    Args:
+        lesson: the lesson.
+        settings: the run's settings, as its record holds them.
+        notice: the data's notice; generated pages have a title of their own.
+    """
+    article = lesson.presets["article"]
+    names = [name for name in DISTINGUISHING if name in settings]
+    chosen = [f"{n}-{settings[n]}" for n in names if settings[n] != getattr(article, n)]
+    return "-".join([lesson.name, *chosen, *(["synthetic"] if notice else [])])
+
+
+def trainings_of(record: Mapping[str, Any]) -> list[Training]:
+    """Takes the trainings out of a run's record."""
+    shared = {key: record[key] for key in ("settings", "versions", "device", "started")}
+    shared["data"] = {key: record["data"][key] for key in ("sha256", "notice")}
+    return [
+        Training(
+            {
+                **{key: training[key] for key in ("network", "style", "seconds", "parameters")},
+                "seed": record["settings"]["seed"],
+                **shared,
+            },
+            training["history"],
+        )
+        for training in record["trainings"]
+    ]
+
+
+def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
+    """Writes the article-scale runs of a lesson into data/reproduced, as JSON and CSV.
+
+    Args:
+        lesson: the lesson.
+        records: records of one kind of run, one for each seed.
+
+    Returns:
+        The CSV file.
+
+    Raises:
+        InputError: if a run is not at the article's scale, or the runs are of different kinds.
+    """
+    titles = {title(lesson, r["settings"], r["data"]["notice"]) for r in records}
+    if len(titles) != 1:
+        raise InputError(f"These runs differ in more than the seed: {', '.join(sorted(titles))}.")
+    if any(record["preset"] != "article" for record in records):
+        raise InputError("Only runs of the preset 'article' are kept.")
+    name = titles.pop()
+    trainings = [training for record in records for training in trainings_of(record)]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
+    (FOLDER / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    path = FOLDER / f"{name}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["training", "epoch", *MEASURES])
+        for number, training in enumerate(trainings):
+            for epoch, logs in enumerate(training.history, start=1):
+                values = [f"{logs[m]:.7g}" if m in logs else "" for m in MEASURES]
+                writer.writerow([number, epoch, *values])
+    return path
+
+
+def read(path: str | os.PathLike) -> list[Training]:
+    """Reads the kept runs of one kind.
+
+    Args:
+        path: the CSV file; the JSON file of the same name lies beside it.
+
+    Raises:
+        InputError: if one of the files is missing or damaged.
+    """
+    path = Path(path)
+    try:
+        abouts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["trainings"]
+        histories: list[list[dict[str, float]]] = [[] for _ in abouts]
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                logs = {m: float(row[m]) for m in MEASURES if row[m]}
+                histories[int(row["training"])].append(logs)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"{path} and its .json do not hold the records of runs.") from error
+    return [Training(*pair) for pair in zip(abouts, histories, strict=True)]
+
+
+def table(lessons: Sequence[Lesson]) -> str:
+    """Makes the README's table of what was published and what we reproduced, in Markdown."""
+    lines = [
+        "| lesson | measure | published | reproduced, mean ± sd | runs | time a run | machine |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for lesson in lessons:
+        for path in sorted(FOLDER.glob(f"{lesson.name}*.csv")):
+            trainings = read(path)
+            for network in dict.fromkeys(t.about["network"] for t in trainings):
+                chosen = [t for t in trainings if t.about["network"] == network]
+                name = path.stem if network == ONLY_NETWORK else f"{path.stem} {network}"
+                lines.append(f"| {name} | {' | '.join(_row(lesson, network, chosen))} |")
+    return "\n".join(lines)
+
+
+def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[str]:
+    epochs = min(len(training.history) for training in trainings)
+    columns = lesson.published.get(network, ())
+    printed = "no number"
+    if columns:
+        curve = published.curve(lesson.name)
+        epochs = min(epochs, len(curve["epoch"]))
+        printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns)
+    values = [t.history[epochs - 1][lesson.measure] for t in trainings]
+    seconds = np.mean([t.about["seconds"] for t in trainings])
+    digits = 4 if np.mean(values) < 10 else 0
+    reached = f"{np.mean(values):.{digits}f}"
+    if len(values) > 1:
+        reached += f" ± {np.std(values, ddof=1):.{digits}f}"
+    styles = [t.about["style"] for t in trainings]
+    runs = ", ".join(f"{styles.count(style)} {style}" for style in dict.fromkeys(styles))
+    what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.measure]
+    machine = "; ".join(dict.fromkeys(t.about["device"] for t in trainings))
+    return [f"{what}, epoch {epochs}", printed, reached, runs, f"{seconds:.0f} s", machine]
+
+
+def write_table(lessons: Sequence[Lesson]) -> None:
+    """Puts the table into the README, between its marks.
+
+    Raises:
+        InputError: if the README has no such marks.
+    """
+    path = REPOSITORY / "README.md"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError(f"{path}: the marks '{BEGIN}' and '{END}' are missing.")
+    text = f"{before}{begin}\n{table(lessons)}\n{end}{after}"
+    path.write_text(text, encoding="utf-8")
