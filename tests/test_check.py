@@ -1,0 +1,162 @@
+import dataclasses
+import importlib
+
+from ae import check, reproduced
+from ae.lesson import ONLY_NETWORK
+from tutorials.__main__ import NAMES
+
+import numpy as np
+import pytest
+
+LESSONS = [importlib.import_module(f"tutorials.{name}").LESSON for name in NAMES]
+SIGMOID = LESSONS[1]
+VAE = LESSONS[5]
+
+
+def runs(curves, measure, network=ONLY_NETWORK):
+    return [
+        reproduced.Training({"network": network}, [{measure: loss} for loss in curve])
+        for curve in curves
+    ]
+
+
+def published_curve(lesson, column):
+    return np.array(check.published.curve(lesson.name)[column])
+
+
+def test_runs_around_two_published_ones_pass():
+    first, second = (published_curve(SIGMOID, c) for c in ("run_2016", "run_2017"))
+    result = check.compare(
+        SIGMOID, ONLY_NETWORK, runs([first + 0.001, second - 0.001], "last_batch_loss")
+    )
+    assert result.inside.all()
+    assert check.verdict(result).startswith("passed: 20 of 20")
+
+
+def test_the_band_of_two_published_runs_is_their_range_widened_by_three_deviations():
+    curve = published_curve(SIGMOID, "run_2016")
+    result = check.compare(
+        SIGMOID, ONLY_NETWORK, runs([curve - 0.01, curve, curve + 0.01], "last_batch_loss")
+    )
+    other = published_curve(SIGMOID, "run_2017")
+    np.testing.assert_allclose(result.lower, np.minimum(curve, other) - 0.03)
+    np.testing.assert_allclose(result.upper, np.maximum(curve, other) + 0.03)
+
+
+def test_a_single_published_run_must_lie_within_three_deviations_of_our_mean():
+    curve = published_curve(VAE, "loss")
+    offsets = [-0.001, 0.0, 0.001]
+    near = check.compare(VAE, ONLY_NETWORK, runs([curve + 0.0029 + o for o in offsets], "loss"))
+    far = check.compare(VAE, ONLY_NETWORK, runs([curve + 0.0031 + o for o in offsets], "loss"))
+    assert near.inside.all()
+    assert not far.inside.any()
+
+
+def test_one_point_outside_is_found_and_named():
+    curve = published_curve(VAE, "loss")
+    curves = np.array([curve - 0.0005, curve + 0.0005])
+    curves[:, 6] += 0.1
+    result = check.compare(VAE, ONLY_NETWORK, runs(curves, "loss"))
+    assert list(np.flatnonzero(~result.inside)) == [6]
+    assert check.verdict(result).startswith("FAILED: 1 of 20")
+    assert "epoch 7 " in check.verdict(result)
+
+
+def test_equal_runs_leave_room_for_rounding_and_no_more():
+    curve = published_curve(VAE, "loss")
+    assert check.compare(VAE, ONLY_NETWORK, runs([curve + 4e-5] * 2, "loss")).inside.all()
+    assert not check.compare(VAE, ONLY_NETWORK, runs([curve + 6e-5] * 2, "loss")).inside.any()
+
+
+def test_only_the_epochs_that_were_reached_are_compared():
+    curve = published_curve(VAE, "loss")
+    result = check.compare(VAE, ONLY_NETWORK, runs([curve[:5], curve[:8]], "loss"))
+    assert list(result.epochs) == [1, 2, 3, 4, 5]
+
+
+def test_one_run_is_refused_and_a_lesson_without_a_curve_has_no_comparison():
+    with pytest.raises(ValueError, match="at least two"):
+        check.compare(VAE, ONLY_NETWORK, runs([published_curve(VAE, "loss")], "loss"))
+    assert check.compare(LESSONS[0], ONLY_NETWORK, runs([[1.0], [1.0]], "loss")) is None
+
+
+def a_record(lesson, seed, losses, **changes):
+    settings = dataclasses.asdict(dataclasses.replace(lesson.presets["article"], seed=seed))
+    return {
+        "lesson": lesson.name,
+        "preset": "article",
+        "settings": {**settings, **changes},
+        "versions": {},
+        "device": "a machine",
+        "started": "2000-01-01T00:00:00+00:00",
+        "data": {"source": "/a/local/path", "sha256": "0", "notice": ""},
+        "trainings": [
+            {
+                "network": ONLY_NETWORK,
+                "style": "keras",
+                "seconds": 1.0,
+                "parameters": 1,
+                "history": [{"loss": loss, "seconds": 0.1} for loss in losses],
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduced, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_kept_runs_are_read_back_as_they_were(folder):
+    path = reproduced.keep(VAE, [a_record(VAE, 0, [0.5, 0.25]), a_record(VAE, 1, [0.75])])
+    first, second = reproduced.read(path)
+    assert first.history == [{"loss": 0.5, "seconds": 0.1}, {"loss": 0.25, "seconds": 0.1}]
+    assert (second.about["seed"], second.history[0]["loss"]) == (1, 0.75)
+    assert "/a/local/path" not in path.with_suffix(".json").read_text()
+
+
+def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
+    runs = [a_record(VAE, 0, [0.5]), a_record(VAE, 1, [0.5], variant="corrected")]
+    with pytest.raises(reproduced.InputError, match="more than the seed"):
+        reproduced.keep(VAE, runs)
+    with pytest.raises(reproduced.InputError, match="article"):
+        reproduced.keep(VAE, [{**runs[0], "preset": "quick"}])
+    assert not list(folder.iterdir())
+
+
+def test_another_variant_output_or_data_set_is_another_kind():
+    denoiser = LESSONS[3]
+    article = dataclasses.asdict(denoiser.presets["article"])
+    assert reproduced.title(denoiser, article) == "conv_denoiser"
+    linear = {**article, "output": "linear", "variant": "corrected"}
+    assert (
+        reproduced.title(denoiser, linear, "generated")
+        == "conv_denoiser-variant-corrected-output-linear-synthetic"
+    )
+
+
+def test_the_table_states_mean_deviation_and_the_published_value_of_the_same_epoch(folder):
+    reproduced.keep(VAE, [a_record(VAE, 0, [0.5, 0.30]), a_record(VAE, 1, [0.5, 0.32])])
+    row = reproduced.table([VAE]).splitlines()[-1]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["fashion_vae", "mean loss, epoch 2", "0.3371", "0.3100 ± 0.0141", "2 keras",
+                     "1 s", "a machine"]  # fmt: skip
+
+
+def test_damaged_kept_runs_are_refused(folder):
+    path = reproduced.keep(VAE, [a_record(VAE, 0, [0.5])])
+    path.write_text("training,epoch,loss\n7,1,0.5\n")
+    with pytest.raises(reproduced.InputError, match="do not hold"):
+        reproduced.read(path)
+
+
+def test_the_readme_holds_the_table_of_the_kept_runs():
+    readme = (reproduced.REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"{reproduced.BEGIN}\n{reproduced.table(LESSONS)}\n{reproduced.END}" in readme
+
+
+def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():
+    trainings = reproduced.read(reproduced.FOLDER / "sigmoid_ae.csv")
+    assert len({t.about["seed"] for t in trainings}) >= 3
+    assert check.compare(SIGMOID, ONLY_NETWORK, trainings).inside.all()
