@@ -192,7 +192,9 @@ def build_keras(settings):
     h = layers.UpSampling2D(2)(h)  # (16, 16, 32)
     h = layers.Conv2D(64, 3, activation="relu")(h)  # (14, 14, 64)
     h = layers.UpSampling2D(2)(h)  # (28, 28, 64)
-    image = layers.Conv2D(1, 3, padding="same", activation=settings.output, dtype="float32")(h)
+    image = layers.Conv2D(
+        1, 3, padding="same", activation=settings.output, dtype=keras.config.floatx()
+    )(h)
     decoder = keras.Model(z, image, name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="conv_denoiser")

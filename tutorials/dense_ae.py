@@ -221,7 +221,7 @@ def compare_classifiers(network, data, settings):
             steps = 1000 if count >= 1000 else 300  # enough for either to stop improving
             examples = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
             examples = examples.take(count).cache().shuffle(count, settings.seed).repeat()
-            classifier.fit(examples.batch(64), steps_per_epoch=steps, verbose=0)
+            classifier.fit(examples.batch(64), steps_per_epoch=steps, shuffle=False, verbose=0)
             scored = classifier.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
             results.append(scored["accuracy"])
     return accuracies

@@ -190,7 +190,7 @@ def build_keras(settings):
     z = keras.Input([None, None, 64], name="code")
     h = layers.Conv2D(64, 3, activation="relu", padding="same")(z)
     h = layers.UpSampling2D(2)(h)
-    page = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype="float32")(h)
+    page = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype=keras.config.floatx())(h)
     decoder = keras.Model(z, page, name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="document_cleaner")

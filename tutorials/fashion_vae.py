@@ -232,20 +232,24 @@ def build_keras(settings):
     h = layers.Conv2D(64, 3, **relu)(h)
     h = layers.Conv2D(64, 3, **relu)(h)
     h = layers.Dense(32, activation="relu")(layers.Flatten()(h))
-    z_mean = layers.Dense(LATENT_DIM, name="z_mean", dtype="float32")(h)
-    s = layers.Dense(LATENT_DIM, name="z_log_var", dtype="float32")(h)
+    z_mean = layers.Dense(LATENT_DIM, name="z_mean", dtype=keras.config.floatx())(h)
+    s = layers.Dense(LATENT_DIM, name="z_log_var", dtype=keras.config.floatx())(h)
     encoder = keras.Model(x, (z_mean, s), name="encoder")
 
     z = keras.Input([LATENT_DIM], name="code")
     h = layers.Dense(int(np.prod(CODE_SHAPE)), activation="relu")(z)
     h = layers.Reshape(CODE_SHAPE)(h)
     h = layers.Conv2DTranspose(32, 3, strides=2, **relu)(h)
-    image = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype="float32")(h)
+    image = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype=keras.config.floatx())(
+        h
+    )
     decoder = keras.Model(z, image, name="decoder")
 
     z_mean, s = encoder(x)
-    z = Sampling(settings.corrected, settings.seed, dtype="float32")([z_mean, s])
-    x_hat = VariationalLoss(settings.corrected, dtype="float32")([x, decoder(z), z_mean, s])
+    z = Sampling(settings.corrected, settings.seed, dtype=keras.config.floatx())([z_mean, s])
+    x_hat = VariationalLoss(settings.corrected, dtype=keras.config.floatx())(
+        [x, decoder(z), z_mean, s]
+    )
     return keras.Model(x, x_hat, name="fashion_vae")
 
 
@@ -261,7 +265,9 @@ class VariationalLoss(layers.Layer):
     def call(self, inputs):
         """Takes image, decoded image, z_mean and s; returns the decoded image."""
         x, x_hat, z_mean, s = inputs
-        cross_entropy = ops.mean(keras.losses.binary_crossentropy(x, x_hat))
+        # Keras 3 takes the logits from behind a sigmoid unless something follows it; Keras 2 clipped.
+        clipped = ops.clip(x_hat, EPSILON, 1 - EPSILON)
+        cross_entropy = ops.mean(keras.losses.binary_crossentropy(x, clipped))
         self.add_loss(cross_entropy + kl_divergence(z_mean, s, self.corrected))
         return x_hat
 

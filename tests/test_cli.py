@@ -1,0 +1,274 @@
+"""What a user can get wrong ends with one sentence and exit code 2, and leaves nothing behind."""
+
+import dataclasses
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ae import cli
+from tutorials.__main__ import NAMES
+from tutorials.__main__ import main as tutorials_main
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def lesson(name="dense_ae"):
+    return importlib.import_module(f"tutorials.{name}").LESSON
+
+
+def run(a_lesson, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(a_lesson, [str(argument) for argument in arguments])
+    return stopped.value.code
+
+
+def files_under(folder):
+    return [path for path in folder.rglob("*") if not path.is_dir()]
+
+
+def assert_one_sentence(capsys, *parts):
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.endswith(".\n") or err.endswith(").\n")
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--preset", "huge"], ["--preset", "'huge'", "smoke"]),
+        (["--epochs", "0"], ["--epochs", "above zero", "'0'"]),
+        (["--epochs", "1.5"], ["--epochs", "whole number", "'1.5'"]),
+        (["--epochs", "many"], ["--epochs", "whole number", "'many'"]),
+        (["--batch-size", "-1"], ["--batch-size", "above zero", "'-1'"]),
+        (["--learning-rate", "nan"], ["--learning-rate", "number", "'nan'"]),
+        (["--learning-rate", "inf"], ["--learning-rate", "number", "'inf'"]),
+        (["--learning-rate", "0"], ["--learning-rate", "above zero"]),
+        (["--style", "sketch"], ["--style", "'sketch'", "low-level"]),
+        (["--variant", "improved"], ["--variant", "'improved'", "corrected"]),
+        (["--seed", "-1"], ["--seed", "whole number", "'-1'"]),
+        (["--seed", "2147483648"], ["--seed", "below 2147483648"]),
+        (["--seed", "²"], ["--seed", "whole number"]),
+        (["--frobnicate"], ["--frobnicate"]),
+        (["paint"], ["paint"]),
+    ],
+)
+def test_a_wrong_argument(tmp_path, capsys, arguments, parts):
+    assert run(lesson(), "--preset", "smoke", "--out", tmp_path / "out", *arguments) == 2
+    assert_one_sentence(capsys, "dense_ae", *parts)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "parts"),
+    [
+        ("fashion_vae", ["--generate", "sock"], ["--generate", "'sock'", "trouser"]),
+        ("conv_denoiser", ["--output", "tanh"], ["--output", "'tanh'", "linear"]),
+        ("document_cleaner", ["--data", "fake"], ["--data", "'fake'", "synthetic"]),
+        ("sigmoid_ae", ["--classifier"], ["--classifier"]),  # another lesson's option
+        ("document_cleaner", ["clean"], ["IN"]),
+    ],
+)
+def test_a_wrong_argument_of_a_lesson_s_own(capsys, name, arguments, parts):
+    assert run(lesson(name), *arguments) == 2
+    assert_one_sentence(capsys, name, *parts)
+
+
+@pytest.mark.parametrize("name", ["dense_ae", "conv_denoiser", "document_cleaner"])
+def test_a_data_folder_that_is_not_there(tmp_path, capsys, name):
+    missing = tmp_path / "missing"
+    assert (
+        run(lesson(name), "--preset", "smoke", "--data-dir", missing, "--out", tmp_path / "o") == 2
+    )
+    assert_one_sentence(capsys, str(missing))
+    assert not files_under(tmp_path)
+
+
+UNUSABLE = {
+    "a file": lambda tmp_path: tmp_path / "file",
+    "in a file": lambda tmp_path: tmp_path / "file" / "out",
+    "nowhere": lambda _: Path("/proc/out"),
+    "not writable": lambda _: Path("/proc"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_an_output_folder_that_cannot_be_used(tmp_path, capsys, kind):
+    if kind in ("nowhere", "not writable") and not Path("/proc/self").exists():
+        pytest.skip("there is no /proc here")
+    (tmp_path / "file").write_text("precious")
+    out = UNUSABLE[kind](tmp_path)
+    never_loads = dataclasses.replace(lesson(), load=lambda *_: pytest.fail("it went on"))
+    assert run(never_loads, "--preset", "smoke", "--out", out) == 2
+    assert_one_sentence(capsys, f"--out {out}")
+    assert [path.read_text() for path in files_under(tmp_path)] == ["precious"]
+
+
+GOOD = {"lesson": "dense_ae", "settings": {"num_epochs": 1, "batch_size": 1, "learning_rate": 1.0}}
+GOOD |= {"measure": "loss", "data": {"notice": ""}, "preset": "smoke"}
+TRAINING = {
+    **{"network": "autoencoder", "style": "keras", "saved": "networks/keras.keras"},
+    **{"history": [{"loss": 0.5}], "seconds": 1.0, "published": None},
+}
+BROKEN = {
+    "no JSON": "{",
+    "nothing": "",
+    "not text": b"\xff\xfe\x00",
+    "a list": [],
+    "a number": 5,
+    "no settings": {"lesson": "dense_ae", "trainings": []},
+    "settings that are no table": {**GOOD, "settings": 3, "trainings": []},
+    "a setting that is not known": {**GOOD, "settings": {"hue": 1}, "trainings": []},
+    "trainings that are no list": {**GOOD, "trainings": 3},
+    "a training without a network": {**GOOD, "trainings": [{"style": "keras"}]},
+    "a training of an unknown network": {
+        **GOOD,
+        "trainings": [TRAINING, {**TRAINING, "network": "transformer"}],
+    },
+    "a training without a history": {**GOOD, "trainings": [{**TRAINING, "history": []}]},
+    "a network that is gone": {**GOOD, "trainings": [TRAINING]},
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_record_that_is_broken(tmp_path, capsys, kind):
+    content = BROKEN[kind]
+    if not isinstance(content, (str, bytes)):
+        content = json.dumps(content)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "record.json").write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
+    assert run(lesson(), "--from", folder, "--out", tmp_path / "out") == 2
+    assert_one_sentence(capsys, str(folder))
+    assert [path.name for path in files_under(tmp_path)] == ["record.json"]
+
+
+def test_a_folder_without_a_run(tmp_path, capsys):
+    assert run(lesson(), "--from", tmp_path, "--out", tmp_path / "out") == 2
+    assert_one_sentence(capsys, str(tmp_path), "no run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_another_lesson(tmp_path, capsys):
+    (tmp_path / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
+    assert run(lesson("sigmoid_ae"), "--from", tmp_path, "--out", tmp_path / "out") == 2
+    assert_one_sentence(capsys, "dense_ae", "sigmoid_ae")
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize("style", ["low-level", "keras"])
+def test_a_loss_that_is_no_number_names_its_step(tmp_path, capsys, style):
+    arguments = ["--preset", "smoke", "--style", style, "--no-xla", "--learning-rate", "1e30"]
+    assert run(lesson(), *arguments, "--out", tmp_path) == 2
+    assert_one_sentence(capsys, "dense_ae", style, "step 2 of epoch 1", "--learning-rate")
+    assert not files_under(tmp_path)
+
+
+def test_an_interrupted_run_says_so_and_gives_130(tmp_path, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    assert run(dataclasses.replace(lesson(), load=interrupt), "--out", tmp_path) == 130
+    assert_one_sentence(capsys, "Interrupted")
+    assert not files_under(tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_explains_the_lesson_and_every_option(capsys, name):
+    assert run(lesson(name), "--help") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert lesson(name).doc.splitlines()[0] in out
+    own = {
+        "--" + field.name.replace("_", "-")
+        for field in dataclasses.fields(lesson(name).presets["article"])
+        if "help" in field.metadata
+    }
+    shared = {"--style", "--preset", "--variant", "--epochs", "--batch-size", "--learning-rate"}
+    shared |= {"--seed", "--data-dir", "--out", "--from", "--show", "--xla", "--no-xla"}
+    for option in own | shared:
+        assert f"{option} " in out or f"{option}," in out or f"{option}\n" in out, option
+
+
+def test_without_arguments_the_lessons_are_listed_a_line_each():
+    listed = subprocess.run(
+        [sys.executable, "-m", "tutorials"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    lines = listed.stdout.splitlines()[: len(NAMES)]
+    assert [line.split()[0] for line in lines] == list(NAMES)
+    assert len(NAMES) == 6
+    for name, line in zip(NAMES, lines, strict=True):
+        assert line.endswith(lesson(name).doc.splitlines()[0])
+    assert listed.stdout.splitlines()[len(NAMES)] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["paint"], ["'paint'"]),
+        (["run", "pca"], ["'pca'", "dense_ae", "fashion_vae"]),
+        (["run", "dense_ae", "--epochs", "0"], ["--epochs", "above zero"]),
+        (["run", "dense_ae", "--preset", "huge"], ["--preset", "'huge'"]),
+        (["run", "dense_ae", "--from", "runs"], ["--from", "one lesson"]),
+    ],
+)
+def test_a_wrong_command_for_several_lessons(tmp_path, monkeypatch, capsys, arguments, parts):
+    monkeypatch.chdir(tmp_path)
+    assert tutorials_main(arguments) == 2
+    assert_one_sentence(capsys, *parts)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF_CPP", "PYTHON"))}
+    done = subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "tutorials" / "dense_ae.py"),
+            *("--preset", "smoke", "--style", "keras", "--out", tmp_path / "out"),
+        ],
+        cwd=elsewhere,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Step 100: Loss: " in done.stdout
+    assert str(tmp_path / "out" / "figures") in done.stdout
+    assert (tmp_path / "out" / "record.json").is_file()
+    assert not list(elsewhere.iterdir())
+
+
+def test_several_lessons_end_with_one_table(tmp_path, capsys):
+    arguments = ["run", "dense_ae", "sigmoid_ae", "--preset", "smoke", "--out", str(tmp_path)]
+    assert tutorials_main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("lesson "))
+    assert lines[header].split() == ["lesson", "style", "epochs", "time", "loss", "published"]
+    rows = [line.split(maxsplit=6) for line in lines[header + 1 : header + 5]]
+    assert [row[:3] for row in rows] == [
+        ["dense_ae", "low-level", "1"],
+        ["dense_ae", "keras", "1"],
+        ["sigmoid_ae", "low-level", "1"],
+        ["sigmoid_ae", "keras", "1"],
+    ]
+    published = ["no number"] * 2 + ["0.2187 or 0.2003 at epoch 1"] * 2
+    assert [row[6] for row in rows] == published
+    for name, style, row in zip(
+        ["dense_ae", "dense_ae", "sigmoid_ae", "sigmoid_ae"], [0, 1, 0, 1], rows, strict=True
+    ):
+        training = json.loads((tmp_path / name / "record.json").read_text())["trainings"][style]
+        assert row[5] == f"{training['history'][-1]['last_batch_loss']:.4f}"
+        assert row[3:5] == [f"{training['seconds']:.1f}", "s"]
