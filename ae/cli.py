@@ -155,8 +155,8 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
     if not options.show:
         matplotlib.use("Agg")
     settings = choose_settings(lesson, options)
-    _check_folder(folder)
     data = lesson.load(settings, options.data_dir)
+    _check_folder(folder)
     record: dict[str, Any] = {
         "lesson": lesson.name,
         "preset": options.preset,

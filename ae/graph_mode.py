@@ -1,0 +1,136 @@
+"""The articles' TensorFlow 1 code path, which shares nothing with the lessons but the arithmetic.
+
+Three articles build a graph of placeholders and run it in a session with TensorFlow 1's optimizers.
+`tf.compat.v1` still can, so it judges whether `ae.optimizers` and the lessons' steps compute what
+the articles computed. The networks, losses and constants are written here a second time on purpose.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow.compat.v1 as tf1
+
+
+class GraphNetwork(NamedTuple):
+    """What a session needs of an article.
+
+    Attributes:
+        loss: takes the batch's placeholder and the list of weights; returns the scalar loss.
+        optimizer: takes the learning rate as a NumPy number, in whose type it computes (a Python
+            number would be rounded to float32); returns TensorFlow 1's optimizer.
+        learning_rate: the article's.
+    """
+
+    loss: Callable
+    optimizer: Callable
+    learning_rate: float
+
+
+def dense_ae(x, weights):
+    """784-784-256-128-128-256-784, ReLU throughout; mean squared error."""
+    h = x
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        h = tf1.nn.relu_layer(h, kernel, bias)
+    return tf1.reduce_mean(tf1.squared_difference(x, h))
+
+
+def sigmoid_ae(x, weights):
+    """784-256-128-256-784, sigmoid throughout; mean squared error."""
+    h = x
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        h = tf1.sigmoid(tf1.nn.xw_plus_b(h, kernel, bias))
+    return tf1.reduce_mean(tf1.pow(x - h, 2))
+
+
+def low_level_class(x, weights):
+    """784-128-784, ReLU code; cross entropies of the logits, summed over pixels and batch."""
+    W1, b1, W2, b2 = weights
+    z = tf1.nn.relu_layer(x, W1, b1)
+    logits = tf1.nn.xw_plus_b(z, W2, b2)
+    return tf1.reduce_sum(tf1.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logits))
+
+
+def low_level_layers(x, weights):
+    """784-256-128-784, linear up to the sigmoid output, which the loss takes for logits."""
+    W1, b1, W2, b2, W3, b3 = weights
+    z = tf1.nn.xw_plus_b(tf1.nn.xw_plus_b(x, W1, b1), W2, b2)
+    x_hat = tf1.sigmoid(tf1.nn.xw_plus_b(z, W3, b3))
+    # tf.losses.sigmoid_cross_entropy without its cast to float32
+    return tf1.reduce_mean(tf1.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=x_hat))
+
+
+def rmsprop(learning_rate):
+    """Makes the optimizer of three networks; the other numbers are TensorFlow 1's defaults."""
+    number = type(learning_rate)
+    return tf1.train.RMSPropOptimizer(
+        learning_rate, decay=number(0.9), momentum=number(0), epsilon=number(1e-10)
+    )
+
+
+def adam(learning_rate):
+    """Makes the optimizer of the fourth; the other numbers are TensorFlow 1's defaults."""
+    number = type(learning_rate)
+    return tf1.train.AdamOptimizer(learning_rate, number(0.9), number(0.999), number(1e-8))
+
+
+NETWORKS = {
+    ("dense_ae", "autoencoder"): GraphNetwork(dense_ae, rmsprop, 0.001),
+    ("sigmoid_ae", "autoencoder"): GraphNetwork(sigmoid_ae, rmsprop, 0.01),
+    ("low_level_ae", "class"): GraphNetwork(low_level_class, rmsprop, 0.005),
+    ("low_level_ae", "layers"): GraphNetwork(low_level_layers, adam, 0.001),
+}
+
+
+def uses_adam(lesson: str, network: str) -> bool:
+    """Says whether an article trains a network with Adam."""
+    return NETWORKS[lesson, network].optimizer is adam
+
+
+def losses(
+    lesson: str, network: str, weights: Sequence[np.ndarray], batches: Sequence[np.ndarray]
+) -> tuple[list[float], list[np.ndarray]]:
+    """Trains an article's network in a session, a `feed_dict` a batch.
+
+    Args:
+        lesson: the lesson's name.
+        network: the network's name within the lesson.
+        weights: the initial kernels and biases in the order of the layers; their type is what the
+            graph computes in.
+        batches: the minibatches (batch, 784) in order.
+
+    Returns:
+        The loss of each batch before the step that it causes, and the weights after the last step.
+
+    Raises:
+        ValueError: if the article did not use graph mode.
+    """
+    if (lesson, network) not in NETWORKS:
+        raise ValueError(f"{lesson} has no network '{network}' in graph mode.")
+    article = NETWORKS[lesson, network]
+    dtype = weights[0].dtype
+    with tf.Graph().as_default(), tf1.Session() as session:
+        X = tf1.placeholder(dtype, [None, batches[0].shape[1]])
+        # TensorFlow 1's own kind of variable, whose optimizer kernels the lessons do not use.
+        variables = [tf1.Variable(w, dtype=dtype, use_resource=False) for w in weights]
+        cost = article.loss(X, variables)
+        with _without_deprecation_notice():
+            step = article.optimizer(dtype.type(article.learning_rate)).minimize(cost)
+        session.run(tf1.global_variables_initializer())
+        costs = [float(session.run([step, cost], feed_dict={X: batch})[1]) for batch in batches]
+        return costs, session.run(variables)
+
+
+@contextmanager
+def _without_deprecation_notice() -> Iterator[None]:
+    """Silences what TensorFlow says of its own old optimizer calling an old initializer."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,216 @@
+"""The two styles of every lesson are one model, step by step."""
+
+import dataclasses
+import importlib
+
+from ae import parity
+from ae.lesson import Provenance, Style
+from ae.optimizers import RMSpropTF1
+from tutorials import __main__ as tutorials
+from tutorials import fashion_vae, low_level_ae, sigmoid_ae
+
+import keras
+import numpy as np
+import pytest
+
+SHAPES = {"conv_denoiser": (28, 28, 1), "document_cleaner": (16, 24, 1), "fashion_vae": (28, 28, 1)}
+NETWORKS = pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        ("dense_ae", "autoencoder"),
+        ("sigmoid_ae", "autoencoder"),
+        ("low_level_ae", "class"),
+        ("low_level_ae", "layers"),
+        ("conv_denoiser", "autoencoder"),
+        ("document_cleaner", "autoencoder"),
+        ("fashion_vae", "autoencoder"),
+    ],
+)
+
+
+def compare(lesson, network="autoencoder", num_steps=10, floatx="float32", **changes):
+    """Compares on random images: 40 to train, in batches of eight, and eight to test."""
+    module = importlib.import_module(f"tutorials.{lesson.name}")
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name in module.Data._fields[:-1]:
+        n = 40 if "train" in name else 8
+        if name.startswith("y") and lesson.name != "document_cleaner":
+            arrays[name] = rng.integers(0, 10, n)
+        else:
+            mostly_black = rng.random((n, *SHAPES.get(lesson.name, (784,)))) ** 3
+            arrays[name] = mostly_black.astype("float32")
+    data = module.Data(**arrays, provenance=Provenance("random numbers", ""))
+    settings = dataclasses.replace(lesson.presets["smoke"], batch_size=8, **changes)
+    return parity.compare(lesson, network, num_steps, floatx, settings=settings, data=data)
+
+
+def lesson_of(name):
+    return importlib.import_module(f"tutorials.{name}").LESSON
+
+
+@NETWORKS
+def test_the_styles_agree_in_float32(name, network):
+    result = compare(lesson_of(name), network)
+    assert result.forward_difference <= 1e-5
+    assert result.loss_difference <= 1e-4
+    assert result.agrees
+    assert len(result.losses) >= 10
+    assert len(set(result.losses)) > 1
+
+
+@NETWORKS
+@pytest.mark.parametrize("variant", ["published", "corrected"])
+def test_the_styles_agree_in_float64(name, network, variant):
+    result = compare(lesson_of(name), network, 10, "float64", jit_compile=False, variant=variant)
+    assert result.losses.dtype == np.float64
+    assert result.loss_difference <= 1e-9
+    assert result.weight_difference <= 1e-9
+    assert result.agrees
+    assert keras.config.floatx() == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def with_keras_style(lesson, **changes):
+    style = lesson.networks["autoencoder"]["keras"]._replace(**changes)
+    styles = {**lesson.networks["autoencoder"], "keras": style}
+    return dataclasses.replace(lesson, networks={"autoencoder": styles})
+
+
+def test_another_optimizer_is_found_out(monkeypatch):
+    def train(network, data, settings, run):
+        with monkeypatch.context() as patch:
+            patch.setattr(sigmoid_ae, "RMSpropTF1", keras.optimizers.RMSprop)
+            sigmoid_ae.train_keras(network, data, settings, run)
+
+    result = compare(with_keras_style(sigmoid_ae.LESSON, train=train))
+    assert result.loss_difference > 1e-2
+    assert not result.agrees
+
+
+def test_another_start_of_the_mean_square_is_found_out(monkeypatch):
+    class FromZero(RMSpropTF1):
+        def add_variable_from_reference(self, *args, **kwargs):
+            return keras.optimizers.RMSprop.add_variable_from_reference(self, *args, **kwargs)
+
+    def train(network, data, settings, run):
+        with monkeypatch.context() as patch:
+            patch.setattr(sigmoid_ae, "RMSpropTF1", FromZero)
+            sigmoid_ae.train_keras(network, data, settings, run)
+
+    assert not compare(with_keras_style(sigmoid_ae.LESSON, train=train)).agrees
+
+
+def test_a_weight_that_differs_a_little_is_found_out(monkeypatch):
+    copy = parity.to_keras
+
+    def copy_but_one(network, keras_network):
+        copy(network, keras_network)
+        kernel = keras_network.trainable_weights[0]
+        kernel.assign(kernel * 1.001)
+
+    monkeypatch.setattr(parity, "to_keras", copy_but_one)
+    result = compare(sigmoid_ae.LESSON)
+    assert result.forward_difference > 1e-5
+    assert not result.agrees
+
+
+def test_a_training_that_stops_early_is_found_out():
+    def train(network, data, settings, run):
+        settings = dataclasses.replace(settings, num_epochs=1)
+        sigmoid_ae.train_keras(network, data, settings, run)
+
+    result = compare(with_keras_style(sigmoid_ae.LESSON, train=train))
+    assert result.loss_difference == np.inf
+    assert not result.agrees
+
+
+def test_other_noise_is_found_out(monkeypatch):
+    class OtherNoise(parity.SharedNoise):
+        def __init__(self, layer):
+            super().__init__(layer)
+            self.seed.state.assign([1, 2])
+
+    monkeypatch.setattr(parity, "SharedNoise", OtherNoise)
+    assert compare(fashion_vae.LESSON).loss_difference > 1e-4
+
+
+def test_a_saturated_pixel_of_the_vae_costs_the_same_in_both_styles():
+    def with_certain_pixels(build):
+        def built(settings):
+            network = build(settings)
+            weights = getattr(network, "trainable_weights", None) or network.weights
+            weights[-1].assign([40.0])  # logits far beyond the clip
+            return network
+
+        return built
+
+    lesson = fashion_vae.LESSON
+    styles = {
+        name: Style(with_certain_pixels(style.build), style.train)
+        for name, style in lesson.networks["autoencoder"].items()
+    }
+    lesson = dataclasses.replace(lesson, networks={"autoencoder": styles})
+    result = compare(lesson, floatx="float64")
+    assert 10 < result.losses[0] < -np.log(1e-7)
+    assert result.agrees
+
+
+def test_weights_travel_there_and_back():
+    settings = sigmoid_ae.PRESETS["smoke"]
+    styles = sigmoid_ae.LESSON.networks["autoencoder"]
+    source, target = (styles["low-level"].build(settings) for _ in range(2))
+    layered = styles["keras"].build(settings)
+    parity.to_keras(source, layered)
+    parity.from_keras(layered, target)
+    for w, copied in zip(source.weights, target.weights, strict=True):
+        np.testing.assert_array_equal(w.numpy(), copied.numpy())
+
+
+def test_weights_of_another_network_are_refused():
+    settings = sigmoid_ae.PRESETS["smoke"]
+    network = sigmoid_ae.Autoencoder(settings)
+    with pytest.raises(ValueError, match="Cannot copy 8 weights into 4"):
+        parity.to_keras(network, low_level_ae.build_class(low_level_ae.PRESETS["smoke"]))
+    layered = sigmoid_ae.build_keras(settings)
+    network.weights.reverse()
+    with pytest.raises(ValueError, match=r"Cannot copy weight 0: its shape \(784, 256\) is not"):
+        parity.from_keras(layered, network)
+
+
+def parity_of(losses, other_losses, floatx="float32"):
+    losses, other_losses = np.array(losses), np.array(other_losses)
+    difference = float(np.max(abs(losses - other_losses) / losses))
+    return parity.Parity(
+        *("sigmoid_ae", "autoencoder", parity.KERAS, floatx, losses, other_losses),
+        *(difference, 0.0, 0.0),
+    )
+
+
+@pytest.mark.parametrize(("in_float64", "code"), [([2.0, 1.0], 0), ([2.0, 1.1], 1)])
+def test_the_command_lets_float64_decide(monkeypatch, tmp_path, capsys, in_float64, code):
+    def compared(lesson, network, num_steps, floatx="float32", against=parity.KERAS):
+        losses = in_float64 if floatx == "float64" else [2.0, 1.01]
+        return parity_of([2.0, 1.0], losses, floatx)
+
+    monkeypatch.setattr(parity, "compare", compared)
+    out = tmp_path / "parity"
+    assert tutorials.main(["parity", "sigmoid_ae", "--steps", "2", "--out", str(out)]) == code
+    printed = capsys.readouterr().out
+    assert "sigmoid_ae" in printed
+    assert "1.0e-02" in printed
+    assert "missed" in printed
+    assert (out / "sigmoid_ae.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("arguments", [["nonsense_ae"], ["--steps", "0"], ["--steps", "x"]])
+def test_the_command_refuses_what_it_cannot_do(capsys, arguments):
+    assert tutorials.main(["parity", *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_command_refuses_a_folder_that_is_a_file(tmp_path, capsys):
+    path = tmp_path / "file"
+    path.write_text("")
+    assert tutorials.main(["parity", "sigmoid_ae", "--out", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
