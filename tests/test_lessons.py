@@ -309,8 +309,7 @@ def test_every_network_learns_in_both_styles(name):
         settings = dataclasses.replace(settings, data="synthetic")
     data = lesson(name).load(settings, None)
     if name == "document_cleaner":  # a corner of each page is enough
-        pages = data._asdict()
-        del pages["provenance"]
+        pages = {field: x for field, x in data._asdict().items() if field[:2] in ("x_", "y_")}
         data = data._replace(**{field: x[:, :64, :96] for field, x in pages.items()})
     for network, styles in lesson(name).networks.items():
         for style in STYLES:
@@ -445,6 +444,7 @@ def test_validation_of_the_vae(countable_clothes):
     for data in (published, corrected):
         assert numbers(data.x_val) == list(range(50, 60))
         assert list(data.y_train) == [i % 10 for i in numbers(data.x_train)]
+        assert list(data.y_test) == [i % 10 for i in numbers(data.x_test)]
 
 
 # document_cleaner: pages, notice, and the command that cleans.
@@ -493,6 +493,8 @@ def test_the_published_split_squashes_and_sets_15_percent_aside(kind):
     assert train | val == {
         nearest(page.dirty).tobytes(): nearest(page.clean).tobytes() for page in documents.train
     }
+    noise = {nearest(page.dirty).tobytes(): page.noise for page in documents.train}
+    assert data.noise_val == tuple(noise[grey_levels(page)] for page in data.x_val)
     tall = next(page.dirty for page in documents.train if page.dirty.shape == (420, 540))
     rows = [i for i in range(258) if (2 * i + 1) % 43]  # the others lie between two old rows
     old = [int((i + 0.5) * 420 / 258) for i in rows]
@@ -681,7 +683,7 @@ def draw_stub(monkeypatch, **changes):
         )
     grey = np.linspace(0, 1, 40, dtype="float32")[:, None, None, None]
     x = grey * np.ones((1, 28, 28, 1), "float32")
-    data = fashion_vae.Data(x, np.arange(40) % 10, x[:5], x[:12], None)
+    data = fashion_vae.Data(x, np.arange(40) % 10, x[:5], x[:12], np.arange(12) % 10, None)
     sink = Sink()
     fashion_vae.draw(Stub(), data, smoke_settings("fashion_vae", **changes), sink)
     return seen, sink.figures, data

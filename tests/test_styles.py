@@ -38,22 +38,19 @@ def random_data(name):
 
     labels = rng.integers(0, 10, 48).astype("uint8")
     provenance = Provenance("random numbers", "")
-    if name == "dense_ae":
+    if name in ("dense_ae", "sigmoid_ae", "low_level_ae"):
         data = module.Data(images(48, 784), labels, images(8, 784), labels[:8], provenance)
-    elif name == "sigmoid_ae":
-        data = module.Data(images(48, 784), images(8, 784), labels[:8], provenance)
-    elif name == "low_level_ae":
-        data = module.Data(images(48, 784), images(8, 784), provenance)
     elif name == "conv_denoiser":
         sizes = (40, 40, 12, 12, 8, 8)  # five batches of eight
         data = module.Data(*(images(n, 28, 28, 1) for n in sizes), provenance)
     elif name == "document_cleaner":
         sizes = (10, 10, 3, 3, 2)
-        data = module.Data(*(images(n, 16, 24, 1) for n in sizes), provenance)
+        pages = (images(n, 16, 24, 1) for n in sizes)
+        data = module.Data(*pages, ("coffee", "folded", "folded"), provenance)
     else:
         data = module.Data(
             *(images(40, 28, 28, 1), labels[:40], images(12, 28, 28, 1)),
-            *(images(8, 28, 28, 1), provenance),
+            *(images(8, 28, 28, 1), labels[:8], provenance),
         )
     settings = dataclasses.replace(
         module.PRESETS["article"],

@@ -10,11 +10,22 @@ mean squared error; Adam 0.001.
 # %% settings
 import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from ae import cli, datasets, figures
+from ae import cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Erratum, Lesson, Provenance, Settings, Style, codec, option
+from ae.lesson import (
+    ONLY_NETWORK,
+    Claim,
+    Erratum,
+    Lesson,
+    Provenance,
+    Settings,
+    Style,
+    codec,
+    option,
+)
 
 import keras
 import numpy as np
@@ -240,6 +251,34 @@ def draw(network, data, settings, report):
 # Two epochs of the author's notebook, whose output layer is linear (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
 
+
+# %% claims
+def gain(measure, baseline, network, data, settings):
+    """Returns how much nearer the output is to the clean images than a baseline is."""
+    cleaned = codec(network).reconstruct(data.x_test_noisy)
+    return measure(data.x_test, cleaned) - measure(data.x_test, baseline(data.x_test_noisy))
+
+
+def detail_kept(network, data, settings):
+    """Returns the energy of fine detail in the output as a share of that in the clean images."""
+    cleaned = codec(network).reconstruct(data.x_test_noisy)
+    return metrics.fine_detail(cleaned) / metrics.fine_detail(data.x_test)
+
+
+CLAIMS = (
+    Claim("The noise is removed: PSNR above that of the noisy images, dB",
+          partial(gain, metrics.psnr, np.asarray), at_least=3,
+          reason="half of the squared error is gone"),
+    Claim("The noise is removed: SSIM above that of the noisy images",
+          partial(gain, metrics.ssim, np.asarray), at_least=0.1,
+          reason="a tenth of the scale is a difference to be seen"),
+    Claim("It is removed adequately: PSNR above that of a 3 x 3 median filter, dB",
+          partial(gain, metrics.psnr, metrics.median_filter), at_least=0,
+          reason="the simplest cure for such noise needs no training"),
+    Claim("Finer features are lost: share of the energy above half of Nyquist's limit",
+          detail_kept, at_most=0.5, reason="'a fair amount' is half of the energy or more"),
+)  # fmt: skip
+
 # %% errata
 ERRATA = (
     Erratum(
@@ -281,6 +320,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    claims=CLAIMS,
     errata=ERRATA,
     published=PUBLISHED,
 )

@@ -9,11 +9,22 @@ Conv2DTranspose 32, Conv 1; cross entropy plus a Kullback-Leibler term; RMSprop 
 
 # %% settings
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from ae import cli, datasets, figures
+from ae import cli, datasets, figures, garments, metrics
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Erratum, Lesson, Provenance, Settings, Style, codec, option
+from ae.lesson import (
+    ONLY_NETWORK,
+    Claim,
+    Erratum,
+    Lesson,
+    Provenance,
+    Settings,
+    Style,
+    codec,
+    option,
+)
 from ae.optimizers import RMSpropKeras2
 
 import keras
@@ -57,6 +68,7 @@ class Data(NamedTuple):
     y_train: np.ndarray
     x_val: np.ndarray
     x_test: np.ndarray
+    y_test: np.ndarray
     provenance: Provenance
 
 
@@ -69,6 +81,7 @@ def load(settings, data_dir):
         fashion.y_train[train][: settings.num_train],
         datasets.nhwc(fashion.x_train[-HELD_OUT:])[: settings.num_test],
         datasets.nhwc(fashion.x_test)[: settings.num_test],
+        fashion.y_test[: settings.num_test],
         Provenance(fashion.source, fashion.sha256),
     )
 
@@ -265,7 +278,7 @@ class VariationalLoss(layers.Layer):
     def call(self, inputs):
         """Takes image, decoded image, z_mean and s; returns the decoded image."""
         x, x_hat, z_mean, s = inputs
-        # Keras 3 takes the logits from behind a sigmoid unless something follows it; Keras 2 clipped.
+        # Keras 2 clipped; Keras 3 goes back to the logits unless something follows the sigmoid.
         clipped = ops.clip(x_hat, EPSILON, 1 - EPSILON)
         cross_entropy = ops.mean(keras.losses.binary_crossentropy(x, clipped))
         self.add_loss(cross_entropy + kl_divergence(z_mean, s, self.corrected))
@@ -298,10 +311,7 @@ def draw(network, data, settings, report):
     """Draws the manifold, the training set's codes, reconstructions and new clothes of a class."""
     encode, decode, _ = codec(network)
 
-    grid = norm.ppf(np.linspace(0.05, 0.95, SIDE)).astype("float32")
-    rows, columns = np.meshgrid(grid, grid, indexing="ij")
-    tiles = decode(np.stack([columns.ravel(), rows.ravel()], axis=1))
-    report.figure("manifold", figures.manifold(tiles, SIDE))
+    report.figure("manifold", figures.manifold(decode(manifold_codes()), SIDE))
 
     z_mean, s = encode(data.x_train)
     report.figure("latent", figures.scatter({"": z_mean}, data.y_train, cmap="brg"))
@@ -315,6 +325,13 @@ def draw(network, data, settings, report):
         z = sample_around(z_mean[of_class], s[of_class], SIDE, settings)
         new = decode(z).reshape(2, -1, 28, 28)
         report.figure(settings.generate, figures.strip({"new": new[0], " ": new[1]}))
+
+
+def manifold_codes():
+    """Lays 20 x 20 codes out, row by row, at quantiles 0.05 to 0.95 of N(0, 1)."""
+    grid = norm.ppf(np.linspace(0.05, 0.95, SIDE)).astype("float32")
+    rows, columns = np.meshgrid(grid, grid, indexing="ij")
+    return np.stack([columns.ravel(), rows.ravel()], axis=1)
 
 
 def sample_around(z_mean, s, number, settings):
@@ -331,6 +348,36 @@ def sample_around(z_mean, s, number, settings):
 # %% published
 # All 20 epochs of the author's notebook (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
+
+
+# %% claims
+def clearer(train_other, network, data, settings):
+    """Returns how much oftener a code's neighbours are of its class than those of another code."""
+    encode, other = codec(network).encode, train_other(data.x_train)
+    return garments.accuracy(lambda x: encode(x)[0], data) - garments.accuracy(other, data)
+
+
+def recognised(network, data, settings):
+    """Returns the share of new clothes that are of their class, says a classifier."""
+    (encode, decode, _), y = codec(network), data.y_train[garments.COMPARED]
+    z_mean, s = encode(data.x_train[garments.COMPARED])
+    new = {k: decode(sample_around(z_mean[y == k], s[y == k], 100, settings)) for k in set(y)}
+    return garments.recognised(new, data)
+
+
+CLAIMS = (
+    Claim("Distinct clusters: accuracy of nearest neighbours above two principal components'",
+          partial(clearer, garments.linear_encoder), at_least=0.1,
+          reason="more than a straight projection shows, by a class in ten"),
+    Claim("Distinct clusters: the same, above a plain autoencoder's code of two numbers",
+          partial(clearer, garments.plain_encoder), at_least=0,
+          reason="the article says of plain codes that they mix the classes"),
+    Claim("Smooth transitions: step between neighbouring tiles, as a share of any two's distance",
+          lambda network, *_: metrics.tile_step(codec(network).decode(manifold_codes()), SIDE),
+          at_most=0.25, reason="even steps give 0.1; the rest is for clusters' borders"),
+    Claim("New clothes around a class's centroid are of that class: share recognised",
+          recognised, at_least=0.5, reason="more often than not; chance gives 0.1"),
+)  # fmt: skip
 
 # %% errata
 ERRATA = (
@@ -373,6 +420,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    claims=CLAIMS,
     errata=ERRATA,
     published=PUBLISHED,
 )

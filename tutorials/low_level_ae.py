@@ -16,6 +16,7 @@ from ae.datasets.batches import Shuffled, feed
 from ae.lesson import Erratum, Lesson, Provenance, Settings, Style, codec
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
+from ae.recognition import BASIC_CLAIMS
 
 import keras
 import numpy as np
@@ -47,19 +48,24 @@ PRESETS = {
 
 # %% data
 class Data(NamedTuple):
-    """Digits as rows of 784 pixels in [0, 1]."""
+    """Digits as rows of 784 pixels in [0, 1], with their labels."""
 
     x_train: np.ndarray  # (55000, 784)
+    y_train: np.ndarray  # (55000,)
     x_test: np.ndarray  # (10000, 784)
+    y_test: np.ndarray  # (10000,)
     provenance: Provenance
 
 
 def load(settings, data_dir):
     """Loads MNIST; the training digits are the 55,000 that TensorFlow 1's tutorials left."""
     mnist = datasets.load_mnist(data_dir)
+    train = slice(datasets.VALIDATION_SIZE, None)
     return Data(
-        datasets.flat(mnist.x_train[datasets.VALIDATION_SIZE :])[: settings.num_train],
+        datasets.flat(mnist.x_train[train])[: settings.num_train],
+        mnist.y_train[train][: settings.num_train],
         datasets.flat(mnist.x_test)[: settings.num_test],
+        mnist.y_test[: settings.num_test],
         Provenance(mnist.source, mnist.sha256),
     )
 
@@ -243,6 +249,11 @@ def take_apart(autoencoder):
     return keras.Model(x, decoder(encoder(x)))
 
 
+def in_parts(network):
+    """Takes apart what has to be taken apart for its encoder and decoder."""
+    return take_apart(network) if isinstance(network, keras.Sequential) else network
+
+
 # %% keras: loss
 @keras.saving.register_keras_serializable(package="low_level_ae")
 def sum_loss(x, logits):
@@ -289,9 +300,7 @@ def fit_keras(model, optimizer, loss, order, data, settings, run):
 # %% figures
 def draw(network, data, settings, report):
     """Draws test digits over their reconstructions, once whole and once through the code."""
-    if isinstance(network, keras.Sequential):
-        network = take_apart(network)
-    encode, decode, reconstruct = codec(network)
+    encode, decode, reconstruct = codec(in_parts(network))
     digits = data.x_test[:10]
     rows = {
         "original": digits,
@@ -304,6 +313,16 @@ def draw(network, data, settings, report):
 
 # %% published
 # The article prints no number, only a picture of digits and their reconstructions.
+
+
+# %% claims
+def measured_in_parts(measure):
+    """Lets a measure that asks for encoder and decoder take either network."""
+    return lambda network, data, settings: measure(in_parts(network), data, settings)
+
+
+# The article's four marks of a good autoencoder are those of every autoencoder of digits.
+CLAIMS = tuple(claim._replace(measure=measured_in_parts(claim.measure)) for claim in BASIC_CLAIMS)
 
 # %% errata
 ERRATA = (
@@ -350,6 +369,7 @@ LESSON = Lesson(
         },
     },
     draw=draw,
+    claims=CLAIMS,
     errata=ERRATA,
 )
 

@@ -1,0 +1,96 @@
+"""What the codes and the new clothes of a network are held against: other codes, a classifier."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ae import metrics
+from ae.datasets.batches import NextBatch, feed
+from ae.recognition import Examples, train_classifier
+
+import keras
+import numpy as np
+from keras import layers
+
+NUM_STEPS = 1500  # for the plain autoencoder: three passes over Fashion-MNIST
+BATCH_SIZE = 128
+COMPARED = slice(10_000)  # training images whose codes are enough to compare
+
+
+def accuracy(encode: Callable, data: Any) -> float:
+    """Says how often the nearest codes of training images tell a test image's class.
+
+    Args:
+        encode: from images to codes (n, 2).
+        data: has `x_train`, `y_train`, `x_test` and `y_test`.
+    """
+    return metrics.knn_accuracy(
+        *(encode(data.x_train[COMPARED]), data.y_train[COMPARED]),
+        *(encode(data.x_test), data.y_test),
+    )
+
+
+def recognised(new: Mapping[int, np.ndarray], data: Any) -> float:
+    """Says how many new clothes a classifier of real ones takes for what they are meant to be.
+
+    Args:
+        new: images (n, 28, 28, 1) by class.
+        data: has `x_train` and `y_train`, from which the classifier learns.
+
+    Returns:
+        The share of the images, a mean over the classes.
+    """
+    classifier = train_classifier(Examples(_flat(data.x_train), data.y_train))
+    shares = []
+    for label, images in new.items():
+        scores = classifier.predict(_flat(images), batch_size=500, verbose=0)
+        shares.append(np.mean(scores.argmax(axis=-1) == label))
+    return float(np.mean(shares))
+
+
+def linear_encoder(x_train: np.ndarray) -> Callable:
+    """Finds the plane of largest variance.
+
+    Args:
+        x_train: images (n, ...).
+
+    Returns:
+        A function from images to codes (n, 2), the first two principal components.
+    """
+    mean, components = metrics.principal_components(_flat(x_train), 2)
+    return lambda x: (_flat(x) - mean) @ components.T
+
+
+def plain_encoder(x_train: np.ndarray) -> Callable:
+    """Trains an autoencoder without noise in its code, once for the same images.
+
+    Args:
+        x_train: images (n, ...) in [0, 1].
+
+    Returns:
+        A function from images to codes (n, 2).
+    """
+    encoder = _train_plain_encoder(Examples(_flat(x_train)))
+    return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)
+
+
+@functools.lru_cache(maxsize=1)
+def _train_plain_encoder(examples: Examples) -> keras.Model:
+    """Trains Dense 256-64-2-64-256 and returns it up to its code; mean squared error, Adam."""
+    (x,) = examples.arrays
+    h = pixels = keras.Input(x.shape[1:])
+    sizes = ((256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu"))
+    outputs = []
+    for seed, (units, activation) in enumerate((*sizes, (x.shape[1], "sigmoid"))):
+        glorot = keras.initializers.GlorotUniform(seed)
+        h = layers.Dense(units, activation, kernel_initializer=glorot)(h)
+        outputs.append(h)
+    autoencoder = keras.Model(pixels, h)
+    autoencoder.compile("adam", "mean_squared_error")
+    order = NextBatch(len(x), BATCH_SIZE, NUM_STEPS, seed=0)
+    autoencoder.fit(feed(order, x), steps_per_epoch=NUM_STEPS, shuffle=False, verbose=0)
+    return keras.Model(pixels, outputs[2])
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1)
