@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ae import cli, figures, published, records, reproduced
+from ae import claims, cli, figures, published, records, reproduced
 from ae.errors import InputError
 from ae.lesson import Lesson
 from ae.reproduced import Training
@@ -117,15 +117,18 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
         options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
 
     Returns:
-        1 if a published point is outside its band, else 0.
+        1 if a published point is outside its band, else 0. A claim that fails is the article's own
+        affair: it is printed and changes nothing.
     """
     failed = False
     for lesson in lessons:
         for name, trainings in _kinds(lesson, options).items():
             for network in lesson.networks:
                 chosen = [t for t in trainings if t.about["network"] == network]
+                for line in claims.summary([t.about["claims"] for t in chosen]):
+                    print(f"{name} {network}: {line}")
                 if len(chosen) < 2:
-                    print(f"{name} {network}: not checked, for want of two runs")
+                    print(f"{name} {network}: curve not checked, for want of two runs")
                     continue
                 comparison = compare(lesson, network, chosen)
                 if comparison is None:

@@ -48,11 +48,34 @@ def lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
     words = {True: "holds", False: "FAILS", None: "not measured"}
     return [
         f"{words[result['holds']]}: {result['claim']}"
-        + ("" if result["value"] is None else f": {result['value']:.4g}")
-        + "".join(
-            f" ({name.replace('_', ' ')} {result[name]:g})"
-            for name in ("at_least", "at_most")
-            if result[name] is not None
-        )
+        + ("" if result["value"] is None else f": {result['value']:.3g}")
+        + threshold(result)
         for result in results
     ]
+
+
+def summary(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Writes what several runs found of the same claims, a line each.
+
+    Args:
+        runs: what `measure` returned for each run.
+    """
+    written = []
+    for results in zip(*runs, strict=True):
+        values = [result["value"] for result in results if result["value"] is not None]
+        if not values:
+            written.append(f"not measured: {results[0]['claim']}")
+            continue
+        held = sum(bool(result["holds"]) for result in results)
+        span = f"{min(values):.3g} to {max(values):.3g}{threshold(results[0])}"
+        written.append(f"holds in {held} of {len(values)} runs: {results[0]['claim']}: {span}")
+    return written
+
+
+def threshold(result: Mapping[str, Any]) -> str:
+    """Writes the threshold of a measured claim."""
+    return "".join(
+        f" ({name.replace('_', ' ')} {result[name]:g})"
+        for name in ("at_least", "at_most")
+        if result[name] is not None
+    )

@@ -155,8 +155,14 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
     if not options.show:
         matplotlib.use("Agg")
     settings = choose_settings(lesson, options)
-    data = lesson.load(settings, options.data_dir)
+    is_new = not folder.exists()
     _check_folder(folder)
+    try:
+        data = lesson.load(settings, options.data_dir)
+    except InputError:
+        if is_new:
+            folder.rmdir()
+        raise
     record: dict[str, Any] = {
         "lesson": lesson.name,
         "preset": options.preset,

@@ -24,7 +24,8 @@ class Training(NamedTuple):
     """One training at the article's settings.
 
     Attributes:
-        about: what it was: network, style, seed, seconds, settings, versions, device, data.
+        about: what it was: network, style, seed, seconds, settings, versions, device, data; and
+            what `ae.claims.measure` found.
         history: a dictionary of measures for each epoch.
     """
 
@@ -56,6 +57,7 @@ def trainings_of(record: Mapping[str, Any]) -> list[Training]:
                 **{key: training[key] for key in ("network", "style", "seconds", "parameters")},
                 "seed": record["settings"]["seed"],
                 **shared,
+                "claims": training["claims"],
             },
             training["history"],
         )

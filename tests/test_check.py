@@ -96,6 +96,7 @@ def a_record(lesson, seed, losses, **changes):
                 "style": "keras",
                 "seconds": 1.0,
                 "parameters": 1,
+                "claims": [],
                 "history": [{"loss": loss, "seconds": 0.1} for loss in losses],
             }
         ],

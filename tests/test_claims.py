@@ -85,7 +85,7 @@ def test_what_cannot_be_measured_neither_holds_nor_fails():
 
 def test_a_line_names_both_thresholds():
     lines = claims.lines(measure(claim(1.23456, at_least=0, at_most=2.5)))
-    assert lines == ["holds: it works: 1.235 (at least 0) (at most 2.5)"]
+    assert lines == ["holds: it works: 1.23 (at least 0) (at most 2.5)"]
 
 
 def test_only_claims_about_the_network_are_measured():
@@ -158,3 +158,11 @@ def test_the_figure_and_the_claim_share_the_network_of_two_units():
     for name, encode in encoders.items():
         assert encode(data.x_test).shape == (20, 2)
         np.testing.assert_array_equal(encode(data.x_test), again[name](data.x_test))
+
+
+def test_a_summary_counts_the_runs_in_which_a_claim_held():
+    runs = [measure(claim(value, at_least=2), claim(None)) for value in (1, 2, 3)]
+    assert claims.summary(runs) == [
+        "holds in 2 of 3 runs: it works: 1 to 3 (at least 2)",
+        "not measured: it works",
+    ]
