@@ -186,6 +186,7 @@ def train_low_level(network, data, settings, run):
 def build_keras(settings):
     """Stacks the same layers as encoder, decoder and the model that joins them."""
     same = {"activation": "relu", "padding": "same"}
+    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
 
     x = keras.Input([28, 28, 1], name="noisy")
     h = layers.Conv2D(64, 3, **same)(x)
@@ -203,9 +204,7 @@ def build_keras(settings):
     h = layers.UpSampling2D(2)(h)  # (16, 16, 32)
     h = layers.Conv2D(64, 3, activation="relu")(h)  # (14, 14, 64)
     h = layers.UpSampling2D(2)(h)  # (28, 28, 64)
-    image = layers.Conv2D(
-        1, 3, padding="same", activation=settings.output, dtype=keras.config.floatx()
-    )(h)
+    image = layers.Conv2D(1, 3, padding="same", activation=settings.output, **full)(h)
     decoder = keras.Model(z, image, name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="conv_denoiser")

@@ -200,10 +200,11 @@ def build_keras(settings):
     z = layers.MaxPooling2D(2, padding="same")(h)
     encoder = keras.Model(x, z, name="encoder")
 
+    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
     z = keras.Input([None, None, 64], name="code")
     h = layers.Conv2D(64, 3, activation="relu", padding="same")(z)
     h = layers.UpSampling2D(2)(h)
-    page = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype=keras.config.floatx())(h)
+    page = layers.Conv2D(1, 3, activation="sigmoid", padding="same", **full)(h)
     decoder = keras.Model(z, page, name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="document_cleaner")

@@ -238,6 +238,7 @@ class Sampling(layers.Layer):
 def build_keras(settings):
     """Stacks the same layers; the loss is a layer too, as in the article."""
     relu = {"activation": "relu", "padding": "same"}
+    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
 
     x = keras.Input([28, 28, 1], name="image")
     h = layers.Conv2D(32, 3, **relu)(x)
@@ -245,24 +246,20 @@ def build_keras(settings):
     h = layers.Conv2D(64, 3, **relu)(h)
     h = layers.Conv2D(64, 3, **relu)(h)
     h = layers.Dense(32, activation="relu")(layers.Flatten()(h))
-    z_mean = layers.Dense(LATENT_DIM, name="z_mean", dtype=keras.config.floatx())(h)
-    s = layers.Dense(LATENT_DIM, name="z_log_var", dtype=keras.config.floatx())(h)
+    z_mean = layers.Dense(LATENT_DIM, name="z_mean", **full)(h)
+    s = layers.Dense(LATENT_DIM, name="z_log_var", **full)(h)
     encoder = keras.Model(x, (z_mean, s), name="encoder")
 
     z = keras.Input([LATENT_DIM], name="code")
     h = layers.Dense(int(np.prod(CODE_SHAPE)), activation="relu")(z)
     h = layers.Reshape(CODE_SHAPE)(h)
     h = layers.Conv2DTranspose(32, 3, strides=2, **relu)(h)
-    image = layers.Conv2D(1, 3, activation="sigmoid", padding="same", dtype=keras.config.floatx())(
-        h
-    )
+    image = layers.Conv2D(1, 3, activation="sigmoid", padding="same", **full)(h)
     decoder = keras.Model(z, image, name="decoder")
 
     z_mean, s = encoder(x)
-    z = Sampling(settings.corrected, settings.seed, dtype=keras.config.floatx())([z_mean, s])
-    x_hat = VariationalLoss(settings.corrected, dtype=keras.config.floatx())(
-        [x, decoder(z), z_mean, s]
-    )
+    z = Sampling(settings.corrected, settings.seed, **full)([z_mean, s])
+    x_hat = VariationalLoss(settings.corrected, **full)([x, decoder(z), z_mean, s])
     return keras.Model(x, x_hat, name="fashion_vae")
 
 
