@@ -187,8 +187,12 @@ def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
 
 
 def in_batches(function: Callable, batch_size: int) -> Callable:
-    """Wraps a TensorFlow function so that it takes and returns NumPy arrays of any length."""
-    graph = tf.function(function, reduce_retracing=True)
+    """Wraps a TensorFlow function so that it takes and returns NumPy arrays of any length.
+
+    AutoGraph, which no network needs, stays off: it would read the lesson's source again, which
+    may have been edited while the network was trained.
+    """
+    graph = tf.function(function, reduce_retracing=True, autograph=False)
 
     def apply(x: np.ndarray) -> Any:
         if not len(x):
