@@ -8,13 +8,13 @@ import sys
 import tempfile
 import time
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ae import claims, published, records
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, PRESETS, STYLES, VARIANTS, Lesson, Settings, count_parameters
+from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings, count_parameters
 from ae.training import Run
 
 import keras
@@ -75,7 +75,7 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         record = redraw(lesson, options)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
-    print(table([record]))
+    print(records.table([record]))
     print(f"Figures: {Path(record['folder']) / 'figures'}")
     show_figures(options)
 
@@ -226,7 +226,7 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
         trained = [(t["network"], t["style"], folder / t["saved"]) for t in record["trainings"]]
         for network_name, style, _ in trained:
             lesson.networks[network_name][style]  # what the record names exists
-        table([record])  # what is printed at the end can be
+        records.table([record])  # what is printed at the end can be
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"{folder}: its record does not fit this version of {lesson.name}; run it again."
@@ -243,39 +243,6 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
         _draw(lesson, network, label, data, settings, out, options.show)
     _draw_appendix(lesson, data, settings, out, options.show)
     return {**record, "folder": out}
-
-
-def table(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Lays out the records of runs: lesson, style, epochs, time, loss, published loss."""
-    rows = [("lesson", "style", "epochs", "time", "loss", "published")]
-    for record in runs:
-        for training in record["trainings"]:
-            name, network = record["lesson"], training["network"]
-            history, printed = training["history"], training["published"]
-            rows.append(
-                (
-                    name if network == ONLY_NETWORK else f"{name} {network}",
-                    training["style"],
-                    str(len(history)),
-                    f"{training['seconds']:.1f} s",
-                    f"{history[-1][record['measure']]:.4f}",
-                    " or ".join(f"{loss:.4f}" for loss in printed["losses"])
-                    + f" at epoch {printed['epoch']}"
-                    if printed
-                    else "no number",
-                )
-            )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
-    if any(r["preset"] != "article" for r in runs):
-        notices.append(
-            "The published losses are those of the article's settings, not this preset's."
-        )
-    return "\n".join([*lines, *notices])
 
 
 def _published(lesson: Lesson, network: str, num_epochs: int) -> dict[str, Any] | None:

@@ -5,12 +5,13 @@ import os
 import platform
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
+from ae.lesson import ONLY_NETWORK
 
 import keras
 import matplotlib.pyplot as plt
@@ -136,6 +137,39 @@ def read_record(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: this is not the record of a run.") from error
     return record
+
+
+def table(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Lays out the records of runs: lesson, style, epochs, time, loss, published loss."""
+    rows = [("lesson", "style", "epochs", "time", "loss", "published")]
+    for record in runs:
+        for training in record["trainings"]:
+            name, network = record["lesson"], training["network"]
+            history, printed = training["history"], training["published"]
+            rows.append(
+                (
+                    name if network == ONLY_NETWORK else f"{name} {network}",
+                    training["style"],
+                    str(len(history)),
+                    f"{training['seconds']:.1f} s",
+                    f"{history[-1][record['measure']]:.4f}",
+                    " or ".join(f"{loss:.4f}" for loss in printed["losses"])
+                    + f" at epoch {printed['epoch']}"
+                    if printed
+                    else "no number",
+                )
+            )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
+    if any(r["preset"] != "article" for r in runs):
+        notices.append(
+            "The published losses are those of the article's settings, not this preset's."
+        )
+    return "\n".join([*lines, *notices])
 
 
 def environment() -> dict[str, Any]:

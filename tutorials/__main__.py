@@ -65,6 +65,7 @@ def run_lessons(arguments):
     """Runs lessons one after the other and prints a table of what they reached."""
     from ae import cli
     from ae.errors import InputError
+    from ae.records import table
 
     parser = cli.Parser(prog="tutorials run", description="Run several lessons, or all six.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
@@ -77,7 +78,7 @@ def run_lessons(arguments):
     for lesson in chosen(options.names):
         print(f"\n{lesson.name}: {summary(lesson.name)}")
         records.append(cli.run(lesson, options, out / lesson.name))
-    print(f"\n{cli.table(records)}")
+    print(f"\n{table(records)}")
     print("\nFigures:")
     for record in records:
         print(f"  {record['folder'] / 'figures'}")

@@ -280,31 +280,18 @@ CLAIMS = (
 
 # %% errata
 ERRATA = (
-    Erratum(
-        "the output layer",
-        "is a sigmoid in the article and linear in the author's notebook",
-        "the published losses are those of the linear one",
-        "--output linear",
-    ),
-    Erratum(
-        "validation_data",
-        "is the test set, and early stopping watches it",
-        "the test images choose the number of epochs",
-        "10,000 training images are held out for it",
-    ),
-    Erratum(
-        "the scale of the noise",
-        "imgaug's SaltAndPepper replaces pixels by values up to 255",
-        "in [0, 1] the salt would be 255 times white, so the article scales first",
-        "both variants do as the article",
-    ),
-    Erratum(
-        "'salt and pepper'",
-        "imgaug draws the replacements from Beta(0.5, 0.5) x 255",
-        "only 6 % of them are pure black or white; the rest are greys",
-        "both variants do as the article",
-    ),
-)
+    Erratum("the output layer", "is a sigmoid in the article and linear in the author's notebook",
+            "the published losses are those of the linear one", "--output linear"),
+    Erratum("validation_data", "is the test set, and early stopping watches it",
+            "the test images choose the number of epochs",
+            "10,000 training images are held out for it"),
+    Erratum("the scale of the noise", "imgaug's SaltAndPepper replaces pixels by values up to 255",
+            "in [0, 1] the salt would be 255 times white, so the article scales first",
+            "both variants do as the article"),
+    Erratum("'salt and pepper'", "imgaug draws the replacements from Beta(0.5, 0.5) x 255",
+            "only 6 % of them are pure black or white; the rest are greys",
+            "both variants do as the article"),
+)  # fmt: skip
 
 # %% main
 LESSON = Lesson(

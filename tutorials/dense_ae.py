@@ -275,37 +275,21 @@ CLAIMS = (
 
 # %% errata
 ERRATA = (
-    Erratum(
-        "the reconstruction loop",
-        "passes the function `decoder` to `sess.run`",
-        "TypeError: a function cannot be fetched",
-        "both variants evaluate the output, x_prime",
-    ),
-    Erratum(
-        "the output layer",
-        "ends in a ReLU",
-        "a pixel whose ReLU never fires has no gradient and stays black for good",
-        "the output is a sigmoid, whose range is that of the pixels",
-    ),
-    Erratum(
-        "a comment in the training loop",
-        "speaks of 30,000 steps and of displaying each 1000th",
-        "the settings beside it say 1000 steps, displayed each",
-        "both variants take 1000 steps",
-    ),
-    Erratum(
-        "the network's description",
-        "calls the layers convolutional",
-        "they are dense, and no convolution appears",
-        "both variants are dense",
-    ),
-    Erratum(
-        "the print statement",
-        "is Python 2",
-        "SyntaxError in Python 3",
-        "both variants print the same line",
-    ),
-)
+    Erratum("the reconstruction loop", "passes the function `decoder` to `sess.run`",
+            "TypeError: a function cannot be fetched",
+            "both variants evaluate the output, x_prime"),
+    Erratum("the output layer", "ends in a ReLU",
+            "a pixel whose ReLU never fires has no gradient and stays black for good",
+            "the output is a sigmoid, whose range is that of the pixels"),
+    Erratum("a comment in the training loop",
+            "speaks of 30,000 steps and of displaying each 1000th",
+            "the settings beside it say 1000 steps, displayed each",
+            "both variants take 1000 steps"),
+    Erratum("the network's description", "calls the layers convolutional",
+            "they are dense, and no convolution appears", "both variants are dense"),
+    Erratum("the print statement", "is Python 2", "SyntaxError in Python 3",
+            "both variants print the same line"),
+)  # fmt: skip
 
 # %% main
 LESSON = Lesson(

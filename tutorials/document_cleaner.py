@@ -283,25 +283,16 @@ CLAIMS = (
 
 # %% errata
 ERRATA = (
-    Erratum(
-        "the validation pages",
-        "are drawn at random from the 144",
-        "144 pages hold 2 texts, so pages much like these were trained on",
-        "trains on one text and validates on another",
-    ),
-    Erratum(
-        "pages of 420 rows",
-        "are squashed to 258 by their nearest pixels",
-        "two thirds of the pages lose rows of their letters",
-        "keeps the upper 258 rows as they are",
-    ),
-    Erratum(
-        "the pairs of pages",
-        "are matched by the order of two unsorted `glob`s",
-        "where the file system lists the folders differently, targets belong to other pages",
-        "both variants match by name",
-    ),
-)
+    Erratum("the validation pages", "are drawn at random from the 144",
+            "144 pages hold 2 texts, so pages much like these were trained on",
+            "trains on one text and validates on another"),
+    Erratum("pages of 420 rows", "are squashed to 258 by their nearest pixels",
+            "two thirds of the pages lose rows of their letters",
+            "keeps the upper 258 rows as they are"),
+    Erratum("the pairs of pages", "are matched by the order of two unsorted `glob`s",
+            "where the file system lists the folders differently, targets belong to other pages",
+            "both variants match by name"),
+)  # fmt: skip
 
 # %% main
 LESSON = Lesson(

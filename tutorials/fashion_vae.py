@@ -378,31 +378,18 @@ CLAIMS = (
 
 # %% errata
 ERRATA = (
-    Erratum(
-        "sampling",
-        "takes s for the logarithm of sigma",
-        "the divergence takes the same s for the logarithm of sigma squared",
-        "samples with exp(s / 2)",
-    ),
-    Erratum(
-        "the divergence",
-        "is weighed by 5e-4 and averaged over the dimensions",
-        "the evidence lower bound weighs it 2.6 times as much",
-        "the evidence lower bound",
-    ),
-    Erratum(
-        "the validation images",
-        "are a subset of the training images",
-        "the validation loss says nothing about new images",
-        "10,000 images are held out",
-    ),
-    Erratum(
-        "Lambda and CustomVariationalLayer",
-        "are code in the saved model, and an add_loss with inputs",
-        "Keras 3 refuses to load the one and to call the other",
-        "both variants have registered layers, Sampling and VariationalLoss",
-    ),
-)
+    Erratum("sampling", "takes s for the logarithm of sigma",
+            "the divergence takes the same s for the logarithm of sigma squared",
+            "samples with exp(s / 2)"),
+    Erratum("the divergence", "is weighed by 5e-4 and averaged over the dimensions",
+            "the evidence lower bound weighs it 2.6 times as much", "the evidence lower bound"),
+    Erratum("the validation images", "are a subset of the training images",
+            "the validation loss says nothing about new images", "10,000 images are held out"),
+    Erratum("Lambda and CustomVariationalLayer",
+            "are code in the saved model, and an add_loss with inputs",
+            "Keras 3 refuses to load the one and to call the other",
+            "both variants have registered layers, Sampling and VariationalLoss"),
+)  # fmt: skip
 
 # %% main
 LESSON = Lesson(

@@ -326,31 +326,19 @@ CLAIMS = tuple(claim._replace(measure=measured_in_parts(claim.measure)) for clai
 
 # %% errata
 ERRATA = (
-    Erratum(
-        "W1 and W2 of the class",
-        "are drawn from N(0, 1) and the loss is a sum over 64 x 784 pixels",
-        "some 115 of 128 ReLU units die in the first epoch, in TensorFlow 1 as well",
-        "weights of variance 2 / (784 + 128)",
-    ),
-    Erratum(
-        "the loss of the Keras half",
-        "applies sigmoid cross entropy to the output of a sigmoid",
-        "no loss below 0.656 is possible on these digits, and greys turn black or white",
-        "cross entropy of the output itself",
-    ),
-    Erratum(
-        "get_encode_tensor",
-        "asks for a layer named 'encode'",
-        "ValueError: the layer was named 'bottleneck'",
-        "both variants ask for 'bottleneck'",
-    ),
-    Erratum(
-        "the batches",
-        "set `batch_size` and count with `bs`",
-        "NameError",
-        "both variants count with the batch size",
-    ),
-)
+    Erratum("W1 and W2 of the class",
+            "are drawn from N(0, 1) and the loss is a sum over 64 x 784 pixels",
+            "some 115 of 128 ReLU units die in the first epoch, in TensorFlow 1 as well",
+            "weights of variance 2 / (784 + 128)"),
+    Erratum("the loss of the Keras half",
+            "applies sigmoid cross entropy to the output of a sigmoid",
+            "no loss below 0.656 is possible on these digits, and greys turn black or white",
+            "cross entropy of the output itself"),
+    Erratum("get_encode_tensor", "asks for a layer named 'encode'",
+            "ValueError: the layer was named 'bottleneck'", "both variants ask for 'bottleneck'"),
+    Erratum("the batches", "set `batch_size` and count with `bs`", "NameError",
+            "both variants count with the batch size"),
+)  # fmt: skip
 
 # %% main
 LESSON = Lesson(

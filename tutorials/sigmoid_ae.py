@@ -300,25 +300,15 @@ CLAIMS = (
 
 # %% errata
 ERRATA = (
-    Erratum(
-        "the weights and biases",
-        "are drawn from N(0, 1)",
-        "saturated sigmoids hardly learn and leave the noise that the article sees",
-        "Glorot's uniform weights, zero biases",
-    ),
-    Erratum(
-        "the parameters",
-        "begin with `earning_rate`",
-        "NameError at the optimizer",
-        "both variants say learning_rate",
-    ),
-    Erratum(
-        "the figures",
-        "draw 256 x 256 pixels as 65,536 dimensions, then speak of 2000",
-        "the faces are from Hinton's paper, which has 625 pixels",
-        "both variants compress digits only",
-    ),
-)
+    Erratum("the weights and biases", "are drawn from N(0, 1)",
+            "saturated sigmoids hardly learn and leave the noise that the article sees",
+            "Glorot's uniform weights, zero biases"),
+    Erratum("the parameters", "begin with `earning_rate`", "NameError at the optimizer",
+            "both variants say learning_rate"),
+    Erratum("the figures", "draw 256 x 256 pixels as 65,536 dimensions, then speak of 2000",
+            "the faces are from Hinton's paper, which has 625 pixels",
+            "both variants compress digits only"),
+)  # fmt: skip
 
 # %% main
 LESSON = Lesson(
