@@ -655,7 +655,7 @@ class Stub:
     """A network whose decoded image holds the code: 100 z_1 + z_2 in every pixel."""
 
     def encode(self, x):
-        return tf.stack([x[:, 0, 0, 0], -x[:, 0, 0, 0]], axis=1), tf.zeros([len(x), 2])
+        return tf.stack([x[:, 0, 0, 0], -x[:, 0, 0, 0]], axis=1), tf.zeros([tf.shape(x)[0], 2])
 
     def decode(self, z):
         return (100 * z[:, 0] + z[:, 1])[:, None, None, None] * tf.ones([1, 28, 28, 1])
