@@ -193,7 +193,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
                 "style": style,
                 "parameters": count_parameters(network),
                 "seconds": seconds,
-                "published": _published(lesson, network_name, len(training.history)),
+                "published": _published(lesson, network_name, record, len(training.history)),
                 "history": training.history,
                 "results": report.results,
                 "claims": claimed,
@@ -245,9 +245,9 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
     return {**record, "folder": out}
 
 
-def _published(lesson: Lesson, network: str, num_epochs: int) -> dict[str, Any] | None:
+def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
     """Looks up what was published for the epoch that a run ended with, or the last before it."""
-    columns = lesson.published.get(network)
+    columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
     if not columns:
         return None
     curve = published.curve(lesson.name)

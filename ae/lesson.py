@@ -139,6 +139,7 @@ class Lesson:
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.
+        published_with: settings in which the run that printed them differs from the article.
         claims: what the article says that can be measured.
         errata: what the article gets wrong.
         epoch_line: formats what the article's code printed after an epoch from number and logs.
@@ -155,6 +156,7 @@ class Lesson:
     appendix: Callable | None = None
     measure: str = "loss"
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    published_with: Mapping[str, Any] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     errata: tuple[Erratum, ...] = ()
     epoch_line: Callable[[int, Mapping[str, float]], str] | None = None

@@ -170,6 +170,24 @@ def compare(
     )
 
 
+def settle(lesson: Lesson, network_name: str, num_steps: int, against: str) -> list[Parity]:
+    """Compares in float32, and where that misses its target in float64, which decides.
+
+    Args:
+        lesson: the lesson.
+        network_name: one of its networks.
+        num_steps: steps to take at least.
+        against: `KERAS` or `GRAPH`.
+
+    Returns:
+        One comparison or two; the last is the verdict.
+    """
+    parities = [compare(lesson, network_name, num_steps, FLOAT32, against)]
+    if not parities[0].agrees:
+        parities.append(compare(lesson, network_name, num_steps, FLOAT64, against))
+    return parities
+
+
 def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     """Compares the lessons' networks, prints the table and draws the losses over each other.
 
@@ -193,14 +211,13 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     for lesson in lessons:
         for network in lesson.networks:
             ways = [KERAS, GRAPH] if (lesson.name, network) in graph_mode.NETWORKS else [KERAS]
-            parities = [compare(lesson, network, options.steps, against=way) for way in ways]
-            for verdict in parities:
-                _print_row(verdict)
-                if not verdict.agrees:
-                    verdict = compare(lesson, network, options.steps, FLOAT64, verdict.against)
-                    _print_row(verdict)
-                agree = agree and verdict.agrees
-            _draw(parities, options.out)
+            settled = []
+            for way in ways:
+                settled.append(settle(lesson, network, options.steps, way))
+                for parity in settled[-1]:
+                    _print_row(parity)
+                agree = agree and settled[-1][-1].agrees
+            _draw([parities[0] for parities in settled], options.out)
     print("\nLargest relative differences. Float64 decides where float32 misses its target:")
     print("rounding that training magnifies shrinks with the precision, a mistake does not.")
     print(f"Figures: {options.out}")

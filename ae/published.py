@@ -1,7 +1,11 @@
 """The numbers that the articles, or their authors' notebooks, printed."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from ae.lesson import Lesson
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "published"
 
@@ -19,3 +23,23 @@ def curve(name: str) -> dict[str, list[float]]:
     with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     return {column: [float(row[column]) for row in rows] for column in rows[0]}
+
+
+def columns(
+    lesson: Lesson, network: str, settings: Mapping[str, Any], notice: str = ""
+) -> tuple[str, ...]:
+    """Names the columns of a lesson's curve that a run should reproduce.
+
+    Args:
+        lesson: the lesson.
+        network: the name of the network that was trained.
+        settings: the run's.
+        notice: the data's notice; what was trained on generated data reproduces nothing.
+
+    Returns:
+        The columns; none if nothing was published of this network, or only with other settings.
+    """
+    printed_with = {"variant": "published", **lesson.published_with}
+    if notice or any(settings[name] != value for name, value in printed_with.items()):
+        return ()
+    return lesson.published.get(network, ())

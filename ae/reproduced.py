@@ -139,7 +139,8 @@ def table(lessons: Sequence[Lesson]) -> str:
 
 def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[str]:
     epochs = min(len(training.history) for training in trainings)
-    columns = lesson.published.get(network, ())
+    about = trainings[0].about
+    columns = published.columns(lesson, network, about["settings"], about["data"]["notice"])
     printed = "no number"
     if columns:
         curve = published.curve(lesson.name)

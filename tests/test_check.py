@@ -1,8 +1,9 @@
 import dataclasses
 import importlib
 
-from ae import check, reproduced
+from ae import check, graph_mode, parity, reproduced
 from ae.lesson import ONLY_NETWORK
+from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
 
 import numpy as np
@@ -161,3 +162,87 @@ def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():
     trainings = reproduced.read(reproduced.FOLDER / "sigmoid_ae.csv")
     assert len({t.about["seed"] for t in trainings}) >= 3
     assert check.compare(SIGMOID, ONLY_NETWORK, trainings).inside.all()
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Stands for training: gives each run the curve that `curve_of(options)` makes."""
+    runs = []
+
+    def train_with(curve_of):
+        def run(lesson, options, folder):
+            runs.append((folder.name, options.epochs))
+            changes = {"output": options.output} if hasattr(options, "output") else {}
+            record = a_record(lesson, options.seed, [], **changes)
+            (training,) = record["trainings"]
+            training["history"] = [{lesson.measure: loss} for loss in curve_of(options)]
+            return record
+
+        monkeypatch.setattr(check.cli, "run", run)
+        return runs
+
+    return train_with
+
+
+@pytest.mark.parametrize(("offset", "code", "word"), [(0, 0, "passed"), (0.05, 1, "FAILED")])
+def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, offset, code, word):
+    curve = published_curve(VAE, "loss") + offset
+    runs = trained(lambda options: curve + 1e-3 * options.seed)
+    assert tutorials.main(["check", "fashion_vae", "--seeds", "2", "--out", str(tmp_path)]) == code
+    assert runs == [("fashion_vae-0", None), ("fashion_vae-1", None)]
+    assert f"fashion_vae: {word}" in capsys.readouterr().out
+    assert (tmp_path / "fashion_vae-loss.png").stat().st_size > 1000
+
+
+def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp_path, capsys):
+    curve = published_curve(LESSONS[3], "loss")
+    runs = trained(lambda options: curve + (0.0 if hasattr(options, "output") else 0.1))
+    assert tutorials.main(["check", "conv_denoiser", "--seeds", "2", "--out", str(tmp_path)]) == 0
+    assert runs == [
+        *(("conv_denoiser-0", None), ("conv_denoiser-published-0", 2)),
+        *(("conv_denoiser-1", None), ("conv_denoiser-published-1", 2)),
+    ]
+    article, notebook, _ = capsys.readouterr().out.splitlines()
+    assert article.startswith("conv_denoiser: curve not checked")
+    assert notebook.startswith("conv_denoiser-output-linear: passed: 2 of 2")
+
+
+@pytest.mark.parametrize(("other", "code"), [([1.0, 0.5], 0), ([1.0, 0.6], 1)])
+def test_without_a_curve_tensorflow_1_decides(trained, monkeypatch, tmp_path, capsys, other, code):
+    def settle(lesson, network, num_steps, against):
+        assert (lesson.name, num_steps, against) == ("dense_ae", 100, parity.GRAPH)
+        losses = np.array([1.0, 0.5])
+        difference = float(np.abs(losses - other).max())
+        return [
+            parity.Parity(
+                *("dense_ae", network, against, "float32", losses, np.array(other)),
+                *(difference, 0.0, None),
+            )
+        ]
+
+    monkeypatch.setattr(parity, "settle", settle)
+    trained(lambda options: [0.5])
+    assert tutorials.main(["check", "dense_ae", "--seeds", "1", "--out", str(tmp_path)]) == code
+    assert ("FAILED" in capsys.readouterr().out) == bool(code)
+
+
+def test_the_graph_of_an_article_judges_the_lesson_itself(monkeypatch):
+    dense = LESSONS[0]
+    agrees, words = check.against_graph(dense, ONLY_NETWORK)
+    assert agrees, words
+    losses = graph_mode.losses
+    monkeypatch.setattr(
+        graph_mode, "losses", lambda a, b, w, x: losses(a, b, [1.001 * v for v in w], x)
+    )
+    agrees, words = check.against_graph(dense, ONLY_NETWORK)
+    assert not agrees
+    assert words.startswith("FAILED")
+
+
+def test_what_generated_pages_or_a_corrected_lesson_gave_is_not_what_was_published():
+    cleaner = LESSONS[4]
+    settings = dataclasses.asdict(cleaner.presets["article"])
+    columns = check.published.columns
+    assert columns(cleaner, ONLY_NETWORK, settings) == ("loss",)
+    assert columns(cleaner, ONLY_NETWORK, settings, "generated pages") == ()
+    assert columns(cleaner, ONLY_NETWORK, {**settings, "variant": "corrected"}) == ()

@@ -160,14 +160,17 @@ def test_a_record_tells_the_digest_of_the_data(smoke):
         ("dense_ae", None),
         ("sigmoid_ae", {"epoch": 1, "losses": [0.218654603, 0.200306907]}),
         ("low_level_ae", None),
-        ("conv_denoiser", {"epoch": 1, "losses": [0.0877]}),
+        ("conv_denoiser", None),  # the notebook's output is linear
         ("document_cleaner", {"epoch": 1, "losses": [0.1448]}),
         ("fashion_vae", {"epoch": 1, "losses": [0.3938]}),
     ],
 )
 def test_a_record_holds_what_was_published_for_that_epoch(smoke, name, row):
-    for training in read_record(smoke(name))["trainings"]:
-        assert training["published"] == row
+    record = read_record(smoke(name))
+    expected = None if record["data"]["notice"] else row  # nobody published generated pages
+    assert [training["published"] for training in record["trainings"]] == [expected] * len(
+        record["trainings"]
+    )
 
 
 def pixels(path):

@@ -249,6 +249,7 @@ def draw(network, data, settings, report):
 # %% published
 # Two epochs of the author's notebook, whose output layer is linear (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
+PUBLISHED_WITH = {"output": "linear"}
 
 
 # %% claims
@@ -309,6 +310,7 @@ LESSON = Lesson(
     claims=CLAIMS,
     errata=ERRATA,
     published=PUBLISHED,
+    published_with=PUBLISHED_WITH,
 )
 
 if __name__ == "__main__":
