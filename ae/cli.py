@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -212,37 +212,74 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
     if not options.show:
         matplotlib.use("Agg")
     folder = options.from_run
+    asked = {
+        field.name: vars(options)[field.name]
+        for field in dataclasses.fields(lesson.presets["article"])
+        if "help" in field.metadata and vars(options)[field.name] is not None
+    }
+    record, settings = read_run(lesson, folder, asked)
+    out = options.out or folder
+    _check_folder(out)
+    data = lesson.load(settings, options.data_dir)
+    for training in record["trainings"]:
+        if options.style not in (training["style"], "both"):
+            continue
+        network = load_network(lesson, folder, training, settings)
+        label = _label(lesson, training["network"], training["style"])
+        _draw(lesson, network, label, data, settings, out, options.show)
+    _draw_appendix(lesson, data, settings, out, options.show)
+    return {**record, "folder": out}
+
+
+def read_run(
+    lesson: Lesson, folder: Path, asked: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], Settings]:
+    """Reads what an earlier run of a lesson was.
+
+    Args:
+        lesson: the lesson.
+        folder: the run's.
+        asked: settings to put in the place of the run's own.
+
+    Returns:
+        Its record and its settings.
+
+    Raises:
+        InputError: if there is no such run, or it is of another lesson or does not fit this one.
+    """
     record = records.read_record(folder)
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
-    kind = type(lesson.presets["article"])
-    asked = {
-        field.name: vars(options)[field.name]
-        for field in dataclasses.fields(kind)
-        if "help" in field.metadata and vars(options)[field.name] is not None
-    }
     try:
-        settings = kind(**{**record["settings"], **asked})
-        trained = [(t["network"], t["style"], folder / t["saved"]) for t in record["trainings"]]
-        for network_name, style, _ in trained:
-            lesson.networks[network_name][style]  # what the record names exists
+        settings = type(lesson.presets["article"])(**{**record["settings"], **(asked or {})})
+        for training in record["trainings"]:
+            lesson.networks[training["network"]][training["style"]]  # what the record names exists
+            folder / training["saved"]
         records.table([record])  # what is printed at the end can be
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"{folder}: its record does not fit this version of {lesson.name}; run it again."
         ) from error
-    out = options.out or folder
-    _check_folder(out)
-    data = lesson.load(settings, options.data_dir)
-    for network_name, style, saved in trained:
-        if options.style not in (style, "both"):
-            continue
-        network = _build(lesson, network_name, style, settings)
-        records.load_weights(network, saved)
-        label = _label(lesson, network_name, style)
-        _draw(lesson, network, label, data, settings, out, options.show)
-    _draw_appendix(lesson, data, settings, out, options.show)
-    return {**record, "folder": out}
+    return record, settings
+
+
+def load_network(
+    lesson: Lesson, folder: Path, training: Mapping[str, Any], settings: Settings
+) -> Any:
+    """Builds a network of an earlier run and fills it with the weights that the run saved.
+
+    Args:
+        lesson: the lesson.
+        folder: the run's.
+        training: one of the trainings in its record.
+        settings: the run's.
+
+    Raises:
+        InputError: if the weights are missing or are another network's.
+    """
+    network = _build(lesson, training["network"], training["style"], settings)
+    records.load_weights(network, folder / training["saved"])
+    return network
 
 
 def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:

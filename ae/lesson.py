@@ -1,7 +1,9 @@
 """The contract between a lesson and the plumbing: what a lesson declares about itself."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -74,12 +76,19 @@ class Erratum(NamedTuple):
         follows: what comes of it.
         corrected: what `--variant corrected` does instead; for what had to be repaired merely to
             run, what both variants do.
+        measures: what shows the difference: functions of network, data and settings that return a
+            number, by what they measure; none where both variants do the same.
+        change: the setting that makes the difference, and its value.
+        network: the network that it makes a difference to.
     """
 
     place: str
     does: str
     follows: str
     corrected: str
+    measures: Mapping[str, Callable] = MappingProxyType({})
+    change: tuple[str, str] = ("variant", "corrected")
+    network: str = ONLY_NETWORK
 
 
 class Claim(NamedTuple):
@@ -171,6 +180,7 @@ class Codec(NamedTuple):
     reconstruct: Callable
 
 
+@functools.lru_cache(maxsize=2)  # many measures ask for the same network's, which is traced once
 def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
     """Takes the encoder, the decoder and the whole out of a trained network of either style.
 

@@ -88,6 +88,11 @@ def code_size(network: Network, data: Any, settings: Settings) -> int:
     return codec(network).encode(data.x_test[:1]).size
 
 
+def test_error(network: Network, data: Any, settings: Settings) -> float:
+    """Returns the mean squared error of rebuilt test digits."""
+    return rmse(data.x_test, codec(network).reconstruct(data.x_test)) ** 2
+
+
 def error_beside_mean(network: Network, data: Any, settings: Settings) -> float:
     """Divides the test error by that of answering every digit with the mean training digit."""
     error = rmse(data.x_test, codec(network).reconstruct(data.x_test))
@@ -96,7 +101,7 @@ def error_beside_mean(network: Network, data: Any, settings: Settings) -> float:
 
 def error_beside_pca(network: Network, data: Any, settings: Settings) -> float:
     """Divides the test error by that of as many principal components as the code has numbers."""
-    error = rmse(data.x_test, codec(network).reconstruct(data.x_test)) ** 2
+    error = test_error(network, data, settings)
     return error / pca_error(data.x_train, data.x_test, code_size(network, data, settings))
 
 

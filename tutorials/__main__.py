@@ -51,14 +51,34 @@ def chosen(names):
 
 
 def print_errata(arguments):
-    """Prints what the articles get wrong, what follows, and what the corrected variant does."""
-    for lesson in chosen(arguments):
+    """Prints what the articles get wrong, what follows, and what correcting it changes."""
+    from ae import cli, errata
+    from ae.errors import InputError
+
+    parser = cli.Parser(prog="tutorials errata", description=print_errata.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
+    parser.add_argument("--measure", nargs="+", type=Path, metavar="RUN",
+        help="measure what one lesson's errata change, on these runs, and keep it")  # fmt: skip
+    options = parser.parse_args(arguments)
+    lessons = chosen(options.names)
+    if options.measure:
+        if len(lessons) != 1:
+            raise InputError("--measure takes one lesson: errata NAME --measure RUN ...")
+        print(errata.measure(lessons[0], options.measure))
+    for lesson in lessons:
         print(f"\n{lesson.name}")
         for erratum in lesson.errata:
-            sentence = f"{erratum.place} {erratum.does}: {erratum.follows}."
-            print(textwrap.fill(sentence, 96, initial_indent="  - ", subsequent_indent="    "))
-            sentence = f"Corrected: {erratum.corrected}."
-            print(textwrap.fill(sentence, 96, initial_indent="    ", subsequent_indent="    "))
+            wrap(f"{erratum.place} {erratum.does}: {erratum.follows}.", "  - ")
+            wrap(f"Corrected: {erratum.corrected}.", "    ")
+            for difference in errata.differences(lesson, erratum):
+                wrap(f"Measured: {difference}.", "    ")
+        if kept := errata.read(lesson):
+            wrap(errata.circumstances(kept), "  ")
+
+
+def wrap(text, indent):
+    """Prints a paragraph, its first line after `indent`."""
+    print(textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=" " * len(indent)))
 
 
 def run_lessons(arguments):

@@ -279,13 +279,35 @@ CLAIMS = (
           detail_kept, at_most=0.5, reason="'a fair amount' is half of the energy or more"),
 )  # fmt: skip
 
+
 # %% errata
+def test_loss(network, data, settings):
+    """Returns the mean squared error of cleaned test images."""
+    return metrics.rmse(data.x_test, codec(network).reconstruct(data.x_test_noisy)) ** 2
+
+
+def validation_gap(network, data, settings):
+    """Returns how much larger the loss of test images is than that of the validation images."""
+    val_loss = metrics.rmse(data.x_val, codec(network).reconstruct(data.x_val_noisy)) ** 2
+    return test_loss(network, data, settings) - val_loss
+
+
+def out_of_range(network, data, settings):
+    """Returns the share of output pixels that are no shade between black and white."""
+    cleaned = codec(network).reconstruct(data.x_test_noisy)
+    return np.mean((cleaned < 0) | (cleaned > 1))
+
+
 ERRATA = (
     Erratum("the output layer", "is a sigmoid in the article and linear in the author's notebook",
-            "the published losses are those of the linear one", "--output linear"),
+            "the published losses are those of the linear one", "--output linear",
+            {"mean squared error on test images": test_loss,
+             "share of output pixels below 0 or above 1": out_of_range},
+            change=("output", "linear")),
     Erratum("validation_data", "is the test set, and early stopping watches it",
             "the test images choose the number of epochs",
-            "10,000 training images are held out for it"),
+            "10,000 training images are held out for it",
+            {"loss of the test images above that of the validation images": validation_gap}),
     Erratum("the scale of the noise", "imgaug's SaltAndPepper replaces pixels by values up to 255",
             "in [0, 1] the salt would be 255 times white, so the article scales first",
             "both variants do as the article"),

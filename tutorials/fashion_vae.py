@@ -376,15 +376,42 @@ CLAIMS = (
           recognised, at_least=0.5, reason="more often than not; chance gives 0.1"),
 )  # fmt: skip
 
+
 # %% errata
+def spread_ratio(network, data, settings):
+    """Divides the deviation that codes are sampled with by exp(s / 2), which the divergence means.
+
+    A mean over the logarithm, for the validation images.
+    """
+    s = codec(network).encode(data.x_val)[1]
+    sampled = standard_deviation(tf.constant(s), settings.corrected).numpy()
+    return np.exp(np.mean(np.log(sampled) - s / 2))
+
+
+def nats(network, data, settings):
+    """Returns the divergence D(q(z|x) || N(0, 1)) of validation images, a mean in nats."""
+    z_mean, s = codec(network).encode(data.x_val)
+    return -0.5 * np.mean(np.sum(1 + s - np.square(z_mean) - np.exp(s), axis=-1))
+
+
+def validation_gap(network, data, settings):
+    """Returns how much larger the cross entropy of test images is than that of validation ones."""
+    reconstruct = codec(network).reconstruct
+    val, test = (cross_entropy(x, reconstruct(x)) for x in (data.x_val, data.x_test))
+    return float(test - val)
+
+
 ERRATA = (
     Erratum("sampling", "takes s for the logarithm of sigma",
             "the divergence takes the same s for the logarithm of sigma squared",
-            "samples with exp(s / 2)"),
+            "samples with exp(s / 2)",
+            {"deviation of sampling over the one that the divergence assumes": spread_ratio}),
     Erratum("the divergence", "is weighed by 5e-4 and averaged over the dimensions",
-            "the evidence lower bound weighs it 2.6 times as much", "the evidence lower bound"),
+            "the evidence lower bound weighs it 2.6 times as much", "the evidence lower bound",
+            {"divergence of an image's code from N(0, 1), nats": nats}),
     Erratum("the validation images", "are a subset of the training images",
-            "the validation loss says nothing about new images", "10,000 images are held out"),
+            "the validation loss says nothing about new images", "10,000 images are held out",
+            {"cross entropy of the test images above that of the validation ones": validation_gap}),
     Erratum("Lambda and CustomVariationalLayer",
             "are code in the saved model, and an add_loss with inputs",
             "Keras 3 refuses to load the one and to call the other",

@@ -16,7 +16,7 @@ from ae.datasets.batches import Shuffled, feed
 from ae.lesson import Erratum, Lesson, Provenance, Settings, Style, codec
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
-from ae.recognition import BASIC_CLAIMS
+from ae.recognition import BASIC_CLAIMS, test_error
 
 import keras
 import numpy as np
@@ -324,16 +324,34 @@ def measured_in_parts(measure):
 # The article's four marks of a good autoencoder are those of every autoencoder of digits.
 CLAIMS = tuple(claim._replace(measure=measured_in_parts(claim.measure)) for claim in BASIC_CLAIMS)
 
+
 # %% errata
+def dead_units(network, data, settings):
+    """Counts the numbers of the code that are zero for every test digit."""
+    return np.sum(codec(network).encode(data.x_test).max(axis=0) == 0)
+
+
+def greys(network, data, settings):
+    """Returns the share of rebuilt pixels between 0.1 and 0.9."""
+    x_hat = codec(network).reconstruct(data.x_test)
+    return np.mean((x_hat > 0.1) & (x_hat < 0.9))
+
+
 ERRATA = (
     Erratum("W1 and W2 of the class",
             "are drawn from N(0, 1) and the loss is a sum over 64 x 784 pixels",
             "some 115 of 128 ReLU units die in the first epoch, in TensorFlow 1 as well",
-            "weights of variance 2 / (784 + 128)"),
+            "weights of variance 2 / (784 + 128)",
+            {"units of 128 that no test digit excites": dead_units,
+             "mean squared error of the class on test digits": test_error},
+            network="class"),
     Erratum("the loss of the Keras half",
             "applies sigmoid cross entropy to the output of a sigmoid",
             "no loss below 0.656 is possible on these digits, and greys turn black or white",
-            "cross entropy of the output itself"),
+            "cross entropy of the output itself",
+            {"share of rebuilt pixels between 0.1 and 0.9": greys,
+             "mean squared error of the layers on test digits": test_error},
+            network="layers"),
     Erratum("get_encode_tensor", "asks for a layer named 'encode'",
             "ValueError: the layer was named 'bottleneck'", "both variants ask for 'bottleneck'"),
     Erratum("the batches", "set `batch_size` and count with `bs`", "NameError",

@@ -27,7 +27,7 @@ from ae.lesson import (
 )
 from ae.metrics import LastBatch, background_noise, knn_accuracy, principal_components
 from ae.optimizers import RMSpropTF1
-from ae.recognition import BASIC_CLAIMS, Examples, error_beside_pca
+from ae.recognition import BASIC_CLAIMS, Examples, error_beside_pca, test_error
 
 import keras
 import numpy as np
@@ -302,7 +302,9 @@ CLAIMS = (
 ERRATA = (
     Erratum("the weights and biases", "are drawn from N(0, 1)",
             "saturated sigmoids hardly learn and leave the noise that the article sees",
-            "Glorot's uniform weights, zero biases"),
+            "Glorot's uniform weights, zero biases",
+            {"mean squared error on test digits": test_error,
+             "deviation of rebuilt pixels that are black in every digit": noise}),
     Erratum("the parameters", "begin with `earning_rate`", "NameError at the optimizer",
             "both variants say learning_rate"),
     Erratum("the figures", "draw 256 x 256 pixels as 65,536 dimensions, then speak of 2000",

@@ -1,0 +1,106 @@
+"""What the articles' errata change, measured on runs of both kinds and kept in data/errata."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ae import cli
+from ae.errors import InputError
+from ae.lesson import Erratum, Lesson
+from ae.reproduced import title
+
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "errata"
+
+
+def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
+    """Measures what each erratum changes, on the networks of runs, and keeps the values.
+
+    Args:
+        lesson: the lesson.
+        runs: folders of runs, some as published and some with the change that an erratum names,
+            all of equally many epochs.
+
+    Returns:
+        The file in data/errata.
+
+    Raises:
+        InputError: if a run is of another lesson or scale, runs of one kind are missing, or
+            something cannot be measured on this machine.
+    """
+    measured = [
+        {"erratum": erratum.place, "measure": what, "published": [], "changed": []}
+        for erratum in lesson.errata
+        for what in erratum.measures
+    ]
+    about: dict[str, Any] = {}
+    for folder in runs:
+        record, settings = cli.read_run(lesson, folder)
+        kind = title(lesson, record["settings"], record["data"]["notice"])
+        scale = {"preset": record["preset"], "epochs": settings.num_epochs}
+        if about and scale != {key: about[key] for key in scale}:
+            raise InputError(f"{folder}: its preset or epochs differ from those of the run before.")
+        about = {**scale, **{key: record[key] for key in ("versions", "device")}}
+        data = lesson.load(settings, None)
+        for training in record["trainings"]:
+            network = cli.load_network(lesson, folder, training, settings)
+            for entry, (erratum, function) in zip(measured, _functions(lesson), strict=True):
+                kinds = {lesson.name: "published", _changed(lesson, erratum): "changed"}
+                if kind in kinds and erratum.network == training["network"]:
+                    value = function(network, data, settings)
+                    if value is None:
+                        raise InputError(f"'{entry['measure']}' cannot be measured here.")
+                    entry[kinds[kind]].append(float(value))
+    for entry in measured:
+        for kind in ("published", "changed"):
+            if not entry[kind]:
+                raise InputError(f"'{entry['erratum']}' needs a {kind} run of {lesson.name} too.")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{lesson.name}.json"
+    kept = {"lesson": lesson.name, **about, "measured": measured}
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read(lesson: Lesson) -> dict[str, Any] | None:
+    """Reads what was measured of a lesson's errata; None if nothing was."""
+    path = FOLDER / f"{lesson.name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
+    """Writes what was measured of one erratum, a line for each measure."""
+    kept = read(lesson)
+    entries = kept["measured"] if kept else []
+    return [
+        f"{entry['measure']}: {_values(entry['published'])} as published, "
+        f"{_values(entry['changed'])} corrected"
+        for entry in entries
+        if entry["erratum"] == erratum.place
+    ]
+
+
+def circumstances(kept: Mapping[str, Any]) -> str:
+    """Says in one line of which runs the measured differences are."""
+    runs = max(len(entry["changed"]) for entry in kept["measured"])
+    return (
+        f"Measured after {kept['epochs']} epochs of the preset '{kept['preset']}', "
+        f"{runs} corrected run{'s' if runs > 1 else ''}, on {kept['device']}."
+    )
+
+
+def _functions(lesson: Lesson) -> Iterator[tuple[Erratum, Any]]:
+    for erratum in lesson.errata:
+        for function in erratum.measures.values():
+            yield erratum, function
+
+
+def _changed(lesson: Lesson, erratum: Erratum) -> str:
+    """Names the kind of run that an erratum's change makes, as `reproduced.title` does."""
+    return "-".join([lesson.name, *erratum.change])
+
+
+def _values(values: Sequence[float]) -> str:
+    """Writes one number, or the smallest and the largest of several."""
+    texts = list(dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values))))
+    return " to ".join(texts)

@@ -1,0 +1,152 @@
+import json
+import types
+
+from ae import cli, errata
+from tutorials import (
+    __main__ as tutorials,
+)
+from tutorials import (
+    conv_denoiser,
+    dense_ae,
+    document_cleaner,
+    fashion_vae,
+    low_level_ae,
+)
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+LESSONS = tutorials.chosen(())
+LOW_LEVEL = low_level_ae.LESSON
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs low_level_ae for a moment, as published and corrected."""
+    folders = {}
+    for variant in ("published", "corrected"):
+        options = cli.article_options(preset="smoke", style="low-level", variant=variant)
+        folders[variant] = tmp_path_factory.mktemp(variant)
+        cli.run(LOW_LEVEL, options, folders[variant])
+    return folders
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(errata, "FOLDER", tmp_path / "errata")
+    return tmp_path / "errata"
+
+
+def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
+    path = errata.measure(LOW_LEVEL, [runs["published"], runs["corrected"]])
+    kept = json.loads(path.read_text())
+    assert (kept["preset"], kept["epochs"]) == ("smoke", 1)
+    values = {entry["measure"]: entry for entry in kept["measured"]}
+    dead = values["units of 128 that no test digit excites"]
+    for kind, variant in (("published", "published"), ("changed", "corrected")):
+        settings = low_level_ae.LowLevelSettings(num_epochs=1, num_test=128, variant=variant)
+        network = low_level_ae.Autoencoder(settings)
+        saved = runs[variant] / "networks" / "class-low-level"
+        cli.records.load_weights(network, saved)
+        x = low_level_ae.load(settings, None).x_test
+        active = x @ network.W1.numpy() + network.b1.numpy() > 0
+        assert dead[kind] == [128 - active.any(axis=0).sum()]
+
+
+def test_the_command_keeps_and_prints_what_was_measured(runs, folder, capsys):
+    arguments = ["--measure", str(runs["corrected"]), str(runs["published"])]
+    assert tutorials.main(["errata", "low_level_ae", *arguments]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert str(folder / "low_level_ae.json") in printed
+    assert "Measured: units of 128 that no test digit excites: " in printed
+    assert "Measured after 1 epochs of the preset 'smoke', 1 corrected run, on " in printed
+
+
+def test_one_kind_of_run_alone_shows_no_difference(runs, folder, capsys):
+    run = str(runs["published"])
+    assert tutorials.main(["errata", "low_level_ae", "--measure", run]) == 2
+    assert "needs a changed run of low_level_ae too" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_runs_of_another_lesson_or_scale_are_refused(runs, folder, tmp_path, capsys):
+    run = str(runs["published"])
+    assert tutorials.main(["errata", "dense_ae", "--measure", run]) == 2
+    assert "not of dense_ae" in capsys.readouterr().err
+    assert tutorials.main(["errata", "--measure", run]) == 2
+    assert "one lesson" in capsys.readouterr().err
+    record = json.loads((runs["corrected"] / "record.json").read_text())
+    record["settings"]["num_epochs"] = 7
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert tutorials.main(["errata", "low_level_ae", "--measure", run, str(tmp_path)]) == 2
+    assert "epochs differ" in capsys.readouterr().err
+
+
+def test_what_is_kept_is_what_the_errata_measure():
+    for lesson in LESSONS:
+        kept = errata.read(lesson)
+        if kept is None:
+            continue
+        assert [(e["erratum"], e["measure"]) for e in kept["measured"]] == [
+            (erratum.place, what) for erratum in lesson.errata for what in erratum.measures
+        ]
+
+
+def test_measures_tell_errata_of_one_lesson_apart():
+    for lesson in LESSONS:
+        names = [what for erratum in lesson.errata for what in erratum.measures]
+        assert len(set(names)) == len(names)
+        assert {e.network for e in lesson.errata if e.measures} <= set(lesson.networks)
+        for erratum in lesson.errata:
+            assert hasattr(lesson.presets["article"], erratum.change[0])
+
+
+def returning(rows):
+    return lambda x: tf.constant(rows)
+
+
+class Stub:
+    """Stands for a trained network whose parts are these functions."""
+
+    def __init__(self, encode=tf.identity, reconstruct=tf.identity):
+        self.encode, self.decode, self.reconstruct = encode, tf.identity, reconstruct
+
+
+def test_black_pixels_are_those_that_only_the_originals_light():
+    data = types.SimpleNamespace(x_test=np.array([[1, 0, 0.5, 0], [0, 0, 0.5, 0]], "float32"))
+    x_hat = np.array([[0.0, 0.0, 0.1, 0.2], [0.0, 0.0, 0.0, 0.0]], "float32")
+    assert dense_ae.black_pixels(Stub(reconstruct=returning(x_hat)), data, None) == 1
+
+
+def test_dead_units_are_zero_for_every_digit():
+    data = types.SimpleNamespace(x_test=np.zeros((2, 784), "float32"))
+    codes = np.array([[0, 1, 0], [0, 0, 0]], "float32")
+    assert low_level_ae.dead_units(Stub(encode=returning(codes)), data, None) == 2
+
+
+def test_the_ratio_of_spreads_is_one_where_they_are_the_same():
+    s = np.array([[-2.0, -4.0], [-6.0, -4.0]], "float32")
+    data = types.SimpleNamespace(x_val=np.zeros((2, 28, 28, 1), "float32"))
+    vae = Stub(encode=lambda x: (tf.zeros_like(s), tf.constant(s)))
+    article = fashion_vae.PRESETS["article"]
+    assert fashion_vae.spread_ratio(vae, data, article) == pytest.approx(np.exp(-2))
+    corrected = fashion_vae.VAESettings(variant="corrected")
+    assert fashion_vae.spread_ratio(vae, data, corrected) == pytest.approx(1)
+
+
+def test_nats_are_zero_for_the_prior_and_grow_with_the_mean():
+    data = types.SimpleNamespace(x_val=np.zeros((3, 28, 28, 1), "float32"))
+    for mean, expected in ((0.0, 0.0), (2.0, 4.0)):  # 1/2 (2^2 + 2^2)
+        codes = tf.fill([3, 2], mean), tf.zeros([3, 2])
+        vae = Stub(encode=lambda x, codes=codes: codes)
+        assert fashion_vae.nats(vae, data, None) == pytest.approx(expected)
+
+
+def test_gaps_compare_what_was_trained_on_with_what_was_not():
+    ones, zeros = (np.full((2, 8, 8, 1), v, "float32") for v in (1, 0))
+    data = types.SimpleNamespace(x_test=ones, x_test_noisy=zeros, x_val=ones / 2, x_val_noisy=zeros)
+    same = Stub()
+    assert conv_denoiser.validation_gap(same, data, None) == pytest.approx(1 - 0.25)
+    data = types.SimpleNamespace(x_train=zeros, y_train=ones / 4, x_val=zeros, y_val=ones / 2)
+    assert document_cleaner.validation_gap(same, data, None) == pytest.approx(4)
