@@ -2,10 +2,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint venv clean
+.PHONY: run check test lint venv clean
 
 run: venv
 	$(BIN)/python -m tutorials run --preset quick --out runs/quick
+	$(BIN)/python -m tutorials report runs/quick
+
+check: venv
+	$(BIN)/python -m tutorials check --seeds 3
+	$(BIN)/python -m tutorials parity
+	$(BIN)/python -m pytest -m long
 
 test: venv
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 Importing it starts TensorFlow without its start-up notices, so import it before `tensorflow`.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -34,4 +35,12 @@ def _start_tensorflow_quietly() -> None:
             os.close(stderr)
 
 
+def _overlook_retracing() -> None:
+    """Drops TensorFlow's advice on tracing: each network is traced once, and they are many."""
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in record.getMessage()
+    )
+
+
 _start_tensorflow_quietly()
+_overlook_retracing()

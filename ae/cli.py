@@ -3,18 +3,30 @@
 import argparse
 import dataclasses
 import datetime
+import inspect
 import os
+import shutil
 import sys
 import tempfile
 import time
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ae import claims, published, records
 from ae.errors import InputError
-from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings, count_parameters
+from ae.lesson import (
+    PRESETS,
+    STYLES,
+    VARIANTS,
+    Lesson,
+    Settings,
+    count_parameters,
+    reconstruct,
+)
+from ae.snapshots import Snapshots, write_examples, write_plane
 from ae.training import Run
 
 import keras
@@ -163,6 +175,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         if is_new:
             folder.rmdir()
         raise
+    examples = lesson.examples(data)
     record: dict[str, Any] = {
         "lesson": lesson.name,
         "preset": options.preset,
@@ -171,16 +184,23 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         **records.environment(),
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "measure": lesson.measure,
+        "source": _copy_source(lesson, folder),
+        "examples": write_examples(folder, examples),
         "trainings": [],
     }
     for network_name, style in _chosen(lesson, options.style):
         network = _build(lesson, network_name, style, settings)
         label = _label(lesson, network_name, style)
         log_dir = folder / "tensorboard" / label.replace(" ", "-") if options.tensorboard else None
-        training = Run(f"{lesson.name} {label}", settings.num_epochs, lesson.epoch_line, log_dir)
+        snapshots = Snapshots(folder, label, examples, partial(reconstruct, network))
+        training = Run(
+            *(f"{lesson.name} {label}", settings.num_epochs, lesson.epoch_line, log_dir),
+            after_epoch=snapshots.after_epoch,
+        )
         started = time.perf_counter()
         lesson.networks[network_name][style].train(network, data, settings, training)
         seconds = time.perf_counter() - started
+        snapshots.keep(len(training.history))
         saved = records.save_network(network, folder / "networks", label.replace(" ", "-"))
         report = _draw(lesson, network, label, data, settings, folder, options.show)
         claimed = []
@@ -197,6 +217,8 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
                 "history": training.history,
                 "results": report.results,
                 "claims": claimed,
+                "snapshots": snapshots.kept,
+                "plane": _plane(lesson, network, label, data, folder),
                 "saved": saved.relative_to(folder),
                 "figures": [path.relative_to(folder) for path in report.figures],
             }
@@ -318,6 +340,19 @@ def _draw(lesson, network, label, data, settings, folder, show) -> records.Repor
     report = records.Report(folder / "figures", prefix, data.provenance.notice, show)
     lesson.draw(network, data, settings, report)
     return report
+
+
+def _copy_source(lesson: Lesson, folder: Path) -> str:
+    """Copies the lesson's file into the run, for the report to show what ran."""
+    source = Path(inspect.getsourcefile(lesson.load))
+    shutil.copyfile(source, folder / source.name)
+    return source.name
+
+
+def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:
+    if lesson.plane is None:
+        return None
+    return write_plane(folder, label, lesson.plane(network, data))
 
 
 def _draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:

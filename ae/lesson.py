@@ -143,8 +143,11 @@ class Lesson:
             `provenance` says where they came from.
         networks: styles by network name, which is `ONLY_NETWORK` where there is one.
         draw: takes a trained network, the data, the settings and an `ae.records.Report`.
+        examples: takes the data; returns the `ae.snapshots.Examples` whose reconstructions a run
+            keeps as training goes on.
         appendix: takes data, settings and a report; draws what needs no trained network of the
             lesson, once a run.
+        plane: takes a trained network and the data; returns the `ae.snapshots.Plane` of its codes.
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.
@@ -162,7 +165,9 @@ class Lesson:
     load: Callable
     networks: Mapping[str, Mapping[str, Style]]
     draw: Callable
+    examples: Callable
     appendix: Callable | None = None
+    plane: Callable | None = None
     measure: str = "loss"
     published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     published_with: Mapping[str, Any] = field(default_factory=dict)
@@ -196,6 +201,16 @@ def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
     else:
         parts = (network.encode, network.decode, network.reconstruct)
     return Codec(*(in_batches(part, batch_size) for part in parts))
+
+
+def reconstruct(network: tf.Module | keras.Model, x: np.ndarray) -> np.ndarray:
+    """Computes reconstructions in the type of `x`; a variational code is its mean."""
+    if not isinstance(network, keras.Model):
+        return network.reconstruct(x).numpy()
+    if isinstance(network, keras.Sequential):
+        return network(x).numpy()
+    z = tf.nest.flatten(network.get_layer("encoder")(x))[0]
+    return network.get_layer("decoder")(z).numpy()
 
 
 def in_batches(function: Callable, batch_size: int) -> Callable:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from ae import figures, graph_mode
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings
-from ae.stepwise import SharedNoise, StepRun, cast, computing_in, reconstruct
+from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, reconstruct
+from ae.stepwise import SharedNoise, StepRun, cast, computing_in
 
 import keras
 import numpy as np

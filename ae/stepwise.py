@@ -91,13 +91,3 @@ def cast(data: Any, floatx: str) -> Any:
             if isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.floating)
         }
     )
-
-
-def reconstruct(network: tf.Module | keras.Model, x: np.ndarray) -> np.ndarray:
-    """Computes reconstructions in the type of `x`; a variational code is its mean."""
-    if not isinstance(network, keras.Model):
-        return network.reconstruct(x).numpy()
-    if isinstance(network, keras.Sequential):
-        return network(x).numpy()
-    z = tf.nest.flatten(network.get_layer("encoder")(x))[0]
-    return network.get_layer("decoder")(z).numpy()

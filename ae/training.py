@@ -27,6 +27,7 @@ class Run:
         num_epochs: epochs to train for.
         epoch_line: formats the line printed after an epoch; None prints nothing.
         log_dir: folder for TensorBoard's event files; None writes none.
+        after_epoch: called with the number of each finished epoch.
 
     Attributes:
         history: one dictionary for each finished epoch: `loss`, and where they are computed
@@ -39,11 +40,13 @@ class Run:
         num_epochs: int,
         epoch_line: Callable[[int, Mapping[str, float]], str] | None = None,
         log_dir: Path | None = None,
+        after_epoch: Callable[[int], None] | None = None,
     ):
         self.label = label
         self.num_epochs = num_epochs
         self.epoch_line = epoch_line
         self.log_dir = log_dir
+        self.after_epoch = after_epoch
         self.history: list[dict[str, float]] = []
 
     def fit(
@@ -207,6 +210,8 @@ class _Reporter:
                     tf.summary.scalar(name, value)
         if self._run.epoch_line is not None:
             self._bar.write(self._run.epoch_line(epoch, logs))
+        if self._run.after_epoch is not None:
+            self._run.after_epoch(epoch)
 
 
 def _equal_sizes(batches: list[np.ndarray]) -> list[np.ndarray]:

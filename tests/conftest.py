@@ -1,4 +1,7 @@
-import ae  # noqa: F401  (starts TensorFlow quietly, before any test imports it)
+import functools
+import importlib
+
+from ae import cli, datasets  # starts TensorFlow quietly, before any test imports it
 
 import matplotlib
 import pytest
@@ -19,3 +22,33 @@ def pytest_configure(config):
 def _no_figure_survives_a_test():
     yield
     pyplot.close("all")
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Gives the folder of a lesson's smoke run, which is made when it is first asked for.
+
+    The documents are generated ones.
+    """
+    runs = tmp_path_factory.mktemp("runs")
+
+    @functools.cache
+    def run_once(name):
+        lesson = importlib.import_module(f"tutorials.{name}").LESSON
+        options = ["--preset", "smoke", "--out", str(runs / name)]
+        if name == "document_cleaner":
+            options += ["--data", "synthetic"]
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(lesson, options)
+        assert stopped.value.code == 0
+        return runs / name
+
+    return run_once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _documents_are_made_once():
+    with pytest.MonkeyPatch.context() as patch:
+        once = functools.cache(datasets.load_or_generate_documents)
+        patch.setattr(datasets, "load_or_generate_documents", once)
+        yield

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import functools
 import hashlib
 import importlib
 import json
@@ -70,27 +69,6 @@ def run(name_or_lesson, *arguments):
 
 def read_record(folder):
     return json.loads((folder / "record.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _documents_are_made_once():
-    with pytest.MonkeyPatch.context() as patch:
-        once = functools.cache(datasets.load_or_generate_documents)
-        patch.setattr(datasets, "load_or_generate_documents", once)
-        yield
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """Gives the folder of a lesson's smoke run, which is made when it is first asked for."""
-
-    @functools.cache
-    def run_once(name):
-        folder = tmp_path_factory.mktemp("runs") / name
-        assert run(name, "--preset", "smoke", "--out", folder) == 0
-        return folder
-
-    return run_once
 
 
 def smoke_settings(name, **changes):

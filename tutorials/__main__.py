@@ -33,6 +33,7 @@ def print_list():
     print("Run several:  python -m tutorials run [NAME ...] [--preset smoke|quick|article]")
     print("Errata:       python -m tutorials errata [NAME ...]")
     print("Check:        python -m tutorials check [NAME ...]   our curves over the published ones")
+    print("Report:       python -m tutorials report [RUNS]       pages of runs to look at")
     print("Parity:       python -m tutorials parity [NAME ...]  the two styles over each other")
 
 
@@ -153,11 +154,26 @@ def write_table(arguments):
     reproduced.write_table(chosen(()))
 
 
+def write_report(arguments):
+    """Turns the records of runs into pages to look at."""
+    from ae import cli, report
+
+    parser = cli.Parser(prog="tutorials report", description=write_report.__doc__)
+    parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS",
+        help="a run, or a folder of runs, of a lesson the newest; default: runs")  # fmt: skip
+    parser.add_argument("--out", type=Path, help="default: RUNS/report")
+    options = parser.parse_args(arguments)
+    runs = report.find_runs(options.runs)
+    names = [name for name in NAMES if name in runs]
+    print(report.write(chosen(names), runs, options.out or options.runs / "report"))
+
+
 COMMANDS = {
     "run": run_lessons,
     "check": check_curves,
     "parity": compare_styles,
     "errata": print_errata,
+    "report": write_report,
     "keep": keep_runs,
     "table": write_table,
 }

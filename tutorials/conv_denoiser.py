@@ -26,6 +26,7 @@ from ae.lesson import (
     codec,
     option,
 )
+from ae.snapshots import Examples
 
 import keras
 import numpy as np
@@ -246,6 +247,11 @@ def draw(network, data, settings, report):
     report.figure("latent-maps", figures.feature_maps(encode(noisy)))
 
 
+def examples(data):
+    """Chooses test images to follow through the training."""
+    return Examples(data.x_test_noisy[:10], data.x_test[:10])
+
+
 # %% published
 # Two epochs of the author's notebook, whose output layer is linear (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
@@ -329,6 +335,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    examples=examples,
     claims=CLAIMS,
     errata=ERRATA,
     published=PUBLISHED,

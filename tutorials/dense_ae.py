@@ -34,6 +34,7 @@ from ae.recognition import (
     linear_unit_angle,
     test_error,
 )
+from ae.snapshots import Examples
 
 import keras
 import numpy as np
@@ -244,6 +245,11 @@ def compare_classifiers(network, data, settings):
     return accuracies
 
 
+def examples(data):
+    """Chooses ten test digits to follow through the training."""
+    return Examples(data.x_test[:10])
+
+
 # %% published
 # The article prints no number, only a picture of 16 digits and their reconstructions.
 
@@ -314,6 +320,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    examples=examples,
     claims=CLAIMS,
     errata=ERRATA,
     measure="last_batch_loss",

@@ -25,6 +25,7 @@ from ae.lesson import (
     codec,
     option,
 )
+from ae.snapshots import Examples
 
 import keras
 import numpy as np
@@ -248,6 +249,11 @@ def draw(network, data, settings, report):
     report.figure("test-page", figures.strip(rows, size=7))
 
 
+def examples(data):
+    """Chooses a validation page to follow through the training."""
+    return Examples(data.x_val[:1], data.y_val[:1])
+
+
 # %% published
 # All 200 epochs of the author's notebook (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
@@ -330,6 +336,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    examples=examples,
     claims=CLAIMS,
     errata=ERRATA,
     published=PUBLISHED,

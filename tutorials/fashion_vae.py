@@ -26,6 +26,7 @@ from ae.lesson import (
     option,
 )
 from ae.optimizers import RMSpropKeras2
+from ae.snapshots import Examples, Plane
 
 import keras
 import numpy as np
@@ -342,6 +343,19 @@ def sample_around(z_mean, s, number, settings):
     return (z_mean.mean(axis=0) + spread * noise).astype("float32")
 
 
+def examples(data):
+    """Chooses test images to follow through the training."""
+    return Examples(data.x_test[:10])
+
+
+def plane(network, data):
+    """Lays the training images out by their mean codes."""
+    encode, decode, _ = codec(network)
+    shown = slice(5000)
+    z_mean, _ = encode(data.x_train[shown])
+    return Plane(decode, z_mean, data.x_train[shown], data.y_train[shown], CLASSES)
+
+
 # %% published
 # All 20 epochs of the author's notebook (data/published).
 PUBLISHED = {ONLY_NETWORK: ("loss",)}
@@ -431,6 +445,8 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    examples=examples,
+    plane=plane,
     claims=CLAIMS,
     errata=ERRATA,
     published=PUBLISHED,

@@ -17,6 +17,7 @@ from ae.lesson import Erratum, Lesson, Provenance, Settings, Style, codec
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
 from ae.recognition import BASIC_CLAIMS, test_error
+from ae.snapshots import Examples
 
 import keras
 import numpy as np
@@ -311,6 +312,11 @@ def draw(network, data, settings, report):
     report.figure("reconstructions", figures.strip(images))
 
 
+def examples(data):
+    """Chooses ten test digits to follow through the training."""
+    return Examples(data.x_test[:10])
+
+
 # %% published
 # The article prints no number, only a picture of digits and their reconstructions.
 
@@ -375,6 +381,7 @@ LESSON = Lesson(
         },
     },
     draw=draw,
+    examples=examples,
     claims=CLAIMS,
     errata=ERRATA,
 )

@@ -12,7 +12,7 @@ import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ae import cli, datasets, figures
+from ae import cli, datasets, figures, snapshots
 from ae.datasets.batches import NextBatch, Shuffled, feed
 from ae.lesson import (
     ONLY_NETWORK,
@@ -265,6 +265,11 @@ def train_two_d(examples, settings, num_epochs):
     return keras.Model(x, z)
 
 
+def examples(data):
+    """Chooses ten test digits to follow through the training."""
+    return snapshots.Examples(data.x_test[:10])
+
+
 # %% published
 # Not in the article, which shows only the picture, but in the notebook that it copies: the cost of
 # each epoch's last minibatch, in two complete runs (data/published/sigmoid_ae.csv).
@@ -325,6 +330,7 @@ LESSON = Lesson(
         }
     },
     draw=draw,
+    examples=examples,
     claims=CLAIMS,
     errata=ERRATA,
     appendix=draw_two_d,

@@ -1,0 +1,271 @@
+import copy
+import html
+import importlib
+import json
+import re
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ae import report
+from ae.report import charts, source
+from tutorials import __main__ as tutorials
+from tutorials.__main__ import NAMES
+
+import keras
+import pytest
+
+LESSONS = tutorials.chosen(())
+BY_NAME = {lesson.name: lesson for lesson in LESSONS}
+EACH_LESSON = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="session")
+def pages(smoke, tmp_path_factory):
+    """The report of a smoke run of each lesson."""
+    folder = tmp_path_factory.mktemp("report") / "pages"
+    report.write(LESSONS, {name: smoke(name) for name in NAMES}, folder)
+    return folder
+
+
+def test_every_lesson_has_a_card_and_a_page(pages):
+    index = (pages / "index.html").read_text()
+    assert re.findall(r'<li class="card" id="(\w+)">', index) == list(NAMES)
+    assert {path.stem for path in pages.glob("*.html")} == {"index", *NAMES}
+
+
+def test_a_report_needs_nothing_but_its_folder(pages):
+    for path in [*pages.glob("*.html"), *(pages / "static").iterdir()]:
+        text = path.read_text()
+        text = text.replace("http://www.w3.org/", "")  # names of SVG, which nobody fetches
+        outside = r"""(?:src=|href=|url\()["']?(?:https?:)?//|@import|fetch\("""
+        assert not re.search(outside, text)
+        for link in re.findall(r'(?:src|href)="([^"#:]+)"', text):
+            assert (pages / link).is_file(), link
+    frames = re.findall(r"data-frames='([^']+)'", (pages / "dense_ae.html").read_text())
+    assert len(frames) == 2
+    for frame in json.loads(frames[0]):
+        assert (pages / frame["image"]).is_file()
+
+
+@EACH_LESSON
+def test_every_picture_has_words(pages, name):
+    text = (pages / f"{name}.html").read_text()
+    for tag in re.findall(r"<img[^>]*>", text):
+        assert re.search(r'alt="[^"]{8,}"', tag), tag
+    for tag in re.findall(r'<[^>]*role="img"[^>]*>', text):
+        assert re.search(r'aria-label="[^"]{8,}"', tag), tag
+
+
+def plain(cell):
+    """The code of a cell, and its line numbers, out of the HTML."""
+    numbers, code = re.fullmatch(
+        r'.*<td class="linenos">(.*?)</td><td class="code">(.*?)</td>.*', cell.html, flags=re.S
+    ).groups()
+    words = [html.unescape(re.sub(r"<[^>]+>", "", part)) for part in (numbers, code)]
+    return [int(n) for n in words[0].split()], words[1].rstrip("\n").split("\n")
+
+
+@EACH_LESSON
+def test_every_line_of_the_file_stands_in_one_cell_under_its_own_number(name):
+    path = Path(importlib.import_module(f"tutorials.{name}").__file__)
+    lines = path.read_text().split("\n")
+    seen = []
+    for row in source.rows(path):
+        for cell in filter(None, row):
+            numbers, code = plain(cell)
+            assert code == [lines[number - 1] for number in numbers]
+            assert numbers[0] == cell.first_line
+            seen += numbers
+    assert len(seen) == len(set(seen))
+    assert all(lines[number - 1] == "" for number in set(range(1, len(lines) + 1)) - set(seen))
+
+
+@EACH_LESSON
+def test_the_two_styles_stand_beside_each_other(name):
+    rows = source.rows(Path(importlib.import_module(f"tutorials.{name}").__file__))
+    pairs = [(row.left.title, row.right.title) for row in rows if row.right]
+    assert pairs == [
+        ("low-level: network", "keras: network"),
+        ("low-level: loss", "keras: loss"),
+        ("low-level: step", "keras: fit"),
+    ]
+    alone = [row.left.title for row in rows if not row.right]
+    assert alone[0] == ""
+    assert not [title for title in alone if title.startswith(("low-level", "keras"))]
+
+
+def test_the_page_shows_the_file_that_ran(smoke, tmp_path):
+    run = tmp_path / "dense_ae"
+    shutil.copytree(smoke("dense_ae"), run)
+    path = run / "dense_ae.py"
+    assert (
+        path.read_text() == Path(importlib.import_module("tutorials.dense_ae").__file__).read_text()
+    )
+    path.write_text(path.read_text().replace("h' = relu(h W + b)", "what ran on that day"))
+    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "report")
+    assert "what ran on that day" in (tmp_path / "report" / "dense_ae.html").read_text()
+
+
+@EACH_LESSON
+def test_the_diagram_counts_all_parameters_and_narrows_at_the_code(name):
+    lesson = BY_NAME[name]
+    settings = lesson.presets["smoke"]
+    for styles in lesson.networks.values():
+        model = styles["keras"].build(settings)
+        parts = charts.diagram(model, (258, 540))
+        bars = [bar for _, bars in parts for bar in bars]
+        assert sum(bar.parameters for bar in bars) == model.count_params()
+        assert all(8 <= bar.width <= 101 for bar in bars)
+        assert not any("None" in bar.shape for bar in bars)
+        if len(parts) == 2 and name != "document_cleaner":  # whose code is larger than the page
+            code = parts[0][1][-1].width
+            assert code == parts[1][1][0].width == min(bar.width for bar in bars)
+
+
+def test_the_diagram_states_the_shapes_of_a_page():
+    model = BY_NAME["document_cleaner"].networks["autoencoder"]["keras"].build(None)
+    (_, encoder), (_, decoder) = charts.diagram(model, (258, 540))
+    assert [bar.shape for bar in encoder] == ["258 x 540 x 1", "258 x 540 x 64", "129 x 270 x 64"]
+    assert decoder[-1].shape == "258 x 540 x 1"
+    assert [bar.kind for bar in decoder] == ["InputLayer", "Conv2D", "UpSampling2D", "Conv2D"]
+
+
+def test_a_model_without_parts_is_drawn_as_one():
+    model = keras.Sequential([keras.Input([9]), keras.layers.Dense(3)], name="small")
+    (name, bars), *others = charts.diagram(model, (1, 1))
+    assert (name, others) == ("small", [])
+    assert [(bar.kind, bar.shape, bar.parameters) for bar in bars] == [("Dense", "3", 30)]
+
+
+@pytest.fixture
+def record(smoke):
+    """A run's record as if it had been made at the article's settings."""
+
+    def of(name, **settings):
+        record = json.loads((smoke(name) / "record.json").read_text())
+        record["preset"] = "article"
+        record["data"]["notice"] = ""
+        record["settings"].update(settings)
+        return record
+
+    return of
+
+
+def with_losses(record, measure, *losses):
+    for training, loss in zip(record["trainings"], losses, strict=True):
+        training["history"] = [{measure: value} for value in loss]
+    return record
+
+
+def verdicts(lesson, record):
+    return {v["of"]: (v["kind"], v["text"]) for v in report._verdicts(lesson, record)}
+
+
+def test_a_card_passes_or_fails_the_published_curve(record):
+    vae = BY_NAME["fashion_vae"]
+    curve = report.published.curve("fashion_vae")["loss"]
+    near = with_losses(record("fashion_vae"), "loss", curve, [v + 0.001 for v in curve])
+    assert verdicts(vae, near)["published curve"][0] == "passed"
+    far = with_losses(record("fashion_vae"), "loss", curve, [v + 1e-6 for v in curve])
+    far["trainings"][0]["history"][4] = far["trainings"][1]["history"][4] = {"loss": 1.0}
+    kind, text = verdicts(vae, far)["published curve"]
+    assert kind == "failed"
+    assert "epoch 5" in text
+
+
+def test_a_card_says_why_nothing_was_compared(record):
+    cleaner, denoiser = BY_NAME["document_cleaner"], BY_NAME["conv_denoiser"]
+    generated = record("document_cleaner")
+    generated["data"]["notice"] = "generated pages"
+    assert verdicts(cleaner, generated)["published curve"] == (
+        "open",
+        "not compared: generated pages",
+    )
+    quick = {**record("fashion_vae"), "preset": "quick"}
+    assert "preset quick" in verdicts(BY_NAME["fashion_vae"], quick)["published curve"][1]
+    assert "other settings" in verdicts(denoiser, record("conv_denoiser"))["published curve"][1]
+    alone = record("fashion_vae")
+    del alone["trainings"][1]
+    assert "no spread" in verdicts(BY_NAME["fashion_vae"], alone)["published curve"][1]
+
+
+def test_a_card_counts_the_claims_that_hold(record):
+    measured = record("dense_ae")
+    claim = {"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "reason": "r"}
+    for training, holds in zip(measured["trainings"], (True, None), strict=True):
+        training["claims"] = [{**claim, "holds": holds}]
+    assert verdicts(BY_NAME["dense_ae"], measured)["claims"][0] == "passed"
+    measured["trainings"][1]["claims"][0]["holds"] = False
+    kind, text = verdicts(BY_NAME["dense_ae"], measured)["claims"]
+    assert (kind, text[:6]) == ("failed", "1 of 2")
+
+
+def test_the_curves_show_both_styles_and_what_was_published(record):
+    sigmoid = BY_NAME["sigmoid_ae"]
+    svg = charts.curves(sigmoid, "autoencoder", record("sigmoid_ae"))
+    texts = " ".join(ElementTree.fromstring(svg).itertext())
+    for word in ("low-level", "keras", "published", "epoch", "last batch loss"):
+        assert word in texts
+    assert charts.INK not in svg
+    unpublished = record("sigmoid_ae", variant="corrected")
+    assert "published" not in charts.curves(sigmoid, "autoencoder", unpublished)
+
+
+def test_what_a_record_says_cannot_become_markup(smoke, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(smoke("dense_ae"), run)
+    record = json.loads((run / "record.json").read_text())
+    record["device"] = "<script>alert(1)</script>"
+    (run / "record.json").write_text(json.dumps(record))
+    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "report")
+    assert "<script>alert" not in (tmp_path / "report" / "dense_ae.html").read_text()
+
+
+# The command.
+
+
+def test_the_command_takes_the_newest_run_of_each_lesson(smoke, tmp_path, capsys):
+    for folder, started in (("old", "2001"), ("new", "2002")):
+        shutil.copytree(smoke("dense_ae"), tmp_path / folder)
+        record = json.loads((tmp_path / folder / "record.json").read_text())
+        record |= {"started": started, "device": f"the {folder} machine"}
+        (tmp_path / folder / "record.json").write_text(json.dumps(record))
+    assert tutorials.main(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "report" / "index.html")
+    page = (tmp_path / "report" / "dense_ae.html").read_text()
+    assert "the new machine" in page
+    assert "the old machine" not in page
+    assert tutorials.main(["report", str(tmp_path)]) == 0  # its own report is written anew
+
+
+@pytest.mark.parametrize("content", ["nothing", "a damaged record", "an older record"])
+def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys, content):
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    runs.mkdir()
+    shutil.copytree(smoke("dense_ae"), runs / "first")
+    assert tutorials.main(["report", str(runs), "--out", str(out)]) == 0
+    before = (out / "index.html").read_bytes()
+    capsys.readouterr()
+    record = json.loads((runs / "first" / "record.json").read_text())
+    if content == "nothing":
+        shutil.rmtree(runs / "first")
+    elif content == "a damaged record":
+        (runs / "first" / "record.json").write_text('{"lesson": "dense_ae"')
+    else:
+        older = copy.deepcopy(record)
+        del older["trainings"][0]["snapshots"]
+        (runs / "first" / "record.json").write_text(json.dumps(older))
+    assert tutorials.main(["report", str(runs), "--out", str(out)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (out / "index.html").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_that_is_no_report_is_not_overwritten(smoke, tmp_path, capsys):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("dear")
+    run = str(smoke("dense_ae"))
+    assert tutorials.main(["report", run, "--out", str(tmp_path / "letters")]) == 2
+    assert "not a report" in capsys.readouterr().err
+    assert (tmp_path / "letters" / "dear.txt").read_text() == "dear"
