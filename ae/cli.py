@@ -342,11 +342,14 @@ def _draw(lesson, network, label, data, settings, folder, show) -> records.Repor
     return report
 
 
-def _copy_source(lesson: Lesson, folder: Path) -> str:
-    """Copies the lesson's file into the run, for the report to show what ran."""
-    source = Path(inspect.getsourcefile(lesson.load))
-    shutil.copyfile(source, folder / source.name)
-    return source.name
+def _copy_source(lesson: Lesson, folder: Path) -> str | None:
+    """Copies the lesson's file into the run, for the report; a notebook's cells have no file."""
+    source = inspect.getsourcefile(lesson.load)
+    if source is None or not Path(source).is_file():
+        return None
+    copy = folder / f"{lesson.name}.py"
+    shutil.copyfile(source, copy)
+    return copy.name
 
 
 def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:

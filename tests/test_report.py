@@ -212,6 +212,18 @@ def test_the_curves_show_both_styles_and_what_was_published(record):
     assert "published" not in charts.curves(sigmoid, "autoencoder", unpublished)
 
 
+def test_a_run_of_a_notebook_has_a_page_without_source(smoke, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(smoke("dense_ae"), run)
+    record = json.loads((run / "record.json").read_text())
+    record["source"] = None
+    (run / "record.json").write_text(json.dumps(record))
+    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "report")
+    page = (tmp_path / "report" / "dense_ae.html").read_text()
+    assert "made in a notebook" in page
+    assert '<div class="listing"' not in page
+
+
 def test_what_a_record_says_cannot_become_markup(smoke, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(smoke("dense_ae"), run)

@@ -34,6 +34,7 @@ def print_list():
     print("Errata:       python -m tutorials errata [NAME ...]")
     print("Check:        python -m tutorials check [NAME ...]   our curves over the published ones")
     print("Report:       python -m tutorials report [RUNS]       pages of runs to look at")
+    print("Notebooks:    python -m tutorials notebooks [NAME ...]")
     print("Parity:       python -m tutorials parity [NAME ...]  the two styles over each other")
 
 
@@ -168,12 +169,29 @@ def write_report(arguments):
     print(report.write(chosen(names), runs, options.out or options.runs / "report"))
 
 
+def write_notebooks(arguments):
+    """Writes lessons as notebooks."""
+    from ae import cli, notebooks
+    from ae.lesson import PRESETS
+
+    parser = cli.Parser(prog="tutorials notebooks", description=write_notebooks.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
+    parser.add_argument("--preset", choices=PRESETS, default="quick",
+        help="what the last cell trains at; default: quick")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("notebooks"))
+    options = parser.parse_args(arguments)
+    for lesson in chosen(options.names):
+        source = Path(__file__).with_name(f"{lesson.name}.py")
+        print(notebooks.write(source, options.out, options.preset))
+
+
 COMMANDS = {
     "run": run_lessons,
     "check": check_curves,
     "parity": compare_styles,
     "errata": print_errata,
     "report": write_report,
+    "notebooks": write_notebooks,
     "keep": keep_runs,
     "table": write_table,
 }

@@ -151,7 +151,7 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             "measured_on": errata.circumstances(kept) if kept else "",
             "rows": [
                 source.Row(_marked(row.left), row.right and _marked(row.right))
-                for row in source.rows(run / record["source"])
+                for row in (source.rows(run / record["source"]) if record["source"] else [])
             ],
             "source_name": record["source"],
             "facts": _facts(record),

@@ -1,0 +1,72 @@
+"""Lessons as notebooks: the same cells under headings, and a last one that trains and shows."""
+
+import ast
+import os
+from pathlib import Path
+
+from ae.errors import InputError
+
+import jupytext
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CALL = 'if __name__ == "__main__":\n    cli.main(LESSON)'  # how a lesson's last cell ends
+START = """import sys
+from pathlib import Path
+
+sys.path.insert(0, {folder!r})  # where the package ae is"""
+TRAIN = """from IPython.display import Image, display
+
+options = cli.article_options(preset={preset!r})
+record = cli.run(LESSON, options, Path("runs") / LESSON.name)
+for training in record["trainings"]:
+    for figure in training["figures"]:
+        display(Image(record["folder"] / figure))"""
+
+
+def write(source: Path, folder: Path, preset: str) -> Path:
+    """Writes a lesson as a notebook.
+
+    Args:
+        source: the lesson's file, in percent format.
+        folder: where the notebook goes; made if it is missing.
+        preset: what its last cell trains at.
+
+    Returns:
+        The notebook's file.
+
+    Raises:
+        InputError: if the folder cannot be used.
+        ValueError: if the file does not end as a lesson does.
+    """
+    notebook = jupytext.read(source)
+    notebook.metadata = NotebookNode(
+        kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"}
+    )
+    notebook.cells = _cells(notebook, folder, preset)
+    path = folder / f"{source.stem}.ipynb"
+    partial = path.with_name(f".{path.name}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        jupytext.write(notebook, partial, fmt="ipynb")
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"--out {folder}: notebooks cannot be written there ({error}).") from error
+    return path
+
+
+def _cells(notebook: NotebookNode, folder: Path, preset: str) -> list[NotebookNode]:
+    introduction, *cells = notebook.cells
+    title, _, about = ast.literal_eval(introduction.source).partition("\n")
+    found = [
+        new_markdown_cell(f"# {title}\n{about}"),
+        new_code_cell(START.format(folder=os.path.relpath(REPOSITORY, folder))),
+    ]
+    for cell in cells:
+        found += [new_markdown_cell(f"## {cell.metadata.title}"), new_code_cell(cell.source)]
+    last = found[-1]
+    if not last.source.endswith(CALL):
+        raise ValueError("A lesson's last cell ends in a call of cli.main.")
+    last.source = last.source.removesuffix(CALL).rstrip()
+    return [*found, new_code_cell(TRAIN.format(preset=preset))]

@@ -1,0 +1,69 @@
+"""Every lesson as a notebook, executed as Jupyter would."""
+
+import json
+from pathlib import Path
+
+from ae import notebooks
+from tutorials import __main__ as tutorials
+from tutorials.__main__ import NAMES
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+SOURCES = Path(tutorials.__file__).parent
+EACH_LESSON = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebooks")
+    arguments = ["notebooks", "--preset", "smoke", "--out", str(folder)]
+    assert tutorials.main(arguments) == 0
+    return folder
+
+
+@EACH_LESSON
+def test_a_notebook_holds_the_lesson_s_code(folder, name):
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"][1:-1]
+    source = (SOURCES / f"{name}.py").read_text()
+    for code in cells:
+        assert code in source
+    headings = [c.source for c in notebook.cells if c.cell_type == "markdown"][1:]
+    assert headings == [f"## {line[5:]}" for line in source.split("\n") if line[:5] == "# %% "]
+    assert len(cells) == len(headings)
+
+
+@EACH_LESSON
+@pytest.mark.filterwarnings("default::DeprecationWarning")  # Jupyter's own
+def test_a_notebook_runs_and_shows_its_figures(folder, name):
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    if name == "document_cleaner":
+        last = notebook.cells[-1]
+        last.source = last.source.replace("'smoke'", "'smoke', data='synthetic'")
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}})
+    client.execute()
+    shown = [
+        output
+        for output in notebook.cells[-1].outputs
+        if output.output_type == "display_data" and "image/png" in output.data
+    ]
+    record = json.loads((folder / "runs" / name / "record.json").read_text())
+    assert record["preset"] == "smoke"
+    assert record["source"] is None
+    assert len(shown) == sum(len(training["figures"]) for training in record["trainings"]) > 0
+
+
+def test_a_file_that_is_no_lesson_is_refused(tmp_path):
+    path = tmp_path / "other.py"
+    path.write_text('"""Title."""\n\n# %% settings\nx = 1\n')
+    with pytest.raises(ValueError, match="ends in a call"):
+        notebooks.write(path, tmp_path / "out", "smoke")
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert tutorials.main(["notebooks", "dense_ae", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
