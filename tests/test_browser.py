@@ -97,6 +97,14 @@ def test_the_styles_begin_at_the_same_height(open_page, name):
     assert whole["width"] == pytest.approx(right["x"] + right["width"] - left["x"], abs=1)
 
 
+def test_line_numbers_stand_beside_their_lines(open_page):
+    page = open_page("fashion_vae")
+    for listing in page.locator(".listing").all()[:4]:
+        heights = [listing.locator(f"td.{part} pre").bounding_box() for part in ("linenos", "code")]
+        assert heights[0]["y"] == heights[1]["y"]
+        assert heights[0]["height"] == heights[1]["height"]
+
+
 @pytest.mark.parametrize("name", ["index", *NAMES])
 def test_a_narrow_screen_is_not_overflown(open_page, name):
     page = open_page(name, width=390)

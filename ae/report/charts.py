@@ -11,6 +11,7 @@ from ae.lesson import Lesson
 import keras
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 INK = "#010203"  # replaced by the page's own colour
 COLOURS = {"low-level": "#2a7ab0", "keras": "#d1622b"}
@@ -61,8 +62,7 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
                 label = "published" if number == 0 else None
                 axis.plot(curve["epoch"], curve[column], "x", color=INK, label=label, markersize=5)
         axis.set(xlabel="epoch", ylabel=lesson.measure.replace("_", " "), yscale="log")
-        if max(len(training["history"]) for training in trainings) == 1 and not columns:
-            axis.set_xticks([1])
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure)
 
 
