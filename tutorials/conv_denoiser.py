@@ -26,6 +26,7 @@ from ae.lesson import (
     codec,
     option,
 )
+from ae.operations import pooled_relu, upsampled_conv2d
 from ae.snapshots import Examples
 
 import keras
@@ -125,18 +126,18 @@ class Denoiser(tf.Module):
     def encode(self, x):
         """Maps images (batch, 28, 28, 1) to codes (batch, 4, 4, 16)."""
         for kernel, bias in self.encoder:
-            x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME") + bias)
-            x = tf.nn.max_pool2d(x, 2, 2, "SAME")  # (14, 14, 64), (7, 7, 32), (4, 4, 16)
+            x = tf.nn.conv2d(x, kernel, 1, "SAME")
+            x = pooled_relu(x, bias)  # (14, 14, 64), (7, 7, 32), (4, 4, 16)
         return x
 
     def decode(self, z):
         """Maps codes (batch, 4, 4, 16) to images (batch, 28, 28, 1)."""
-        paddings = ("SAME", "SAME", "VALID")  # unpadded, 16 x 16 becomes 14 x 14, half of 28
-        for (kernel, bias), padding in zip(self.decoder[:-1], paddings, strict=True):
-            z = tf.nn.relu(tf.nn.conv2d(z, kernel, 1, padding) + bias)
-            z = upsample(z)  # (8, 8, 16), (16, 16, 32), (28, 28, 64)
-        kernel, bias = self.decoder[-1]
-        return self.output_activation(tf.nn.conv2d(z, kernel, 1, "SAME") + bias)
+        (kernel_1, bias_1), (kernel_2, bias_2), *last = self.decoder
+        (kernel_3, bias_3), (kernel_4, bias_4) = last
+        h = tf.nn.relu(tf.nn.conv2d(z, kernel_1, 1, "SAME") + bias_1)  # (4, 4, 16)
+        h = tf.nn.relu(tf.nn.conv2d(upsample(h), kernel_2, 1, "SAME") + bias_2)  # (8, 8, 32)
+        h = tf.nn.relu(tf.nn.conv2d(upsample(h), kernel_3, 1, "VALID") + bias_3)  # (14, 14, 64)
+        return self.output_activation(upsampled_conv2d(h, kernel_4) + bias_4)  # (28, 28, 1)
 
     def reconstruct(self, x):
         """Maps noisy images to clean ones, both (batch, 28, 28, 1)."""

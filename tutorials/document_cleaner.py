@@ -25,6 +25,7 @@ from ae.lesson import (
     codec,
     option,
 )
+from ae.operations import pooled_relu, upsampled_conv2d
 from ae.snapshots import Examples
 
 import keras
@@ -142,14 +143,13 @@ class Cleaner(tf.Module):
 
     def encode(self, x):
         """Maps pages (batch, height, width, 1) to codes (batch, height / 2, width / 2, 64)."""
-        h = tf.nn.relu(tf.nn.conv2d(x, self.kernel_1, 1, "SAME") + self.bias_1)
-        return tf.nn.max_pool2d(h, 2, 2, "SAME")
+        h = tf.nn.conv2d(x, self.kernel_1, 1, "SAME")  # (height, width, 64)
+        return pooled_relu(h, self.bias_1)
 
     def decode(self, z):
         """Maps codes (batch, height / 2, width / 2, 64) to pages (batch, height, width, 1)."""
         h = tf.nn.relu(tf.nn.conv2d(z, self.kernel_2, 1, "SAME") + self.bias_2)
-        h = tf.repeat(tf.repeat(h, 2, axis=1), 2, axis=2)  # (height, width, 64)
-        return tf.nn.sigmoid(tf.nn.conv2d(h, self.kernel_3, 1, "SAME") + self.bias_3)
+        return tf.nn.sigmoid(upsampled_conv2d(h, self.kernel_3) + self.bias_3)
 
     def reconstruct(self, x):
         """Maps dirty pages to clean ones, both (batch, height, width, 1) with even sides."""
