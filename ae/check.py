@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 ROUNDING = 0.5e-4  # published losses have four decimals
 DEVIATIONS = 3.0
+FEWEST_RUNS = 3  # with a spread worth the name
 ORACLE_STEPS = 100  # rounding grows with the steps, a difference of method shows at once
 
 
@@ -55,19 +56,21 @@ def compare(lesson: Lesson, network: str, trainings: Sequence[Training]) -> Comp
     Args:
         lesson: the lesson.
         network: which of its networks.
-        trainings: at least two of that network, at the article's settings.
+        trainings: at least three of that network, at the article's settings.
 
     Returns:
         The comparison, or None if no curve of this network was published.
 
     Raises:
-        ValueError: if there are fewer than two trainings, which have no spread.
+        ValueError: if there are fewer than three trainings, whose spread says little.
     """
     columns = lesson.published.get(network)
     if not columns:
         return None
-    if len(trainings) < 2:
-        raise ValueError("One run has no spread to make a band of; give at least two.")
+    if len(trainings) < FEWEST_RUNS:
+        raise ValueError(
+            f"{len(trainings)} runs are too few to make a band of; give three or more."
+        )
     curve = published.curve(lesson.name)
     length = min(len(curve["epoch"]), *(len(training.history) for training in trainings))
     printed = np.array([curve[column][:length] for column in columns])
@@ -162,8 +165,10 @@ def _check(
         print(f"{label}: {line}")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if published.columns(lesson, network, settings, data["notice"]):
-        if len(trainings) < 2:
-            print(f"{label}: curve not checked, for want of two runs")
+        if len(trainings) < FEWEST_RUNS:
+            print(
+                f"{label}: curve not checked: {len(trainings)} of {FEWEST_RUNS} runs that it takes"
+            )
             return True
         comparison = compare(lesson, network, trainings)
         print(f"{label}: {verdict(comparison)}; {len(trainings)} runs")

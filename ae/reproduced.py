@@ -121,6 +121,14 @@ def read(path: str | os.PathLike) -> list[Training]:
     return [Training(*pair) for pair in zip(abouts, histories, strict=True)]
 
 
+def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
+    """Reads the kept runs of the same kind as a run, but for those of its own seed and style."""
+    path = FOLDER / f"{title(lesson, record['settings'], record['data']['notice'])}.csv"
+    own = {(record["settings"]["seed"], training["style"]) for training in record["trainings"]}
+    kept = read(path) if path.exists() else []
+    return [t for t in kept if (t.about["seed"], t.about["style"]) not in own]
+
+
 def table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of what was published and what we reproduced, in Markdown."""
     lines = [

@@ -28,7 +28,7 @@ def published_curve(lesson, column):
 def test_runs_around_two_published_ones_pass():
     first, second = (published_curve(SIGMOID, c) for c in ("run_2016", "run_2017"))
     result = check.compare(
-        SIGMOID, ONLY_NETWORK, runs([first + 0.001, second - 0.001], "last_batch_loss")
+        SIGMOID, ONLY_NETWORK, runs([first + 0.001, second - 0.001, second], "last_batch_loss")
     )
     assert result.inside.all()
     assert check.verdict(result).startswith("passed: 20 of 20")
@@ -55,7 +55,7 @@ def test_a_single_published_run_must_lie_within_three_deviations_of_our_mean():
 
 def test_one_point_outside_is_found_and_named():
     curve = published_curve(VAE, "loss")
-    curves = np.array([curve - 0.0005, curve + 0.0005])
+    curves = np.array([curve - 0.0005, curve, curve + 0.0005])
     curves[:, 6] += 0.1
     result = check.compare(VAE, ONLY_NETWORK, runs(curves, "loss"))
     assert list(np.flatnonzero(~result.inside)) == [6]
@@ -65,19 +65,19 @@ def test_one_point_outside_is_found_and_named():
 
 def test_equal_runs_leave_room_for_rounding_and_no_more():
     curve = published_curve(VAE, "loss")
-    assert check.compare(VAE, ONLY_NETWORK, runs([curve + 4e-5] * 2, "loss")).inside.all()
-    assert not check.compare(VAE, ONLY_NETWORK, runs([curve + 6e-5] * 2, "loss")).inside.any()
+    assert check.compare(VAE, ONLY_NETWORK, runs([curve + 4e-5] * 3, "loss")).inside.all()
+    assert not check.compare(VAE, ONLY_NETWORK, runs([curve + 6e-5] * 3, "loss")).inside.any()
 
 
 def test_only_the_epochs_that_were_reached_are_compared():
     curve = published_curve(VAE, "loss")
-    result = check.compare(VAE, ONLY_NETWORK, runs([curve[:5], curve[:8]], "loss"))
+    result = check.compare(VAE, ONLY_NETWORK, runs([curve[:5], curve[:8], curve], "loss"))
     assert list(result.epochs) == [1, 2, 3, 4, 5]
 
 
-def test_one_run_is_refused_and_a_lesson_without_a_curve_has_no_comparison():
-    with pytest.raises(ValueError, match="at least two"):
-        check.compare(VAE, ONLY_NETWORK, runs([published_curve(VAE, "loss")], "loss"))
+def test_two_runs_are_refused_and_a_lesson_without_a_curve_has_no_comparison():
+    with pytest.raises(ValueError, match="three or more"):
+        check.compare(VAE, ONLY_NETWORK, runs([published_curve(VAE, "loss")] * 2, "loss"))
     assert check.compare(LESSONS[0], ONLY_NETWORK, runs([[1.0], [1.0]], "loss")) is None
 
 
@@ -188,8 +188,8 @@ def trained(monkeypatch):
 def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, offset, code, word):
     curve = published_curve(VAE, "loss") + offset
     runs = trained(lambda options: curve + 1e-3 * options.seed)
-    assert tutorials.main(["check", "fashion_vae", "--seeds", "2", "--out", str(tmp_path)]) == code
-    assert runs == [("fashion_vae-0", None), ("fashion_vae-1", None)]
+    assert tutorials.main(["check", "fashion_vae", "--seeds", "3", "--out", str(tmp_path)]) == code
+    assert runs == [(f"fashion_vae-{seed}", None) for seed in range(3)]
     assert f"fashion_vae: {word}" in capsys.readouterr().out
     assert (tmp_path / "fashion_vae-loss.png").stat().st_size > 1000
 
@@ -197,11 +197,12 @@ def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, offse
 def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp_path, capsys):
     curve = published_curve(LESSONS[3], "loss")
     runs = trained(lambda options: curve + (0.0 if hasattr(options, "output") else 0.1))
-    assert tutorials.main(["check", "conv_denoiser", "--seeds", "2", "--out", str(tmp_path)]) == 0
-    assert runs == [
-        *(("conv_denoiser-0", None), ("conv_denoiser-published-0", 2)),
-        *(("conv_denoiser-1", None), ("conv_denoiser-published-1", 2)),
+    assert tutorials.main(["check", "conv_denoiser", "--out", str(tmp_path)]) == 0
+    pairs = [
+        (("conv_denoiser-%d" % seed, None), ("conv_denoiser-published-%d" % seed, 2))
+        for seed in range(3)
     ]
+    assert runs == [run for pair in pairs for run in pair]
     article, notebook, _ = capsys.readouterr().out.splitlines()
     assert article.startswith("conv_denoiser: curve not checked")
     assert notebook.startswith("conv_denoiser-output-linear: passed: 2 of 2")

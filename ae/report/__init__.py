@@ -10,7 +10,7 @@ from ae import check, claims, cli, errata, published, records
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.report import charts, source
-from ae.reproduced import trainings_of
+from ae.reproduced import kept_like, trainings_of
 
 import jinja2
 from markupsafe import Markup
@@ -257,11 +257,15 @@ def _verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, s
             text = "not compared: it was printed with other settings"
         elif preset != "article":
             text = f"not compared at the preset {preset}"
-        elif len(trainings) < 2:
-            text = "not compared: one run has no spread to make a band of"
         else:
-            text = check.verdict(check.compare(lesson, network, trainings))
-            kind = "passed" if text.startswith("passed") else "failed"
+            kept = [t for t in kept_like(lesson, record) if t.about["network"] == network]
+            together = f"this run and {len(kept)} kept ones"
+            if len(trainings) + len(kept) < check.FEWEST_RUNS:
+                text = f"not compared: {together} are too few to make a band of"
+            else:
+                text = check.verdict(check.compare(lesson, network, [*trainings, *kept]))
+                kind = "passed" if text.startswith("passed") else "failed"
+                text += f"; {together}"
         yield {"of": of, "kind": kind, "text": text}
     measured = [claim for t in record["trainings"] for claim in t["claims"]]
     known = [claim["holds"] for claim in measured if claim["holds"] is not None]
