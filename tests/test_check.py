@@ -199,7 +199,7 @@ def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp
     runs = trained(lambda options: curve + (0.0 if hasattr(options, "output") else 0.1))
     assert tutorials.main(["check", "conv_denoiser", "--out", str(tmp_path)]) == 0
     pairs = [
-        (("conv_denoiser-%d" % seed, None), ("conv_denoiser-published-%d" % seed, 2))
+        ((f"conv_denoiser-{seed}", None), (f"conv_denoiser-published-{seed}", 2))
         for seed in range(3)
     ]
     assert runs == [run for pair in pairs for run in pair]
