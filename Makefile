@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run check test lint venv clean
+.PHONY: run check test bench lint venv clean
 
 run: venv
 	$(BIN)/python -m tutorials run --preset quick --out runs/quick
@@ -16,6 +16,10 @@ check: venv
 test: venv
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -m "not long"
+
+bench: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(BIN)/python -m benchmarks
 
 lint: venv
 	$(BIN)/ruff check .

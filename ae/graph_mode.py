@@ -90,20 +90,22 @@ def uses_adam(lesson: str, network: str) -> bool:
     return NETWORKS[lesson, network].optimizer is adam
 
 
-def losses(
-    lesson: str, network: str, weights: Sequence[np.ndarray], batches: Sequence[np.ndarray]
-) -> tuple[list[float], list[np.ndarray]]:
-    """Trains an article's network in a session, a `feed_dict` a batch.
+@contextmanager
+def training(
+    lesson: str, network: str, weights: Sequence[np.ndarray], width: int
+) -> Iterator[tuple[Callable, Callable]]:
+    """Opens a session in which an article's network is trained, a `feed_dict` a batch.
 
     Args:
         lesson: the lesson's name.
         network: the network's name within the lesson.
         weights: the initial kernels and biases in the order of the layers; their type is what the
             graph computes in.
-        batches: the minibatches (batch, 784) in order.
+        width: numbers in an example.
 
-    Returns:
-        The loss of each batch before the step that it causes, and the weights after the last step.
+    Yields:
+        A function that takes a batch (batch, width) and returns its loss before the step that it
+        causes, and one that returns the weights.
 
     Raises:
         ValueError: if the article did not use graph mode.
@@ -113,15 +115,39 @@ def losses(
     article = NETWORKS[lesson, network]
     dtype = weights[0].dtype
     with tf.Graph().as_default(), tf1.Session() as session:
-        X = tf1.placeholder(dtype, [None, batches[0].shape[1]])
+        X = tf1.placeholder(dtype, [None, width])
         # TensorFlow 1's own kind of variable, whose optimizer kernels the lessons do not use.
         variables = [tf1.Variable(w, dtype=dtype, use_resource=False) for w in weights]
         cost = article.loss(X, variables)
         with _without_deprecation_notice():
             step = article.optimizer(dtype.type(article.learning_rate)).minimize(cost)
         session.run(tf1.global_variables_initializer())
-        costs = [float(session.run([step, cost], feed_dict={X: batch})[1]) for batch in batches]
-        return costs, session.run(variables)
+        yield (
+            lambda batch: float(session.run([step, cost], feed_dict={X: batch})[1]),
+            lambda: session.run(variables),
+        )
+
+
+def losses(
+    lesson: str, network: str, weights: Sequence[np.ndarray], batches: Sequence[np.ndarray]
+) -> tuple[list[float], list[np.ndarray]]:
+    """Trains an article's network on given batches.
+
+    Args:
+        lesson: the lesson's name.
+        network: the network's name within the lesson.
+        weights: as `training` takes them.
+        batches: the minibatches (batch, width) in order.
+
+    Returns:
+        The loss of each batch before the step that it causes, and the weights after the last step.
+
+    Raises:
+        ValueError: if the article did not use graph mode.
+    """
+    width = batches[0].shape[1] if len(batches) else 0
+    with training(lesson, network, weights, width) as (step, read):
+        return [step(batch) for batch in batches], read()
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""How fast the lessons train, beside what a reader would use instead: `python -m benchmarks`."""

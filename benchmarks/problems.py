@@ -1,0 +1,158 @@
+"""What is timed: each lesson's network on examples of its shape, with the article's batches."""
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ae.datasets.batches import NextBatch, Shuffled
+from ae.lesson import ONLY_NETWORK, Lesson, Settings
+
+import keras
+import numpy as np
+
+BRIGHT = 0.2  # share of the pixels that are not black, as in MNIST
+
+
+class Problem(NamedTuple):
+    """One network to train, the same for every peer.
+
+    Attributes:
+        name: the lesson's name, and the network's if the lesson has several.
+        lesson: the lesson.
+        network: the network's name in it.
+        settings: the article's, but for the number of examples.
+        data: what the lesson's `load` would return.
+        order: the batches; `order.epoch(n)` lists those of epoch n.
+        inputs: (n, ...) what the network is given.
+        targets: (n, ...) what it should return.
+        weights: the initial kernels and biases, in the order of Keras.
+        megaflops: of one training example, in millions.
+    """
+
+    name: str
+    lesson: Lesson
+    network: str
+    settings: Settings
+    data: Any
+    order: NextBatch | Shuffled
+    inputs: np.ndarray
+    targets: np.ndarray
+    weights: Sequence[np.ndarray]
+    megaflops: float
+
+
+class Shape(NamedTuple):
+    """How much of a lesson is timed.
+
+    Attributes:
+        lesson: the lesson's name.
+        network: the network's name in it.
+        steps: batches that count as one epoch here.
+        fields: names of inputs, targets and validation data in the lesson's `Data`.
+        order: the name of the lesson's function that makes the batches.
+        batch_size: the network's own, where it is not the lesson's.
+    """
+
+    lesson: str
+    network: str
+    steps: int
+    fields: tuple[str, ...]
+    order: str = "batches"
+    batch_size: int | None = None
+
+
+SHAPES = {
+    "dense_ae": Shape("dense_ae", ONLY_NETWORK, 100, ("x_train",)),
+    "sigmoid_ae": Shape("sigmoid_ae", ONLY_NETWORK, 200, ("x_train",)),
+    "low_level_ae_class": Shape("low_level_ae", "class", 400, ("x_train",), "permuted"),
+    "low_level_ae_layers": Shape("low_level_ae", "layers", 500, ("x_train",), "shuffled", 32),
+    "conv_denoiser": Shape(
+        "conv_denoiser", ONLY_NETWORK, 2, ("x_train_noisy", "x_train", "x_val_noisy", "x_val")
+    ),
+    "document_cleaner": Shape(
+        "document_cleaner", ONLY_NETWORK, 2, ("x_train", "y_train", "x_val", "y_val")
+    ),
+    "fashion_vae": Shape("fashion_vae", ONLY_NETWORK, 100, ("x_train", "x_val")),
+}
+SIDES = {
+    "conv_denoiser": (28, 28, 1),
+    "document_cleaner": (258, 540, 1),
+    "fashion_vae": (28, 28, 1),
+}
+
+
+def make(name: str, mixed_precision: bool = False) -> Problem:
+    """Makes a problem; the same name gives the same numbers in every process.
+
+    Args:
+        name: one of `SHAPES`.
+        mixed_precision: whether our Keras style computes in bfloat16.
+    """
+    shape = SHAPES[name]
+    module = importlib.import_module(f"tutorials.{shape.lesson}")
+    lesson = module.LESSON
+    settings = dataclasses.replace(
+        lesson.presets["article"], seed=0, mixed_precision=mixed_precision
+    )
+    number = shape.steps * (shape.batch_size or settings.batch_size)
+    rng = np.random.default_rng(0)
+    images = rng.random((number, *SIDES.get(name, (784,))), "float32")
+    images *= rng.random(images.shape, "float32") < BRIGHT
+    noisy = np.where(rng.random(images.shape, "float32") < 0.1, 1, images).astype("float32")
+    targets = images
+    inputs = noisy if len(shape.fields) == 4 else images
+    arrays = dict.fromkeys(module.Data._fields)
+    for field in shape.fields:
+        source = inputs if "noisy" in field or field in ("x_train", "x_val") else targets
+        if shape.lesson == "conv_denoiser" and "noisy" not in field:
+            source = targets
+        arrays[field] = source[:1] if "val" in field else source
+    data = module.Data(**arrays)
+    keras.utils.set_random_seed(0)
+    model = lesson.networks[shape.network]["keras"].build(settings)
+    return Problem(
+        *(
+            name,
+            lesson,
+            shape.network,
+            settings,
+            data,
+            getattr(module, shape.order)(data, settings),
+        ),
+        *(inputs, targets),
+        [weight.numpy() for weight in model.trainable_weights],
+        megaflops(model, inputs.shape[1:]),
+    )
+
+
+def megaflops(model: keras.Model, shape: tuple[int, ...]) -> float:
+    """Counts the multiplications and additions of a training step for one example, in millions.
+
+    Those of dense and convolutional layers: forward, and twice as many backward, for the gradients
+    of inputs and of weights; the first layer needs none of its input. Up-sampling counts as if the
+    copies were made, whatever a peer makes of it.
+    """
+    counts = []
+    parts = [layer for layer in model.layers if isinstance(layer, keras.Model)] or [model]
+    for part in parts:
+        fixed = keras.models.clone_model(part, input_tensors=keras.Input(shape))
+        for layer in _flat(fixed):
+            if not layer.weights or not isinstance(
+                layer, keras.layers.Dense | keras.layers.Conv2D | keras.layers.Conv2DTranspose
+            ):
+                continue
+            kernel = layer.weights[0].shape
+            transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+            places = (layer.input if transposed else layer.output).shape[1:-1]
+            counts.append(2 * np.prod(kernel) * np.prod(places))
+        output = fixed.outputs[0].shape[1:]
+        shape = tuple(output)
+    return float(3 * np.sum(counts) - counts[0]) / 1e6
+
+
+def _flat(model: keras.Model) -> list[keras.Layer]:
+    layers = []
+    for layer in model.layers:
+        layers += _flat(layer) if isinstance(layer, keras.Model) else [layer]
+    return layers

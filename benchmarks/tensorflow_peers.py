@@ -1,0 +1,109 @@
+"""The peers on TensorFlow: our two styles, plain `fit`, and TensorFlow 1's session."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from ae import graph_mode
+from ae.optimizers import RMSpropKeras2, RMSpropTF1
+from ae.training import Run
+from benchmarks.problems import Problem
+
+import keras
+import numpy as np
+
+EpochDone = Callable[[float, float], None]  # takes mean loss and seconds; returns to go on
+FOREVER = 10**6
+PLAIN = {  # optimizer and loss that the article's reader would hand to `compile`
+    "dense_ae": (lambda: RMSpropTF1(0.001), "mse"),
+    "sigmoid_ae": (lambda: RMSpropTF1(0.01), "mse"),
+    "conv_denoiser": (lambda: keras.optimizers.Adam(0.001), "mse"),
+    "document_cleaner": (lambda: keras.optimizers.Adam(0.001), "mse"),
+    "fashion_vae": (lambda: RMSpropKeras2(0.001), None),
+}
+
+
+class Stopwatch(Run):
+    """A run that hands each epoch's mean loss and seconds over."""
+
+    def __init__(self, epoch_done: EpochDone):
+        super().__init__("benchmark", FOREVER, after_epoch=self.report)
+        self.epoch_done = epoch_done
+
+    def report(self, epoch):
+        """Hands the newest epoch over; that is outside of what is timed."""
+        self.epoch_done(self.history[-1]["loss"], self.history[-1]["seconds"])
+
+
+def low_level(problem: Problem, epoch_done: EpochDone) -> None:
+    """Trains our low-level style."""
+    style = problem.lesson.networks[problem.network]["low-level"]
+    settings = dataclasses.replace(problem.settings, mixed_precision=False)
+    network = style.build(settings)
+    for variable, weight in zip(network.weights, problem.weights, strict=True):
+        variable.assign(weight)
+    style.train(network, problem.data, settings, Stopwatch(epoch_done))
+
+
+def our_keras(problem: Problem, epoch_done: EpochDone) -> None:
+    """Trains our Keras style."""
+    style = problem.lesson.networks[problem.network]["keras"]
+    mixed = problem.settings.mixed_precision
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
+    model = style.build(problem.settings)
+    keras.mixed_precision.set_global_policy("float32")
+    _start_from(model, problem)
+    settings = dataclasses.replace(problem.settings, num_epochs=FOREVER)
+    style.train(model, problem.data, settings, Stopwatch(epoch_done))
+
+
+def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:
+    """Trains the Keras network by `compile` and `fit` on arrays, with no other argument."""
+    model = problem.lesson.networks[problem.network]["keras"].build(problem.settings)
+    _start_from(model, problem)
+    rows = np.concatenate(problem.order.epoch(0))
+    x, y = problem.inputs[rows], problem.targets[rows]
+    if problem.network == "class":
+        module_loss, optimizer = _sum_loss(), RMSpropTF1(0.005)
+        encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+        inputs = model.inputs[0]
+        model = keras.Model(inputs, decoder.get_layer("logits")(encoder(inputs)))
+    elif problem.network == "layers":
+        module_loss = _doubled_sigmoid_loss()
+        optimizer = keras.optimizers.Adam(0.001, epsilon=1e-8)
+    else:
+        make, module_loss = PLAIN[problem.name]
+        optimizer = make()
+    model.compile(optimizer=optimizer, loss=module_loss)
+    run = Stopwatch(epoch_done)
+    # Unshuffled, so that the batches are those of the other peers.
+    model.fit(x, y, batch_size=len(problem.order.epoch(0)[0]), epochs=FOREVER, shuffle=False,
+              verbose=0, callbacks=run.callbacks())  # fmt: skip
+
+
+def session(problem: Problem, epoch_done: EpochDone) -> None:
+    """Trains the article's graph in a session, a `feed_dict` a batch."""
+    key = (problem.lesson.name, problem.network)
+    with graph_mode.training(*key, problem.weights, problem.inputs.shape[1]) as (step, _):
+        for epoch in range(FOREVER):
+            batches = [problem.inputs[rows] for rows in problem.order.epoch(epoch)]
+            started = time.perf_counter()
+            losses = [step(batch) for batch in batches]
+            epoch_done(float(np.mean(losses)), time.perf_counter() - started)
+
+
+def _start_from(model: keras.Model, problem: Problem) -> None:
+    for variable, weight in zip(model.trainable_weights, problem.weights, strict=True):
+        variable.assign(weight)
+
+
+def _sum_loss():
+    from tutorials import low_level_ae
+
+    return low_level_ae.sum_loss
+
+
+def _doubled_sigmoid_loss():
+    from tutorials import low_level_ae
+
+    return low_level_ae.doubled_sigmoid_loss

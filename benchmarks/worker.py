@@ -1,0 +1,58 @@
+"""One peer in a process of its own: trains an epoch each time it is told to, and reports it.
+
+python -m benchmarks.worker PROBLEM PEER [--mixed-precision]; the parent writes a line to its input
+for each epoch and reads a line of JSON for each from its output.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+
+PEERS = {  # name: module and function
+    "low-level": ("tensorflow_peers", "low_level"),
+    "keras": ("tensorflow_peers", "our_keras"),
+    "fit": ("tensorflow_peers", "plain_fit"),
+    "session": ("tensorflow_peers", "session"),
+    "torch": ("torch_peers", "eager"),
+    "torch.compile": ("torch_peers", "compiled"),
+    "jax": ("jax_peers", "scan"),
+}
+
+
+def main():
+    """Waits for the parent before each epoch, the first included."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("problem")
+    parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("--mixed-precision", action="store_true")
+    options = parser.parse_args()
+    # What libraries print goes to stderr; the parent reads only reports.
+    reports = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.stdin.readline()
+    started = time.perf_counter()
+
+    def epoch_done(loss, seconds):
+        report = {
+            "loss": loss,
+            "seconds": seconds,
+            "since_start": time.perf_counter() - started,
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        print(json.dumps(report), file=reports, flush=True)
+        if not sys.stdin.readline():
+            os._exit(0)
+
+    from benchmarks import problems
+
+    problem = problems.make(options.problem, options.mixed_precision)
+    module, function = PEERS[options.peer]
+    getattr(importlib.import_module(f"benchmarks.{module}"), function)(problem, epoch_done)
+
+
+if __name__ == "__main__":
+    main()

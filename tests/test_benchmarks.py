@@ -1,0 +1,80 @@
+"""The benchmark's peers train the same network in the same way; how fast is not tested."""
+
+import importlib
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import problems, worker
+
+import pytest
+
+
+class EnoughError(Exception):
+    """Ends a peer's endless training."""
+
+
+@pytest.fixture
+def first_loss(monkeypatch):
+    """Trains a peer for one short epoch and returns the mean loss."""
+
+    def train(name, peer):
+        needed = benchmarks.NEEDS.get(peer)
+        if needed:
+            pytest.importorskip(needed, reason=f"{needed} is not installed")
+        shape = problems.SHAPES[name]
+        steps = 2 if name in ("conv_denoiser", "document_cleaner") else 10
+        monkeypatch.setitem(problems.SHAPES, name, shape._replace(steps=steps))
+        if name == "dense_ae":
+            monkeypatch.setattr(
+                importlib.import_module("tutorials.dense_ae"), "STEPS_PER_EPOCH", 10
+            )
+        if name in ("conv_denoiser", "document_cleaner"):
+            monkeypatch.setitem(problems.SIDES, name, (28, 28, 1))
+        losses = []
+
+        def epoch_done(loss, seconds):
+            assert seconds > 0
+            losses.append(loss)
+            raise EnoughError
+
+        module, function = worker.PEERS[peer]
+        module = importlib.import_module(f"benchmarks.{module}")
+        with pytest.raises(EnoughError):
+            getattr(module, function)(problems.make(name), epoch_done)
+        return losses[0]
+
+    return train
+
+
+SAME = [name for name in problems.SHAPES if name != "fashion_vae"]
+
+
+@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "peer", [peer for peer in worker.PEERS if peer not in ("fit", "torch.compile")]
+)
+def test_peers_train_alike(first_loss, name, peer):
+    if peer == "session" and name not in benchmarks.DIGITS:
+        pytest.skip("its article had no session")
+    assert first_loss(name, peer) == pytest.approx(
+        first_loss(name, "fit"), rel=benchmarks.TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("peer", ["low-level", "keras", "fit", "torch", "jax"])
+def test_the_variational_network_is_trained_by_all(first_loss, peer):
+    """Its noise differs from peer to peer, so the losses are of a size and no more."""
+    assert 0.3 < first_loss("fashion_vae", peer) < 1e6
+
+
+def test_a_known_network_has_known_operations():
+    """784 x 784, 784 x 256, 256 x 128 and back; 2 forward and 4 backward, 4 in the first layer."""
+    products = [784 * 784, 784 * 256, 256 * 128, 128 * 128, 128 * 256, 256 * 784]
+    expected = (6 * sum(products) - 2 * products[0]) / 1e6
+    assert problems.make("dense_ae").megaflops == pytest.approx(expected)
+
+
+def test_who_trains_differently_is_named():
+    measured = {"fit": {"first_loss": 1.0}, "jax": {"first_loss": 1.001}, "torch": {"failed": "x"}}
+    assert benchmarks.disagreements("dense_ae", measured) == []
+    measured["low-level"] = {"first_loss": 1.01}
+    assert benchmarks.disagreements("dense_ae", measured) == ["low-level"]
