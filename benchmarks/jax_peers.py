@@ -1,4 +1,4 @@
-"""The peer on JAX: an epoch is one `scan` of compiled steps over data in memory."""
+"""The peer on JAX: compiled steps over data in memory; dense networks take an epoch in a `scan`."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def scan(problem: Problem, epoch_done: Callable[[float, float], None]) -> None:
-    """Trains an epoch in one call."""
+    """Trains dense networks an epoch in one call, convolutional ones a step."""
     rule, *constants = networks.OPTIMIZERS[problem.name]
     update = {"adam": _adam, "tf1": _rmsprop_tf1, "keras2": _rmsprop_keras2}[rule]
     loss_of = LOSSES.get(problem.name, _mean_squared_error)
@@ -33,6 +33,16 @@ def scan(problem: Problem, epoch_done: Callable[[float, float], None]) -> None:
         return ([w for w, _ in new], [s for _, s in new], t + 1, key), loss
 
     train = jax.jit(lambda state, rows: lax.scan(step, state, rows))
+    if problem.inputs.ndim == 4:  # on a CPU, XLA's convolutions in a loop are slower still
+        one_step = jax.jit(step)
+
+        def train(state, batches):
+            losses = []
+            for rows in batches:
+                state, loss = one_step(state, rows)
+                losses.append(loss)
+            return state, jnp.stack(losses)
+
     weights = [jnp.asarray(w) for w in problem.weights]
     start = jnp.ones_like if rule == "tf1" else jnp.zeros_like
     slots = [(jnp.zeros_like(w), start(w)) for w in weights]
