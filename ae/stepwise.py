@@ -37,6 +37,10 @@ class StepRun(Run):
         for epoch in range(self.num_epochs):
             self.batches += [tuple(a[rows] for a in arrays) for rows in order.epoch(epoch)]
 
+    def steps_at_once(self, steps_per_epoch):
+        """Lets Keras report every step."""
+        return 1
+
     def callbacks(self, patience=None):
         """Adds the callback that makes Keras report each batch's own loss."""
         return [_ForgetEarlierBatches(), *super().callbacks()]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ae.datasets.batches import NextBatch, Shuffled
+from ae.datasets.batches import NextBatch, Shuffled, stack_equal
 from ae.errors import InputError
 
 import keras
@@ -79,7 +79,9 @@ class Run:
             InputError: if the loss is no longer finite.
         """
         tensors = [tf.convert_to_tensor(a) for a in arrays]
-        chunk = max(1, min(64, order.steps_per_epoch // 20))
+        # Compiled steps are fast, and each call costs: fewer calls, still some signs of life.
+        calls, longest = (4, 256) if jit_compile else (20, 64)
+        chunk = max(1, min(longest, order.steps_per_epoch // calls))
 
         @tf.function(jit_compile=jit_compile)
         def run_steps(rows):  # rows (steps, batch)
@@ -94,7 +96,7 @@ class Run:
             for epoch in range(len(self.history), self.num_epochs):
                 report.begin_epoch()
                 losses, sizes = [], []
-                for rows in _equal_sizes(order.epoch(epoch)):
+                for rows in stack_equal(order.epoch(epoch)):
                     for first in range(0, len(rows), chunk):
                         new = run_steps(tf.constant(rows[first : first + chunk])).numpy().tolist()
                         losses.extend(new)
@@ -109,6 +111,17 @@ class Run:
                 report.end_epoch(logs)
                 if patience is not None and _waited(self.history) >= patience:
                     break
+
+    def steps_at_once(self, steps_per_epoch: int) -> int:
+        """Chooses how many steps `Model.fit` takes in one call, for `compile`.
+
+        Args:
+            steps_per_epoch: steps in an epoch, which Keras would overshoot unless it is a multiple.
+
+        Returns:
+            The largest divisor of at most 128.
+        """
+        return max(n for n in range(1, 129) if steps_per_epoch % n == 0)
 
     def callbacks(self, patience: int | None = None) -> list[keras.callbacks.Callback]:
         """Makes the callbacks with which `Model.fit` reports to this run.
@@ -212,12 +225,6 @@ class _Reporter:
             self._bar.write(self._run.epoch_line(epoch, logs))
         if self._run.after_epoch is not None:
             self._run.after_epoch(epoch)
-
-
-def _equal_sizes(batches: list[np.ndarray]) -> list[np.ndarray]:
-    """Stacks batches into matrices (steps, batch): the full ones, then a shorter last one."""
-    full = [b for b in batches if len(b) == len(batches[0])]
-    return [np.stack(full)] + [b[None] for b in batches[len(full) :]]
 
 
 def _mean_loss(test_step: Callable, arrays: tuple[np.ndarray, ...], batch_size: int) -> float:

@@ -356,3 +356,10 @@ def test_without_a_log_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train_low_level(Run("line", 1), ORDERS[0])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("steps", "at_once"), [(214, 107), (100, 100), (859, 1), (1719, 9), (1, 1)]
+)
+def test_fit_takes_as_many_steps_at_once_as_end_with_the_epoch(steps, at_once):
+    assert Run("line", 1).steps_at_once(steps) == at_once

@@ -189,13 +189,14 @@ LOSS = "mean_squared_error"
 # %% keras: fit
 def train_keras(autoencoder, data, settings, run):
     """Compiles and fits; the batches are those of the low-level style."""
+    order = batches(data, settings)
     autoencoder.compile(
         optimizer=RMSpropTF1(settings.learning_rate),
         loss=LOSS,
         metrics=[LastBatch(LOSS)],
+        steps_per_execution=run.steps_at_once(order.steps_per_epoch),
         jit_compile=settings.jit_compile,
     )
-    order = batches(data, settings)
     autoencoder.fit(
         feed(order, data.x_train),
         epochs=settings.num_epochs,

@@ -287,7 +287,12 @@ def train_layers(autoencoder, data, settings, run):
 
 def fit_keras(model, optimizer, loss, order, data, settings, run):
     """Compiles and fits; the batches are those of the low-level style."""
-    model.compile(optimizer, loss, metrics=[LastBatch(loss)], jit_compile=settings.jit_compile)
+    model.compile(
+        *(optimizer, loss),
+        metrics=[LastBatch(loss)],
+        steps_per_execution=run.steps_at_once(order.steps_per_epoch),
+        jit_compile=settings.jit_compile,
+    )
     model.fit(
         feed(order, data.x_train),
         epochs=settings.num_epochs,

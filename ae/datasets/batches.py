@@ -4,6 +4,7 @@ An order is a pure function of its seed and the epoch, so a run can begin at any
 styles of a lesson see the same batches.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -82,14 +83,24 @@ def feed(order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
     tensors = [tf.convert_to_tensor(a) for a in arrays]
     inputs, targets = tensors[0], tensors[-1]
 
-    def batches() -> Iterator[np.ndarray]:
-        epoch = 0
-        while True:
-            yield from order.epoch(epoch)
-            epoch += 1
+    def epochs() -> Iterator[np.ndarray]:
+        for epoch in itertools.count():
+            yield from stack_equal(order.epoch(epoch))
 
-    rows = tf.data.Dataset.from_generator(batches, output_signature=tf.TensorSpec([None], tf.int64))
-    return rows.map(lambda row: (tf.gather(inputs, row), tf.gather(targets, row))).prefetch(2)
+    rows = tf.data.Dataset.from_generator(
+        epochs, output_signature=tf.TensorSpec([None, None], tf.int64)
+    ).unbatch()
+    batches = rows.map(lambda row: (tf.gather(inputs, row), tf.gather(targets, row))).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # gathering is light work: threads for it are in the way
+    options.threading.private_threadpool_size = 1
+    return batches.with_options(options)
+
+
+def stack_equal(batches: list[np.ndarray]) -> list[np.ndarray]:
+    """Stacks batches into matrices (steps, batch): the full ones, then a shorter last one."""
+    full = [b for b in batches if len(b) == len(batches[0])]
+    return [np.stack(full)] + [b[None] for b in batches[len(full) :]]
 
 
 def _permutation(num_examples: int, seed: int, number: int) -> np.ndarray:
