@@ -22,6 +22,7 @@ NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 TOLERANCE = 2e-3
 NOISY = {"fashion_vae": None}
 DIGITS = ("dense_ae", "sigmoid_ae", "low_level_ae_class", "low_level_ae_layers")
+PAUSE = 0.3  # seconds, in which the threads of the peer before go to sleep
 PEAK_SIZE = 2048  # of the matrices whose product measures the machine's peak
 
 
@@ -85,6 +86,7 @@ def measure(problem_name: str, peers: list[str], rounds: int, mixed_precision: b
         for number in range(2 + rounds):
             turn = list(workers) if number % 2 else list(workers)[::-1]
             for peer in turn:
+                time.sleep(PAUSE)
                 if peer not in failed and not workers[peer].epoch():
                     failed[peer] = workers[peer].stop() or "ended without a word"
     finally:
@@ -158,7 +160,7 @@ def table(result: dict) -> str:
         lines.append(
             f"{peer:15}{ratio:>7}{m['images_per_second']:>11,.0f}{m['slowest']:>10,.0f}"
             f"{m['fastest']:>10,.0f}{m['gigaflops'] / result['peak_gigaflops']:>9.0%}"
-            f"{m['seconds_to_first_step']:>9.1f} s{m['peak_memory_mib']:>6,.0f} MiB"
+            f"{m['seconds_to_first_step']:>9.1f} s{m['peak_memory_mib'] or float('nan'):>6,.0f} MiB"
         )
     if result["disagree"]:
         lines.append(f"NOT THE SAME TRAINING: {', '.join(result['disagree'])}")
@@ -213,9 +215,10 @@ def run() -> int:
         result["peak_gigaflops"] = peak()
         print(table(result), flush=True)
         results.append(result)
-    kept = {**records.environment(), "rounds": rounds, "results": results}
-    (options.out / "speed.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    plot(results, options.out / "speed.png")
+        kept = {**records.environment(), "rounds": rounds, "results": results}
+        text = json.dumps(kept, indent=1) + "\n"
+        (options.out / "speed.json").write_text(text, encoding="utf-8")
+        plot(results, options.out / "speed.png")
     print(f"\n{options.out / 'speed.json'}\n{options.out / 'speed.png'}")
     return int(any(result["disagree"] for result in results))
 

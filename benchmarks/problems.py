@@ -64,9 +64,9 @@ class Shape(NamedTuple):
 
 SHAPES = {
     "dense_ae": Shape("dense_ae", ONLY_NETWORK, 100, ("x_train",)),
-    "sigmoid_ae": Shape("sigmoid_ae", ONLY_NETWORK, 200, ("x_train",)),
-    "low_level_ae_class": Shape("low_level_ae", "class", 400, ("x_train",), "permuted"),
-    "low_level_ae_layers": Shape("low_level_ae", "layers", 500, ("x_train",), "shuffled", 32),
+    "sigmoid_ae": Shape("sigmoid_ae", ONLY_NETWORK, 400, ("x_train",)),
+    "low_level_ae_class": Shape("low_level_ae", "class", 2000, ("x_train",), "permuted"),
+    "low_level_ae_layers": Shape("low_level_ae", "layers", 2000, ("x_train",), "shuffled", 32),
     "conv_denoiser": Shape(
         "conv_denoiser", ONLY_NETWORK, 2, ("x_train_noisy", "x_train", "x_val_noisy", "x_val")
     ),
