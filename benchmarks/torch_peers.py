@@ -58,17 +58,38 @@ def _images(array):
     return tensor
 
 
+class RMSpropTF1:
+    """TensorFlow 1's rule: the mean square starts at one, and epsilon is added inside the root.
+
+    `torch.optim.RMSprop` adds it outside. Where gradients are small, as behind saturated sigmoids,
+    that is another training after some hundred steps.
+    """
+
+    def __init__(self, weights, learning_rate, epsilon):
+        self.weights, self.learning_rate, self.epsilon = weights, learning_rate, epsilon
+        self.mean_squares = [torch.ones_like(weight) for weight in weights]
+
+    def zero_grad(self, set_to_none):
+        """Forgets the gradients."""
+        for weight in self.weights:
+            weight.grad = None
+
+    @torch.no_grad()
+    def step(self):
+        """Moves all weights, each operation on the whole list at once."""
+        gradients = [weight.grad for weight in self.weights]
+        torch._foreach_mul_(self.mean_squares, 0.9)
+        torch._foreach_addcmul_(self.mean_squares, gradients, gradients, 0.1)
+        roots = torch._foreach_sqrt(torch._foreach_add(self.mean_squares, self.epsilon))
+        torch._foreach_addcdiv_(self.weights, gradients, roots, -self.learning_rate)
+
+
 def _optimizer(rule, learning_rate, epsilon, weights):
     if rule == "adam":
         return torch.optim.Adam(weights, learning_rate, eps=epsilon)
-    optimizer = torch.optim.RMSprop(weights, learning_rate, alpha=0.9, eps=epsilon)
     if rule == "tf1":
-        for weight in weights:
-            optimizer.state[weight] = {
-                "step": torch.tensor(0.0),
-                "square_avg": torch.ones_like(weight),
-            }
-    return optimizer
+        return RMSpropTF1(weights, learning_rate, epsilon)
+    return torch.optim.RMSprop(weights, learning_rate, alpha=0.9, eps=epsilon)
 
 
 def _forward(steps, x, weights):
