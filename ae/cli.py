@@ -5,7 +5,6 @@ import dataclasses
 import datetime
 import inspect
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -184,10 +183,9 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         **records.environment(),
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "measure": lesson.measure,
-        "source": _copy_source(lesson, folder),
-        "examples": write_examples(folder, examples),
         "trainings": [],
     }
+    source = _source(lesson)
     for network_name, style in _chosen(lesson, options.style):
         network = _build(lesson, network_name, style, settings)
         label = _label(lesson, network_name, style)
@@ -225,6 +223,11 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         )
         keras.backend.clear_session()
     record["appendix"] = _draw_appendix(lesson, data, settings, folder, options.show)
+    record["examples"] = write_examples(folder, examples)
+    record["source"] = None
+    if source is not None:
+        record["source"] = f"{lesson.name}.py"
+        (folder / record["source"]).write_text(source, encoding="utf-8")
     records.write_record(folder, record)
     return {**records.read_record(folder), "folder": folder}
 
@@ -342,14 +345,12 @@ def _draw(lesson, network, label, data, settings, folder, show) -> records.Repor
     return report
 
 
-def _copy_source(lesson: Lesson, folder: Path) -> str | None:
-    """Copies the lesson's file into the run, for the report; a notebook's cells have no file."""
-    source = inspect.getsourcefile(lesson.load)
-    if source is None or not Path(source).is_file():
+def _source(lesson: Lesson) -> str | None:
+    """Reads the lesson's file, for the report to show what ran; a notebook's cells have none."""
+    path = inspect.getsourcefile(lesson.load)
+    if path is None or not Path(path).is_file():
         return None
-    copy = folder / f"{lesson.name}.py"
-    shutil.copyfile(source, copy)
-    return copy.name
+    return Path(path).read_text(encoding="utf-8")
 
 
 def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:

@@ -72,9 +72,11 @@ def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
     """Writes what was measured of one erratum, a line for each measure."""
     kept = read(lesson)
     entries = kept["measured"] if kept else []
+    name, value = erratum.change
+    changed = value if name == "variant" else f"with {name} {value}"
     return [
         f"{entry['measure']}: {_values(entry['published'])} as published, "
-        f"{_values(entry['changed'])} corrected"
+        f"{_values(entry['changed'])} {changed}"
         for entry in entries
         if entry["erratum"] == erratum.place
     ]

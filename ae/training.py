@@ -205,7 +205,7 @@ class _Reporter:
         for step, loss in enumerate(losses, start=last - len(losses) + 1):
             if not math.isfinite(loss):
                 raise InputError(
-                    f"{self._run.label}: the loss became {loss} at step {step} of epoch "
+                    f"{self._run.label}: the loss became {loss} by step {step} of epoch "
                     f"{len(self._run.history) + 1}; try a smaller --learning-rate."
                 )
         self._run.observe(losses)

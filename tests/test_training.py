@@ -282,7 +282,7 @@ def test_the_first_loss_that_is_no_number_is_named(style, value, batch_size, ste
     y[order.epoch(epoch - 1)[step - 1][-1]] = value
     run = Run("bumpy keras", 2)
     sentence = (
-        f"bumpy keras: the loss became {value} at step {step} of epoch {epoch}; "
+        f"bumpy keras: the loss became {value} by step {step} of epoch {epoch}; "
         "try a smaller --learning-rate."
     )
     with pytest.raises(InputError) as caught:
