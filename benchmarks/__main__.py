@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 # The mean loss of the first epoch may differ from the baseline's by this share. Noise is drawn
 # differently in every framework, and the first steps of the variational network magnify it.
 TOLERANCE = 2e-3
-NOISY = {"fashion_vae": None}
+NOISY = ("fashion_vae",)
 DIGITS = ("dense_ae", "sigmoid_ae", "low_level_ae_class", "low_level_ae_layers")
 PAUSE = 0.3  # seconds, in which the threads of the peer before go to sleep
 PEAK_SIZE = 2048  # of the matrices whose product measures the machine's peak
@@ -37,12 +38,13 @@ class Worker:
 
     def __init__(self, problem: str, peer: str, mixed_precision: bool):
         command = [sys.executable, "-m", "benchmarks.worker", problem, peer]
-        self.errors = []
+        # A file, since a full pipe that nobody reads would stop the peer.
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the process)
         self.process = subprocess.Popen(
             command + ["--mixed-precision"] * (mixed_precision and peer == "keras"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
         )
         self.reports = []
@@ -62,8 +64,9 @@ class Worker:
     def stop(self) -> str:
         """Ends the process; returns the last line of what it complained of."""
         self.process.kill()
-        _, errors = self.process.communicate()
-        return (errors.strip().splitlines() or [""])[-1]
+        self.process.communicate()
+        self.errors.seek(0)
+        return (self.errors.read().strip().splitlines() or [""])[-1]
 
 
 def measure(problem_name: str, peers: list[str], rounds: int, mixed_precision: bool) -> dict:

@@ -8,6 +8,7 @@ from ae import graph_mode
 from ae.optimizers import RMSpropKeras2, RMSpropTF1
 from ae.training import Run
 from benchmarks.problems import Problem
+from tutorials import low_level_ae
 
 import keras
 import numpy as np
@@ -17,6 +18,11 @@ FOREVER = 10**6
 PLAIN = {  # optimizer and loss that the article's reader would hand to `compile`
     "dense_ae": (lambda: RMSpropTF1(0.001), "mse"),
     "sigmoid_ae": (lambda: RMSpropTF1(0.01), "mse"),
+    "low_level_ae_class": (lambda: RMSpropTF1(0.005), low_level_ae.sum_loss),
+    "low_level_ae_layers": (
+        lambda: keras.optimizers.Adam(0.001, epsilon=1e-8),
+        low_level_ae.doubled_sigmoid_loss,
+    ),
     "conv_denoiser": (lambda: keras.optimizers.Adam(0.001), "mse"),
     "document_cleaner": (lambda: keras.optimizers.Adam(0.001), "mse"),
     "fashion_vae": (lambda: RMSpropKeras2(0.001), None),
@@ -86,18 +92,12 @@ def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:
     _start_from(model, problem)
     rows = np.concatenate(problem.order.epoch(0))
     x, y = problem.inputs[rows], problem.targets[rows]
-    if problem.network == "class":
-        module_loss, optimizer = _sum_loss(), RMSpropTF1(0.005)
+    if problem.network == "class":  # whose loss takes the logits
         encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-        inputs = model.inputs[0]
-        model = keras.Model(inputs, decoder.get_layer("logits")(encoder(inputs)))
-    elif problem.network == "layers":
-        module_loss = _doubled_sigmoid_loss()
-        optimizer = keras.optimizers.Adam(0.001, epsilon=1e-8)
-    else:
-        make, module_loss = PLAIN[problem.name]
-        optimizer = make()
-    model.compile(optimizer=optimizer, loss=module_loss)
+        x_in = model.inputs[0]
+        model = keras.Model(x_in, decoder.get_layer("logits")(encoder(x_in)))
+    make_optimizer, loss = PLAIN[problem.name]
+    model.compile(optimizer=make_optimizer(), loss=loss)
     # Unshuffled, so that the batches are those of the other peers.
     model.fit(x, y, batch_size=len(problem.order.epoch(0)[0]), epochs=FOREVER, shuffle=False,
               verbose=0, callbacks=[BetweenSteps(epoch_done)])  # fmt: skip
@@ -117,15 +117,3 @@ def session(problem: Problem, epoch_done: EpochDone) -> None:
 def _start_from(model: keras.Model, problem: Problem) -> None:
     for variable, weight in zip(model.trainable_weights, problem.weights, strict=True):
         variable.assign(weight)
-
-
-def _sum_loss():
-    from tutorials import low_level_ae
-
-    return low_level_ae.sum_loss
-
-
-def _doubled_sigmoid_loss():
-    from tutorials import low_level_ae
-
-    return low_level_ae.doubled_sigmoid_loss
