@@ -185,8 +185,13 @@ def environment() -> dict[str, Any]:
             for gpu in tf.config.list_physical_devices("GPU")]  # fmt: skip
     return {
         "versions": versions,
-        "device": ", ".join(gpus) if gpus else f"{os.cpu_count()} cores, {_processor()}",
+        "device": ", ".join(gpus) if gpus else f"{_usable_cores()} cores, {_processor()}",
     }
+
+
+def _usable_cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def _processor() -> str:
