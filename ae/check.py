@@ -199,14 +199,15 @@ def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Traini
             raise InputError("Only runs of the preset 'article' can be checked.")
     else:
         runs = []
+        run = cli.run_or_resume if options.resume else cli.run
         for seed in range(options.seeds):
             folder = options.out / f"{lesson.name}-{seed}"
-            runs.append(cli.run(lesson, cli.article_options(seed=seed), folder))
+            runs.append(run(lesson, cli.article_options(seed=seed), folder))
             if lesson.published_with:
                 epochs = len(published.curve(lesson.name)["epoch"])
                 chosen = {"seed": seed, "epochs": epochs, **lesson.published_with}
                 folder = options.out / f"{lesson.name}-published-{seed}"
-                runs.append(cli.run(lesson, cli.article_options(**chosen), folder))
+                runs.append(run(lesson, cli.article_options(**chosen), folder))
     kinds: dict[str, list[Training]] = {}
     for record in runs:
         name = reproduced.title(lesson, record["settings"], record["data"]["notice"])

@@ -1,34 +1,18 @@
-"""The command line that all lessons share, and the run that it starts."""
+"""The command line that all lessons share."""
 
 import argparse
 import dataclasses
-import datetime
-import inspect
 import os
 import sys
-import tempfile
-import time
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ae import claims, published, records
+from ae import records, runs
 from ae.errors import InputError
-from ae.lesson import (
-    PRESETS,
-    STYLES,
-    VARIANTS,
-    Lesson,
-    Settings,
-    count_parameters,
-    reconstruct,
-)
-from ae.snapshots import Snapshots, write_examples, write_plane
-from ae.training import Run
+from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
 
-import keras
 import matplotlib.pyplot
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
@@ -64,8 +48,8 @@ def guard(command: Callable[[], int | None]) -> int:
         # Whoever read our output has gone; what is left in the buffer goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except KeyboardInterrupt:
-        print("Interrupted: this training is not saved.", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "Interrupted.", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -80,15 +64,30 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser, default_preset="article")
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument("--from", dest="from_run", type=Path, metavar="RUN",
+        help="redraw the figures of a run")  # fmt: skip
+    earlier.add_argument("--resume", type=Path, metavar="RUN",
+        help="go on with an interrupted run, with the settings that it began with")  # fmt: skip
     add_settings(parser, lesson)
     options = parser.parse_args(arguments)
     if options.from_run is not None:
         record = redraw(lesson, options)
+    elif options.resume is not None:
+        _refuse_other_options(parser, options)
+        record = runs.resume(lesson, options.resume, options.data_dir, options.show)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
     print(records.table([record]))
     print(f"Figures: {Path(record['folder']) / 'figures'}")
     show_figures(options)
+
+
+def _refuse_other_options(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuses, beside --resume, what the run began with."""
+    for name, value in vars(options).items():
+        if name not in ("resume", "data_dir", "show") and value != parser.get_default(name):
+            parser.error("--resume takes its settings from the run; leave the other options out")
 
 
 def show_figures(options: argparse.Namespace) -> None:
@@ -109,7 +108,6 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     add("--seed", type=_natural, help="seed of weights, shuffling and noise; default: 0")
     add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
     add("--out", type=Path, help="folder for record, figures and networks; default: runs/NAME")
-    add("--from", dest="from_run", type=Path, metavar="RUN", help="redraw the figures of a run")
     add("--show", action="store_true", help="show the figures in windows too")
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,
@@ -150,7 +148,7 @@ def article_options(**chosen: Any) -> argparse.Namespace:
 
 
 def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Trains a lesson's networks, draws their figures and writes the record.
+    """Trains a lesson's networks as `ae.runs.train` does, with options for settings.
 
     Args:
         lesson: the lesson.
@@ -158,230 +156,54 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         folder: where everything goes.
 
     Returns:
-        The record, as `record.json` in the folder holds it.
-
-    Raises:
-        InputError: if the data or the folder cannot be used, or a loss stops being a number.
+        The record.
     """
-    if not options.show:
-        matplotlib.use("Agg")
-    settings = choose_settings(lesson, options)
-    is_new = not folder.exists()
-    _check_folder(folder)
-    try:
-        data = lesson.load(settings, options.data_dir)
-    except InputError:
-        if is_new:
-            folder.rmdir()
-        raise
-    examples = lesson.examples(data)
-    record: dict[str, Any] = {
+    return runs.train(
+        lesson,
+        choose_settings(lesson, options),
+        folder,
+        preset=options.preset,
+        style=options.style,
+        data_dir=options.data_dir,
+        show=options.show,
+        tensorboard=options.tensorboard,
+    )
+
+
+def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Runs a lesson, unless the folder holds a run of it with the same options.
+
+    One that was interrupted is gone on with, and a finished one is taken as it is.
+    """
+    wanted = {
         "lesson": lesson.name,
         "preset": options.preset,
-        "settings": dataclasses.asdict(settings),
-        "data": data.provenance._asdict(),
-        **records.environment(),
-        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "measure": lesson.measure,
-        "trainings": [],
+        "style": options.style,
+        "settings": dataclasses.asdict(choose_settings(lesson, options)),
     }
-    source = _source(lesson)
-    for network_name, style in _chosen(lesson, options.style):
-        network = _build(lesson, network_name, style, settings)
-        label = _label(lesson, network_name, style)
-        log_dir = folder / "tensorboard" / label.replace(" ", "-") if options.tensorboard else None
-        snapshots = Snapshots(folder, label, examples, partial(reconstruct, network))
-        training = Run(
-            *(f"{lesson.name} {label}", settings.num_epochs, lesson.epoch_line, log_dir),
-            after_epoch=snapshots.after_epoch,
-        )
-        started = time.perf_counter()
-        lesson.networks[network_name][style].train(network, data, settings, training)
-        seconds = time.perf_counter() - started
-        snapshots.keep(len(training.history))
-        saved = records.save_network(network, folder / "networks", label.replace(" ", "-"))
-        report = _draw(lesson, network, label, data, settings, folder, options.show)
-        claimed = []
-        if options.preset == "article":
-            claimed = claims.measure(lesson, network_name, network, data, settings)
-            print("\n".join(f"{label}: {line}" for line in claims.lines(claimed)))
-        record["trainings"].append(
-            {
-                "network": network_name,
-                "style": style,
-                "parameters": count_parameters(network),
-                "seconds": seconds,
-                "published": _published(lesson, network_name, record, len(training.history)),
-                "history": training.history,
-                "results": report.results,
-                "claims": claimed,
-                "snapshots": snapshots.kept,
-                "plane": _plane(lesson, network, label, data, folder),
-                "saved": saved.relative_to(folder),
-                "figures": [path.relative_to(folder) for path in report.figures],
-            }
-        )
-        keras.backend.clear_session()
-    record["appendix"] = _draw_appendix(lesson, data, settings, folder, options.show)
-    record["examples"] = write_examples(folder, examples)
-    record["source"] = None
-    if source is not None:
-        record["source"] = f"{lesson.name}.py"
-        (folder / record["source"]).write_text(source, encoding="utf-8")
-    records.write_record(folder, record)
-    return {**records.read_record(folder), "folder": folder}
+    for place in (folder / runs.UNFINISHED, folder):
+        if (place / records.RECORD).is_file():
+            record = records.read_record(place)
+            if all(record.get(key) == value for key, value in wanted.items()):
+                if place == folder:
+                    return {**record, "folder": folder}
+                return runs.resume(lesson, folder, options.data_dir, options.show)
+    return run(lesson, options, folder)
 
 
 def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
-    """Draws the figures of an earlier run again, from its saved networks."""
-    if not options.show:
-        matplotlib.use("Agg")
-    folder = options.from_run
-    asked = {
-        field.name: vars(options)[field.name]
-        for field in dataclasses.fields(lesson.presets["article"])
-        if "help" in field.metadata and vars(options)[field.name] is not None
-    }
-    record, settings = read_run(lesson, folder, asked)
-    out = options.out or folder
-    _check_folder(out)
-    data = lesson.load(settings, options.data_dir)
-    for training in record["trainings"]:
-        if options.style not in (training["style"], "both"):
-            continue
-        network = load_network(lesson, folder, training, settings)
-        label = _label(lesson, training["network"], training["style"])
-        _draw(lesson, network, label, data, settings, out, options.show)
-    _draw_appendix(lesson, data, settings, out, options.show)
-    return {**record, "folder": out}
-
-
-def read_run(
-    lesson: Lesson, folder: Path, asked: Mapping[str, Any] | None = None
-) -> tuple[dict[str, Any], Settings]:
-    """Reads what an earlier run of a lesson was.
-
-    Args:
-        lesson: the lesson.
-        folder: the run's.
-        asked: settings to put in the place of the run's own.
-
-    Returns:
-        Its record and its settings.
-
-    Raises:
-        InputError: if there is no such run, or it is of another lesson or does not fit this one.
-    """
-    record = records.read_record(folder)
-    if record["lesson"] != lesson.name:
-        raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
-    try:
-        settings = type(lesson.presets["article"])(**{**record["settings"], **(asked or {})})
-        for training in record["trainings"]:
-            lesson.networks[training["network"]][training["style"]]  # what the record names exists
-            folder / training["saved"]
-        records.table([record])  # what is printed at the end can be
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"{folder}: its record does not fit this version of {lesson.name}; run it again."
-        ) from error
-    return record, settings
-
-
-def load_network(
-    lesson: Lesson, folder: Path, training: Mapping[str, Any], settings: Settings
-) -> Any:
-    """Builds a network of an earlier run and fills it with the weights that the run saved.
-
-    Args:
-        lesson: the lesson.
-        folder: the run's.
-        training: one of the trainings in its record.
-        settings: the run's.
-
-    Raises:
-        InputError: if the weights are missing or are another network's.
-    """
-    network = _build(lesson, training["network"], training["style"], settings)
-    records.load_weights(network, folder / training["saved"])
-    return network
-
-
-def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
-    """Looks up what was published for the epoch that a run ended with, or the last before it."""
-    columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
-    if not columns:
-        return None
-    curve = published.curve(lesson.name)
-    row = min(num_epochs, len(curve["epoch"])) - 1
-    return {"epoch": int(curve["epoch"][row]), "losses": [curve[c][row] for c in columns]}
-
-
-def _chosen(lesson: Lesson, style: str) -> list[tuple[str, str]]:
-    return [
-        (network, s)
-        for network, styles in lesson.networks.items()
-        for s in styles
-        if style in (s, "both")
-    ]
-
-
-def _build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
-    keras.utils.set_random_seed(settings.seed)
-    mixed = settings.mixed_precision and style == "keras"
-    if settings.mixed_precision and not mixed:
-        print(f"{lesson.name}: the low-level style computes in float32.", file=sys.stderr)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
-    try:
-        return lesson.networks[network][style].build(settings)
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
-
-
-def _draw(lesson, network, label, data, settings, folder, show) -> records.Report:
-    prefix = label.replace(" ", "-") + "-"
-    report = records.Report(folder / "figures", prefix, data.provenance.notice, show)
-    lesson.draw(network, data, settings, report)
-    return report
-
-
-def _source(lesson: Lesson) -> str | None:
-    """Reads the lesson's file, for the report to show what ran; a notebook's cells have none."""
-    path = inspect.getsourcefile(lesson.load)
-    if path is None or not Path(path).is_file():
-        return None
-    return Path(path).read_text(encoding="utf-8")
-
-
-def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:
-    if lesson.plane is None:
-        return None
-    return write_plane(folder, label, lesson.plane(network, data))
-
-
-def _draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:
-    report = records.Report(folder / "figures", "", data.provenance.notice, show)
-    if lesson.appendix is not None:
-        lesson.appendix(data, settings, report)
-    return {
-        "results": report.results,
-        "figures": [path.relative_to(folder) for path in report.figures],
-    }
-
-
-def _label(lesson: Lesson, network: str, style: str) -> str:
-    return style if len(lesson.networks) == 1 else f"{network} {style}"
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass  # a folder that exists may still be one that nothing can be written to
-    except OSError as error:
-        raise InputError(
-            f"--out {folder}: this folder cannot be made or used ({error.strerror})."
-        ) from error
+    """Draws the figures of the run `options.from_run` as `ae.runs.redraw` does."""
+    own = [f.name for f in dataclasses.fields(lesson.presets["article"]) if "help" in f.metadata]
+    asked = {name: vars(options)[name] for name in own if vars(options)[name] is not None}
+    return runs.redraw(
+        lesson,
+        options.from_run,
+        options.out or options.from_run,
+        asked=asked,
+        style=options.style,
+        data_dir=options.data_dir,
+        show=options.show,
+    )
 
 
 def _positive(kind: type) -> Callable[[str], Any]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae import cli
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.reproduced import title
+from ae.runs import load_network, read_run
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "errata"
 
@@ -35,7 +35,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     ]
     about: dict[str, Any] = {}
     for folder in runs:
-        record, settings = cli.read_run(lesson, folder)
+        record, settings = read_run(lesson, folder)
         kind = title(lesson, record["settings"], record["data"]["notice"])
         scale = {"preset": record["preset"], "epochs": settings.num_epochs}
         if about and scale != {key: about[key] for key in scale}:
@@ -43,7 +43,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
         about = {**scale, **{key: record[key] for key in ("versions", "device")}}
         data = lesson.load(settings, None)
         for training in record["trainings"]:
-            network = cli.load_network(lesson, folder, training, settings)
+            network = load_network(lesson, folder, training, settings)
             for entry, (erratum, function) in zip(measured, _functions(lesson), strict=True):
                 kinds = {lesson.name: "published", _changed(lesson, erratum): "changed"}
                 if kind in kinds and erratum.network == training["network"]:

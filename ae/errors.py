@@ -1,4 +1,4 @@
-"""The one kind of exception that a user, not a programmer, is meant to read."""
+"""The exceptions that a user, not a programmer, is meant to read."""
 
 
 class InputError(Exception):
@@ -10,3 +10,7 @@ class InputError(Exception):
 
 class MissingDataError(InputError):
     """No source had the data set, as opposed to one whose files are damaged."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted: one sentence that says how to go on with it."""

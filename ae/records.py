@@ -1,5 +1,6 @@
 """What a run leaves behind: a record in JSON, figures, trained networks."""
 
+import hashlib
 import json
 import os
 import platform
@@ -78,6 +79,14 @@ def save_network(network: tf.Module | keras.Model, folder: Path, name: str) -> P
         return path
     prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
     return Path(prefix)
+
+
+def weights_sha256(network: tf.Module | keras.Model) -> str:
+    """Hashes the trained numbers of a network of either style, bit for bit."""
+    digest = hashlib.sha256()
+    for weight in network.trainable_variables:
+        digest.update(np.ascontiguousarray(weight.numpy()))
+    return digest.hexdigest()
 
 
 def load_weights(network: tf.Module | keras.Model, path: Path) -> None:

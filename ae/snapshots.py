@@ -56,9 +56,16 @@ class Snapshots:
         """Keeps a snapshot, unless there is one of this epoch."""
         if self.kept and self.kept[-1]["epoch"] == epoch:
             return
-        name = f"{self._label}-{epoch:04}"
-        image = write_strip(self._folder, name, self._reconstruct(self._examples.x))
+        image = write_strip(self._folder, self._name(epoch), self._reconstruct(self._examples.x))
         self.kept.append({"epoch": epoch, "image": image})
+
+    def catch_up(self, epochs_done: int) -> None:
+        """Takes up the snapshots that an earlier process kept in its epochs."""
+        done = [2**n for n in range(epochs_done.bit_length())]
+        self.kept = [{"epoch": e, "image": strip_path(self._name(e))} for e in done]
+
+    def _name(self, epoch: int) -> str:
+        return f"{self._label}-{epoch:04}"
 
 
 def write_examples(folder: Path, examples: Examples) -> dict[str, Any]:
@@ -84,7 +91,12 @@ def write_strip(folder: Path, name: str, images: np.ndarray) -> str:
     Returns:
         The picture's path relative to the run's folder.
     """
-    return _write(folder, Path("snapshots") / f"{name}.png", images, columns=len(images))
+    return _write(folder, Path(strip_path(name)), images, columns=len(images))
+
+
+def strip_path(name: str) -> str:
+    """Returns where within the run's folder `write_strip` writes."""
+    return f"snapshots/{name}.png"
 
 
 class Plane(NamedTuple):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ae.checkpoints import Checkpoints
 from ae.datasets.batches import NextBatch, Shuffled, stack_equal
 from ae.errors import InputError
 
@@ -28,6 +29,8 @@ class Run:
         epoch_line: formats the line printed after an epoch; None prints nothing.
         log_dir: folder for TensorBoard's event files; None writes none.
         after_epoch: called with the number of each finished epoch.
+        checkpoints: what the training goes on from, and is saved in after each epoch; None saves
+            nothing.
 
     Attributes:
         history: one dictionary for each finished epoch: `loss`, and where they are computed
@@ -41,19 +44,33 @@ class Run:
         epoch_line: Callable[[int, Mapping[str, float]], str] | None = None,
         log_dir: Path | None = None,
         after_epoch: Callable[[int], None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ):
         self.label = label
         self.num_epochs = num_epochs
         self.epoch_line = epoch_line
         self.log_dir = log_dir
         self.after_epoch = after_epoch
-        self.history: list[dict[str, float]] = []
+        self.checkpoints = checkpoints
+        self.history: list[dict[str, float]] = checkpoints.history if checkpoints else []
+
+    @property
+    def epochs_done(self) -> int:
+        """Number of finished epochs, from which `Model.fit` goes on."""
+        return len(self.history)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to train."""
+        stopped = self.checkpoints is not None and self.checkpoints.stopped
+        return stopped or self.epochs_done >= self.num_epochs
 
     def fit(
         self,
         train_step: Callable,
         order: NextBatch | Shuffled,
         *arrays: np.ndarray,
+        optimizer: keras.optimizers.Optimizer | None = None,
         test_step: Callable | None = None,
         validation: tuple[np.ndarray, ...] = (),
         validation_batch_size: int | None = None,
@@ -69,6 +86,7 @@ class Run:
             train_step: takes one batch of each array, updates the weights and returns the loss.
             order: the minibatches.
             *arrays: the training data; the first axis counts examples.
+            optimizer: what `train_step` updates the weights with, for the checkpoints.
             test_step: takes one batch of each validation array and returns the loss.
             validation: the validation data, in the same form.
             validation_batch_size: examples in a batch of them; None means as in training.
@@ -78,6 +96,8 @@ class Run:
         Raises:
             InputError: if the loss is no longer finite.
         """
+        if self.checkpoints is not None:
+            self.checkpoints.follow(optimizer)
         tensors = [tf.convert_to_tensor(a) for a in arrays]
         # Compiled steps are fast, and each call costs: fewer calls, still some signs of life.
         calls, longest = (4, 256) if jit_compile else (20, 64)
@@ -93,7 +113,7 @@ class Run:
             return losses.stack()
 
         with _Reporter(self, order.steps_per_epoch) as report:
-            for epoch in range(len(self.history), self.num_epochs):
+            for epoch in range(self.epochs_done, self.num_epochs):
                 report.begin_epoch()
                 losses, sizes = [], []
                 for rows in stack_equal(order.epoch(epoch)):
@@ -109,7 +129,10 @@ class Run:
                         test_step, validation, validation_batch_size or order.batch_size
                     )
                 report.end_epoch(logs)
-                if patience is not None and _waited(self.history) >= patience:
+                stopped = patience is not None and _waited(self.history) >= patience
+                if self.checkpoints is not None:
+                    self.checkpoints.save(self.history, stopped)
+                if stopped:
                     break
 
     def steps_at_once(self, steps_per_epoch: int) -> int:
@@ -131,7 +154,9 @@ class Run:
         """
         callbacks: list[keras.callbacks.Callback] = [_Report(self)]
         if patience is not None:
-            callbacks.append(keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience))
+            callbacks.append(_EarlyStopping(self, patience))
+        if self.checkpoints is not None:
+            callbacks.append(_Checkpoint(self))
         return callbacks
 
     def observe(self, losses: list[float]) -> None:
@@ -165,6 +190,35 @@ class _Report(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._reporter.__exit__()
+
+
+class _EarlyStopping(keras.callbacks.EarlyStopping):
+    """Waits for a better validation loss; in a training gone on with, since its beginning."""
+
+    def __init__(self, run: Run, patience: int):
+        super().__init__(monitor="val_loss", patience=patience)
+        self._run = run
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        for epoch, earlier in enumerate(self._run.history):
+            self.on_epoch_end(epoch, earlier)
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """Saves after each epoch what `Model.fit` can go on from; the last of a run's callbacks."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self._run = run
+
+    def on_train_begin(self, logs=None):
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._run.checkpoints.follow(self.model.optimizer)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._run.checkpoints.save(self._run.history, self.model.stop_training)
 
 
 class _Reporter:

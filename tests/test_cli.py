@@ -221,7 +221,7 @@ def test_without_arguments_the_lessons_are_listed_a_line_each():
         (["run", "pca"], ["'pca'", "dense_ae", "fashion_vae"]),
         (["run", "dense_ae", "--epochs", "0"], ["--epochs", "above zero"]),
         (["run", "dense_ae", "--preset", "huge"], ["--preset", "'huge'"]),
-        (["run", "dense_ae", "--from", "runs"], ["--from", "one lesson"]),
+        (["run", "dense_ae", "--from", "runs"], ["--from runs"]),
     ],
 )
 def test_a_wrong_command_for_several_lessons(tmp_path, monkeypatch, capsys, arguments, parts):

@@ -86,20 +86,20 @@ def wrap(text, indent):
 def run_lessons(arguments):
     """Runs lessons one after the other and prints a table of what they reached."""
     from ae import cli
-    from ae.errors import InputError
     from ae.records import table
 
     parser = cli.Parser(prog="tutorials run", description="Run several lessons, or all six.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     cli.add_options(parser, default_preset="quick")
+    parser.add_argument("--resume", action="store_true",
+        help="go on with interrupted runs, and take finished ones as they are")  # fmt: skip
     options = parser.parse_args(arguments)
-    if options.from_run is not None:
-        raise InputError("--from redraws one lesson: python -m tutorials.NAME --from RUN.")
     out = options.out or Path("runs")
     records = []
     for lesson in chosen(options.names):
         print(f"\n{lesson.name}: {summary(lesson.name)}")
-        records.append(cli.run(lesson, options, out / lesson.name))
+        run = cli.run_or_resume if options.resume else cli.run
+        records.append(run(lesson, options, out / lesson.name))
     print(f"\n{table(records)}")
     print("\nFigures:")
     for record in records:
@@ -118,6 +118,8 @@ def check_curves(arguments):
     parser.add_argument("--from", dest="from_runs", nargs="+", type=Path, metavar="RUN",
         help="take these runs instead of training")  # fmt: skip
     parser.add_argument("--kept", action="store_true", help="take the runs in data/reproduced")
+    parser.add_argument("--resume", action="store_true",
+        help="go on with the runs of a check that was interrupted")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs") / "check")
     options = parser.parse_args(arguments)
     return check.main(chosen(options.names), options)

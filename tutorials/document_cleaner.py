@@ -184,6 +184,7 @@ def train_low_level(network, data, settings, run):
         train_step,
         batches(data, settings),
         *(data.x_train, data.y_train),
+        optimizer=optimizer,
         test_step=test_step,
         validation=(data.x_val, data.y_val),
         patience=PATIENCE,
@@ -225,8 +226,9 @@ def train_keras(autoencoder, data, settings, run):
     )
     order = batches(data, settings)
     autoencoder.fit(
-        feed(order, data.x_train, data.y_train),
+        feed(order, data.x_train, data.y_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
+        initial_epoch=run.epochs_done,
         steps_per_epoch=order.steps_per_epoch,
         validation_data=(data.x_val, data.y_val),
         validation_batch_size=settings.batch_size,

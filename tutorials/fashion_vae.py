@@ -208,6 +208,7 @@ def train_low_level(network, data, settings, run):
         train_step,
         batches(data, settings),
         data.x_train,
+        optimizer=optimizer,
         test_step=tf.function(loss_of, reduce_retracing=True),
         validation=(data.x_val,),
         validation_batch_size=500,
@@ -293,8 +294,9 @@ def train_keras(vae, data, settings, run):
     vae.compile(optimizer=RMSpropKeras2(settings.learning_rate), jit_compile=settings.jit_compile)
     order = batches(data, settings)
     vae.fit(
-        feed(order, data.x_train),
+        feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
+        initial_epoch=run.epochs_done,
         steps_per_epoch=order.steps_per_epoch,
         validation_data=(data.x_val, data.x_val),
         validation_batch_size=500,

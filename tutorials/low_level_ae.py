@@ -196,7 +196,8 @@ def fit_low_level(weights, optimizer, loss_of, order, data, settings, run):
         optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
 
-    run.fit(train_step, order, data.x_train, jit_compile=settings.jit_compile)
+    jit_compile = settings.jit_compile
+    run.fit(train_step, order, data.x_train, optimizer=optimizer, jit_compile=jit_compile)
 
 
 # %% keras: network
@@ -294,8 +295,9 @@ def fit_keras(model, optimizer, loss, order, data, settings, run):
         jit_compile=settings.jit_compile,
     )
     model.fit(
-        feed(order, data.x_train),
+        feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
+        initial_epoch=run.epochs_done,
         steps_per_epoch=order.steps_per_epoch,
         callbacks=run.callbacks(),
         shuffle=False,  # feed() shuffles

@@ -156,7 +156,13 @@ def train_low_level(network, data, settings, run):
         optimizer.apply(gradients, network.weights)
         return loss
 
-    run.fit(train_step, batches(data, settings), data.x_train, jit_compile=settings.jit_compile)
+    run.fit(
+        train_step,
+        batches(data, settings),
+        data.x_train,
+        optimizer=optimizer,
+        jit_compile=settings.jit_compile,
+    )
 
 
 # %% keras: network
@@ -198,8 +204,9 @@ def train_keras(autoencoder, data, settings, run):
         jit_compile=settings.jit_compile,
     )
     autoencoder.fit(
-        feed(order, data.x_train),
+        feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
+        initial_epoch=run.epochs_done,
         steps_per_epoch=order.steps_per_epoch,
         callbacks=run.callbacks(),
         shuffle=False,  # feed() shuffles

@@ -70,12 +70,13 @@ class Shuffled:
         return [order[i : i + self.batch_size] for i in cuts][: self.steps_per_epoch]
 
 
-def feed(order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
+def feed(order: NextBatch | Shuffled, *arrays: np.ndarray, first_epoch: int = 0) -> tf.data.Dataset:
     """Makes the endless stream of batches that `Model.fit` takes.
 
     Args:
         order: the order of the examples; fit needs its `steps_per_epoch`.
         *arrays: input and target, or one array that is both; the first axis counts examples.
+        first_epoch: number of the epoch, from 0, to begin with.
 
     Returns:
         A dataset of (input, target) pairs, epoch after epoch.
@@ -84,7 +85,7 @@ def feed(order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
     inputs, targets = tensors[0], tensors[-1]
 
     def epochs() -> Iterator[np.ndarray]:
-        for epoch in itertools.count():
+        for epoch in itertools.count(first_epoch):
             yield from stack_equal(order.epoch(epoch))
 
     rows = tf.data.Dataset.from_generator(

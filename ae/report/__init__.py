@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae import check, claims, cli, errata, published, records
+from ae import check, claims, errata, published, records
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.report import charts, source
 from ae.reproduced import kept_like, trainings_of
+from ae.runs import read_run
 
 import jinja2
 from markupsafe import Markup
@@ -99,7 +100,7 @@ def _render(pages: Sequence[Mapping[str, Any]], folder: Path) -> None:
 
 def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
     """Collects what the pages say of one run, and copies its pictures."""
-    record, settings = cli.read_run(lesson, run)
+    record, settings = read_run(lesson, run)
     title, *about = lesson.doc.strip().split("\n\n")
     try:
         pictures = [name for name in ("figures", "snapshots", "plane") if (run / name).is_dir()]

@@ -1,0 +1,110 @@
+"""What a training that was stopped goes on from: its newest state, saved after every epoch.
+
+Both styles are saved in the same way, by TensorFlow's own `tf.train.CheckpointManager`, which
+writes under temporary names and names the new state last. Keras's `BackupAndRestore` writes
+weights and epoch number one after the other, so that a process killed in between would go on from
+the wrong epoch.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ae.errors import InputError
+
+import keras
+import tensorflow as tf
+
+
+class Checkpoints:
+    """The newest state of one training: weights, optimizer, noise generators and history.
+
+    Args:
+        folder: where it is kept; the state of an earlier process is found there.
+        network: the network in training, of either style.
+
+    Raises:
+        InputError: if there is a state, but not one that can be read.
+    """
+
+    def __init__(self, folder: Path, network: tf.Module | keras.Model):
+        self._folder, self._network = folder, network
+        self._progress = _Progress()
+        self._newest = tf.train.latest_checkpoint(str(folder))
+        if self._newest is not None:
+            self._read(tf.train.Checkpoint(progress=self._progress)).expect_partial()
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """What `ae.training.Run.history` was when the state was saved."""
+        return list(self._progress.history)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether training had then stopped early."""
+        return self._progress.stopped
+
+    def follow(self, optimizer: keras.optimizers.Optimizer | None) -> None:
+        """Puts network and optimizer into the newest state, if there is one, and saves them later.
+
+        Args:
+            optimizer: the training's, already built; None for one that keeps no state.
+
+        Raises:
+            InputError: if the state is not one of this network and optimizer.
+        """
+        checkpoint = tf.train.Checkpoint(
+            progress=self._progress,
+            network=_state(self._network),
+            optimizer=[v.value for v in optimizer.variables] if optimizer is not None else [],
+        )
+        if self._newest is not None:
+            try:
+                self._read(checkpoint).assert_existing_objects_matched()
+            except AssertionError as error:
+                raise InputError(self._unreadable()) from error
+        self._manager = tf.train.CheckpointManager(
+            checkpoint, str(self._folder), max_to_keep=1, checkpoint_name="epoch"
+        )
+
+    def save(self, history: list[dict[str, float]], stopped: bool) -> None:
+        """Saves the state after an epoch; the one before it is kept until this one is complete.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        self._progress.history, self._progress.stopped = list(history), stopped
+        try:
+            self._manager.save(len(history))
+        except tf.errors.OpError as error:
+            raise OSError(f"{self._folder}: {error.message}") from error
+
+    def _read(self, checkpoint: tf.train.Checkpoint) -> Any:
+        try:
+            return checkpoint.read(self._newest)
+        except (tf.errors.OpError, ValueError, LookupError) as error:
+            raise InputError(self._unreadable()) from error
+
+    def _unreadable(self) -> str:
+        return f"{self._folder}: this is not a state that this training can go on from."
+
+
+class _Progress(tf.train.experimental.PythonState):
+    """The part of the state that is no tensor; in the same file, so that all belongs together."""
+
+    def __init__(self):
+        self.history: list[dict[str, float]] = []
+        self.stopped = False
+
+    def serialize(self) -> str:
+        return json.dumps([self.history, self.stopped])
+
+    def deserialize(self, string_value: bytes) -> None:
+        self.history, self.stopped = json.loads(string_value)
+
+
+def _state(network: tf.Module | keras.Model) -> Any:
+    """Returns what TensorFlow tracks of a network; a seed's state is one of Keras's variables."""
+    if isinstance(network, keras.Model):
+        return [v.value for v in network.trainable_variables + network.non_trainable_variables]
+    return network
