@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run check test bench lint venv clean
+.PHONY: run check test torture bench lint venv clean
 
 run: venv
 	$(BIN)/python -m tutorials run --preset quick --out runs/quick
@@ -16,6 +16,9 @@ check: venv
 test: venv
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -m "not long"
+
+torture: venv
+	$(BIN)/python -m pytest tests/test_resume.py --kills 120
 
 bench: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import importlib
 
@@ -10,12 +11,45 @@ from matplotlib import pyplot
 matplotlib.use("Agg")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=2, help="processes to kill in test_resume.py")
+
+
 def pytest_configure(config):
     # Keras saves a model's variables with np.array(), whose new signature TensorFlow lacks.
     config.addinivalue_line(
         "filterwarnings",
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
     )
+
+
+def pytest_collection_modifyitems(items):
+    """Writes the kind of fault that a test is about into the report, for tests/reliability.py."""
+    for item in items:
+        if marker := item.get_closest_marker("fault"):
+            item.user_properties.append(("fault", marker.args[0]))
+
+
+class Cases:
+    """Counts the faults that one test tries, and those that were survived."""
+
+    def __init__(self):
+        self.tried = self.survived = 0
+
+    @contextlib.contextmanager
+    def case(self):
+        """Counts what happens inside as one fault, survived unless it raises."""
+        self.tried += 1
+        yield
+        self.survived += 1
+
+
+@pytest.fixture
+def cases(record_property):
+    counted = Cases()
+    yield counted
+    record_property("tried", counted.tried)
+    record_property("survived", counted.survived)
 
 
 @pytest.fixture(autouse=True)

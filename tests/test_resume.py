@@ -1,6 +1,14 @@
+"""Runs that are interrupted, killed and resumed must end as if nothing had happened to them."""
+
 import dataclasses
 import importlib
+import json
 import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 from ae import runs
 from ae.training import Run
@@ -8,6 +16,7 @@ from tutorials.__main__ import NAMES
 
 import pytest
 
+REPOSITORY = Path(__file__).parents[1]
 EPOCHS = 3
 TIMES = ("seconds", "started")
 
@@ -61,21 +70,100 @@ def interrupt(monkeypatch):
     return at
 
 
+@pytest.mark.fault("Ctrl-C at a random step")
 @pytest.mark.parametrize("name", NAMES)
 def test_an_interrupted_run_ends_as_if_it_had_not_been(name, tmp_path, interrupt):
     reports = interrupt(0)
     whole = train(name, tmp_path / "whole")
     chance = random.Random(name)
-    first, second = sorted(chance.sample(range(2, len(reports) - 1), 2))
+    at = chance.randrange(2, len(reports))
     with pytest.raises(KeyboardInterrupt, match=f"--resume {tmp_path}/again"):
-        interrupt(first)
+        interrupt(at)
         train(name, tmp_path / "again")
-    done_before = interrupt(second - first)
-    with pytest.raises(KeyboardInterrupt):
-        runs.resume(lesson(name), tmp_path / "again")
-    interrupt(0)
+    later = interrupt(0)
     again = runs.resume(lesson(name), tmp_path / "again")
     assert without_times(again) == without_times(whole)
     assert files(tmp_path / "again") == files(tmp_path / "whole")
     assert not (tmp_path / "again" / runs.UNFINISHED).exists()
-    assert done_before[0] == reports[first - 1]  # in the epoch that it was interrupted in
+    assert later[0] == reports[at - 1]  # training goes on in the epoch that it was stopped in
+
+
+# Killed processes
+
+
+def start(name, *arguments):
+    command = [sys.executable, "-m", f"tutorials.{name}", *map(str, arguments)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=REPOSITORY, **quiet)
+
+
+def arguments_of_a_new_run(name, folder):
+    own = ["--data", "synthetic"] if name == "document_cleaner" else []
+    return ["--preset", "smoke", "--epochs", EPOCHS, *own, "--out", folder]
+
+
+def time_of(name, folder):
+    """Runs a lesson in a process; returns when it began to write and when it was done."""
+    started = time.monotonic()
+    process = start(name, *arguments_of_a_new_run(name, folder))
+    while not folder.exists() and process.poll() is None:
+        time.sleep(0.01)
+    begun = time.monotonic() - started
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    return begun, time.monotonic() - started
+
+
+def progress(folder):
+    """Counts finished trainings, and epochs of the one under way, that a killed run has kept."""
+    work = folder / runs.UNFINISHED
+    try:
+        trainings = len(json.loads((work / "record.json").read_text())["trainings"])
+    except FileNotFoundError:
+        return (0, 0)
+    newest = [path.read_text().split('"')[1] for path in work.glob("checkpoints/*/checkpoint")]
+    return trainings, sum(int(name.rpartition("-")[2]) for name in newest)
+
+
+@pytest.mark.fault("SIGKILL at a random moment")
+def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(pytestconfig, tmp_path, cases):
+    kills = pytestconfig.getoption("--kills")
+    killed_lessons = NAMES if kills >= len(NAMES) else ["fashion_vae"]
+    for name in killed_lessons:
+        kill_and_resume(name, -(-kills // len(killed_lessons)), tmp_path, cases)
+
+
+def kill_and_resume(name, kills, tmp_path, cases):
+    """Kills runs of one lesson, resumes them, and compares what they end with."""
+    chance = random.Random(name)
+    begun, done = time_of(name, tmp_path / name)
+    whole = json.loads((tmp_path / name / "record.json").read_text())
+    while kills > 0:
+        folder = tmp_path / f"{name}-{kills}"
+        arguments, kept = arguments_of_a_new_run(name, folder), (0, 0)
+        survived = []
+        while True:
+            process = start(name, *arguments)
+            try:
+                _, err = process.communicate(
+                    timeout=chance.uniform(0.8 * begun, done) if kills > 0 else None
+                )
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                kills -= 1
+                survived.append(cases.case())
+                assert progress(folder) >= kept, f"{name}: an epoch was lost"
+                kept = progress(folder)
+                if runs.is_unfinished(folder):
+                    arguments = ["--resume", folder]
+                elif (folder / "record.json").exists():
+                    break
+                continue
+            assert process.returncode == 0, err
+            break
+        record = json.loads((folder / "record.json").read_text())
+        for case in survived:
+            with case:
+                assert without_times(record) == without_times(whole)
+                assert files(folder) == files(tmp_path / name)
