@@ -112,6 +112,8 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,
         help="compute the Keras network in bfloat16")  # fmt: skip
+    add("--deterministic", action="store_true", default=None,
+        help="use only operations that give the same bits each time, on a GPU too")  # fmt: skip
     add("--xla", dest="jit_compile", action=argparse.BooleanOptionalAction,
         help="compile the training steps with XLA; default: the lesson's choice")  # fmt: skip
 

@@ -35,6 +35,7 @@ class Settings:
         variant: "published" does what the article's code did, "corrected" applies the errata.
         jit_compile: whether XLA compiles the training steps.
         mixed_precision: whether the Keras network computes in bfloat16.
+        deterministic: whether TensorFlow may only use operations that give the same bits each time.
     """
 
     num_epochs: int
@@ -46,6 +47,7 @@ class Settings:
     variant: str = "published"
     jit_compile: bool = False
     mixed_precision: bool = False
+    deterministic: bool = False
 
     @property
     def corrected(self) -> bool:

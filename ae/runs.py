@@ -27,6 +27,7 @@ from ae.training import Run
 
 import keras
 import matplotlib
+import tensorflow as tf
 from filelock import FileLock, Timeout
 
 UNFINISHED = "unfinished"
@@ -232,6 +233,8 @@ class _Unfinished:
         """Does what is left, moves everything to its place and returns the record."""
         if not self.show:
             matplotlib.use("Agg")
+        if self.settings.deterministic:
+            tf.config.experimental.enable_op_determinism()
         again = f"python -m tutorials.{self.lesson.name} --resume {shlex.quote(str(self.folder))}"
         try:
             records.write_record(self.work, self.record)

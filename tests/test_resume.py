@@ -25,8 +25,9 @@ def lesson(name):
     return importlib.import_module(f"tutorials.{name}").LESSON
 
 
-def settings(name):
-    chosen = {"data": "synthetic"} if name == "document_cleaner" else {}
+def settings(name, **chosen):
+    if name == "document_cleaner":
+        chosen["data"] = "synthetic"
     return dataclasses.replace(lesson(name).presets["smoke"], num_epochs=EPOCHS, **chosen)
 
 
@@ -167,3 +168,45 @@ def kill_and_resume(name, kills, tmp_path, cases):
             with case:
                 assert without_times(record) == without_times(whole)
                 assert files(folder) == files(tmp_path / name)
+
+
+# The same seed
+
+
+@pytest.mark.fault("the same seed again")
+@pytest.mark.parametrize("name", ["low_level_ae", "fashion_vae"])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name, tmp_path):
+    a, b = (
+        runs.train(lesson(name), settings(name, seed=1), tmp_path / folder, preset="smoke")
+        for folder in "ab"
+    )
+    assert without_times(a) == without_times(b)
+    other = runs.train(lesson(name), settings(name, seed=2), tmp_path / "other", preset="smoke")
+    for one, another in zip(a["trainings"], other["trainings"], strict=True):
+        assert one["weights_sha256"] != another["weights_sha256"]
+        assert one["history"][0]["loss"] != another["history"][0]["loss"]
+
+
+def test_the_option_forbids_operations_whose_bits_may_differ(tmp_path):
+    """A process of its own, for what TensorFlow may do cannot be widened again."""
+    check = f"""
+import tensorflow as tf
+from ae import cli
+from tutorials.dense_ae import LESSON
+
+try:
+    cli.main(LESSON, ["--preset", "smoke", "--deterministic", "--out", {str(tmp_path)!r}])
+except SystemExit as stopped:
+    assert stopped.code == 0
+try:
+    tf.raw_ops.RandomUniform(shape=[2], dtype=tf.float32, seed=0, seed2=0)
+except tf.errors.OpError as error:
+    assert "determinis" in error.message
+else:
+    raise AssertionError("numbers without a seed were let through")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "record.json").read_text())["settings"]["deterministic"]
