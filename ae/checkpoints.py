@@ -7,6 +7,7 @@ the wrong epoch.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,13 @@ class Checkpoints:
     def __init__(self, folder: Path, network: tf.Module | keras.Model):
         self._folder, self._network = folder, network
         self._progress = _Progress()
-        self._newest = tf.train.latest_checkpoint(str(folder))
-        if self._newest is not None:
-            self._read(tf.train.Checkpoint(progress=self._progress)).expect_partial()
+        self._newest = None
+        if (folder / "checkpoint").exists():  # the file that TensorFlow names the newest state in
+            self._newest = self._try(tf.train.latest_checkpoint, str(folder))
+            if self._newest is None:
+                raise InputError(self._unreadable())
+            progress = tf.train.Checkpoint(progress=self._progress)
+            self._try(progress.read, self._newest).expect_partial()
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -59,10 +64,8 @@ class Checkpoints:
             optimizer=[v.value for v in optimizer.variables] if optimizer is not None else [],
         )
         if self._newest is not None:
-            try:
-                self._read(checkpoint).assert_existing_objects_matched()
-            except AssertionError as error:
-                raise InputError(self._unreadable()) from error
+            status = self._try(checkpoint.read, self._newest)
+            self._try(status.assert_existing_objects_matched)
         self._manager = tf.train.CheckpointManager(
             checkpoint, str(self._folder), max_to_keep=1, checkpoint_name="epoch"
         )
@@ -79,14 +82,14 @@ class Checkpoints:
         except tf.errors.OpError as error:
             raise OSError(f"{self._folder}: {error.message}") from error
 
-    def _read(self, checkpoint: tf.train.Checkpoint) -> Any:
+    def _try(self, read: Callable, *arguments: str) -> Any:
         try:
-            return checkpoint.read(self._newest)
-        except (tf.errors.OpError, ValueError, LookupError) as error:
+            return read(*arguments)
+        except (tf.errors.OpError, ValueError, LookupError, AssertionError) as error:
             raise InputError(self._unreadable()) from error
 
     def _unreadable(self) -> str:
-        return f"{self._folder}: this is not a state that this training can go on from."
+        return f"{self._folder}: this is not a state that this training can go on from; begin anew."
 
 
 class _Progress(tf.train.experimental.PythonState):
