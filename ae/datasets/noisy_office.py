@@ -18,11 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from ae.datasets.downloads import within
+from ae.datasets.registry import SourceError
 from ae.errors import InputError
 
 import pooch
+from filelock import FileLock
 
 URL = "https://archive.ics.uci.edu/static/public/318/noisyoffice.zip"
+DOWNLOAD_TIMEOUT = 3600  # seconds for 426 MB
 NUM_PAGES = 216
 NOISES = {"c": "coffee", "f": "folded", "p": "footprints", "w": "wrinkled"}
 FOLDERS = {"dirty_documents", "noisyoffice", "simulatednoisyoffice"}
@@ -169,20 +173,28 @@ def zip_files(path: Path) -> Iterator[Candidates]:
 def fetch_zip(path: Path) -> None:
     """Downloads UCI's zip file, about 426 MB, for which no checksum is published.
 
+    Of several processes one downloads and the others wait for it.
+
     Args:
         path: Where to; it appears when complete.
 
     Raises:
-        OSError: The host cannot be reached or the file cannot be written.
+        OSError: The host cannot be reached or takes too long, or the file cannot be written.
         ValueError: The host answers otherwise than expected.
     """
-    pooch.retrieve(
-        URL,
-        known_hash=None,
-        fname=path.name,
-        path=path.parent,
-        downloader=pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60),
-    )
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
+    where = {"fname": path.name, "path": path.parent, "downloader": downloader}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists():
+            return
+        try:
+            within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
+        except SourceError as error:
+            raise OSError(f"the download {error}") from error
+        if not zipfile.is_zipfile(path):
+            path.unlink()
+            raise ValueError("what was sent is no zip file")
 
 
 def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:

@@ -3,6 +3,7 @@ import gzip
 import http.server
 import socket
 import threading
+import time
 
 from ae.datasets import downloads
 from ae.datasets.fetch import fetch, sources_for
@@ -79,6 +80,75 @@ def test_a_host_that_fails_is_not_asked_again(tmp_path):
         with pytest.raises(InputError, match="503"):
             fetch(tiny, sources_for(tiny))
     assert len(asked) == 1
+
+
+# How a host may misbehave once it has begun to send: takes the connection and the whole answer.
+def ends_early(connection, body):
+    connection.sendall(body[: len(body) // 2])
+
+
+def stalls(connection, body):
+    connection.sendall(body[: len(body) // 2])
+    connection.settimeout(5)
+    connection.recv(1)  # until the other side gives up
+
+
+def trickles(connection, body):
+    for byte in body[:100]:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def hangs_up(connection, body):
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def talks_nonsense(connection, body):
+    connection.sendall(b"\0" * 70_000)
+
+
+@contextlib.contextmanager
+def misbehaving(how, header=True):
+    """Accepts connections, one after the other, and answers each in this way."""
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                if header:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n")
+                how(connection, bytes(4000))
+
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/tiny/"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.fault("a host that stalls, ends early, trickles or talks nonsense")
+@pytest.mark.parametrize("how", [ends_early, stalls, trickles, hangs_up, talks_nonsense])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # requests leaves sockets open
+def test_a_host_that_misbehaves_is_left_for_the_next(tmp_path, monkeypatch, how, header):
+    monkeypatch.setattr(downloads, "HTTP_TIMEOUT", (0.5, 0.5))
+    monkeypatch.setattr(downloads, "DOWNLOAD_TIMEOUT", 1.5)
+    started = time.monotonic()
+    with misbehaving(how, header) as url, serving(GZIPPED) as (good, _):
+        tiny = make_data_set(tmp_path, host=[url])
+        with pytest.raises(InputError, match="Tiny could not be found or fetched") as refused:
+            fetch(tiny, sources_for(tiny))
+        assert f"- {url.split('/')[2]}: " in str(refused.value)
+        assert time.monotonic() - started < 4
+        assert not (tmp_path / "cache").exists()
+        tiny = make_data_set(tmp_path, host=[url, good])
+        assert fetch(tiny, sources_for(tiny)).payloads == TINY
 
 
 def test_a_host_that_is_away(tmp_path):
