@@ -15,7 +15,7 @@ def _start_tensorflow_quietly() -> None:
     Two notices are written before TensorFlow's logging reads its level, so no setting silences
     them. What was set aside is shown again if the import fails.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     sys.stderr.flush()
     stderr = os.dup(2)

@@ -80,7 +80,8 @@ class Checkpoints:
         try:
             self._manager.save(len(history))
         except tf.errors.OpError as error:
-            raise OSError(f"{self._folder}: {error.message}") from error
+            _, _, reason = error.message.rpartition("; ")  # after the name of the file
+            raise OSError(reason.partition(" [Op")[0]) from error
 
     def _try(self, read: Callable, *arguments: str) -> Any:
         try:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import os
 import sys
 import typing
@@ -39,6 +40,9 @@ def main(lesson: Lesson, arguments: Sequence[str] | None = None) -> NoReturn:
 
 def guard(command: Callable[[], int | None]) -> int:
     """Runs a command and turns what a user can mend, or did, into a sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale may lack a letter
     try:
         return command() or 0
     except InputError as error:

@@ -348,6 +348,11 @@ def _claimed(folder: Path) -> Iterator[None]:
     Raises:
         InputError: if it cannot be made or written to, or another run is writing into it.
     """
+    if not str(folder).isascii() and sys.getfilesystemencoding() != "utf-8":
+        raise InputError(
+            f"--out {folder}: TensorFlow cannot find this name in a locale without UTF-8; "
+            "set PYTHONUTF8=1, or choose a name in plain letters."
+        )
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)

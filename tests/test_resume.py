@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import itertools
 import json
 import random
 import signal
@@ -139,8 +140,10 @@ def kill_and_resume(name, kills, tmp_path, cases):
     chance = random.Random(name)
     begun, done = time_of(name, tmp_path / name)
     whole = json.loads((tmp_path / name / "record.json").read_text())
-    while kills > 0:
-        folder = tmp_path / f"{name}-{kills}"
+    for number in itertools.count(1):
+        if kills <= 0:
+            break
+        folder = tmp_path / f"{name}-{number}"
         arguments, kept = arguments_of_a_new_run(name, folder), (0, 0)
         survived = []
         while True:

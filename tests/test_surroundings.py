@@ -1,0 +1,279 @@
+"""Full disks, read-only folders, busy folders, odd names, narrow terminals, clocks set back."""
+
+import contextlib
+import dataclasses
+import fcntl
+import itertools
+import json
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+from ae import cli, runs
+from ae.datasets import images
+from tutorials import sigmoid_ae
+from tutorials.__main__ import NAMES
+
+import pytest
+from filelock import FileLock
+
+REPOSITORY = Path(__file__).parents[1]
+LESSON = sigmoid_ae.LESSON
+SETTINGS = dataclasses.replace(LESSON.presets["smoke"], num_epochs=2)
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(LESSON, [*map(str, arguments)])
+    return stopped.value.code
+
+
+def new(out, *arguments):
+    return run("--preset", "smoke", "--epochs", 2, "--out", out, *arguments)
+
+
+def one_sentence(capsys):
+    """Returns what stands on standard error, one line."""
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    return err
+
+
+def in_a_process(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mounts file systems of a given size, where that is allowed."""
+    mounted = []
+
+    def mount(size, *options):
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs"]
+        if (
+            shutil.which("mount") is None
+            or subprocess.run([*command, folder], capture_output=True).returncode
+        ):
+            pytest.skip("only root can mount a small disk")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def remount(folder, option):
+    subprocess.run(["mount", "-o", f"remount,{option}", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The record of a run that nothing happened to."""
+    folder = tmp_path_factory.mktemp("whole")
+    return runs.train(LESSON, SETTINGS, folder, preset="smoke")
+
+
+def weights_of(record):
+    return [training["weights_sha256"] for training in record["trainings"]]
+
+
+# Disks
+
+
+@pytest.mark.fault("a full disk while training, saving or drawing")
+@pytest.mark.parametrize("size", ["16k", "1m", "5m", "7m", "9m", "11m", "13m", "14m"])
+def test_a_full_disk(disk, capsys, whole, size):
+    out = disk(size) / "run"
+    code = new(out)
+    err = capsys.readouterr().err
+    if code == 0:
+        pytest.skip(f"{size} are enough")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert not (out / "record.json").exists()
+    remount(out.parent, "size=100m")
+    if runs.is_unfinished(out):
+        assert "--resume" in err
+        assert run("--resume", out) == 0
+    else:
+        assert new(out) == 0
+    assert weights_of(json.loads((out / "record.json").read_text())) == weights_of(whole)
+
+
+@pytest.mark.fault("a full disk while training, saving or drawing")
+def test_a_full_disk_leaves_an_earlier_run_as_it_was(disk, capsys):
+    out = disk("12m") / "run"
+    remount(out.parent, "size=100m")
+    assert new(out) == 0
+    used = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    remount(out.parent, f"size={used + 1_500_000}")
+    capsys.readouterr()
+    assert new(out, "--seed", 5) == 2
+    advice = f"go on: python -m tutorials.sigmoid_ae --resume {out}"
+    assert f"(No space left on device); mend that and {advice}" in one_sentence(capsys)
+    after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert {path: after.get(path) for path in before} == before
+
+
+@pytest.mark.fault("a read-only folder")
+def test_a_read_only_folder(disk, capsys):
+    out = disk("10m") / "run"
+    out.mkdir()
+    remount(out.parent, "ro")
+    assert new(out) == 2
+    assert str(out) in one_sentence(capsys)
+
+
+@pytest.mark.fault("a cache that is full or read-only")
+@pytest.mark.parametrize(("size", "option"), [("8k", "rw"), ("10m", "ro")])
+def test_a_cache_that_cannot_be_filled(disk, capsys, monkeypatch, size, option):
+    sound = images.load_mnist()
+    cache = disk(size)
+    remount(cache, option)
+    monkeypatch.setenv("AE_CACHE_DIR", str(cache))
+    monkeypatch.setenv("AE_DATA_DIR", str(cache / "nothing"))
+    real = REPOSITORY / "data" / "cache" / "mnist"
+    pinned = dataclasses.replace(
+        images.load_registry()["mnist"], sources={"debian_folder": [str(real)]}
+    )
+    capsys.readouterr()
+    loaded = images.load_image_set(pinned)
+    assert (loaded.x_train == sound.x_train).all()
+    assert "could not be kept" in capsys.readouterr().err
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+# Several at once
+
+
+@pytest.mark.fault("two runs into one folder")
+def test_two_runs_into_one_folder(tmp_path, capsys):
+    out = tmp_path / "run"
+    out.mkdir()
+    with FileLock(out / ".lock"):
+        assert new(out) == 2
+        assert "another run" in one_sentence(capsys)
+    assert [path.name for path in out.iterdir()] in ([], [".lock"])
+    assert new(out) == 0
+    assert not (out / ".lock").exists()
+
+
+@pytest.mark.fault("two runs into one folder")
+def test_of_processes_started_together_one_writes(tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "tutorials.sigmoid_ae", "--preset", "smoke", "--out", out]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, cwd=REPOSITORY, **pipes) for _ in range(3)]
+    said = [process.communicate()[1].decode() for process in processes]
+    codes = [process.returncode for process in processes]
+    assert 0 in codes
+    assert set(codes) <= {0, 2}
+    for code, text in zip(codes, said, strict=True):
+        assert ("another run" in text) == (code == 2)
+    assert len(json.loads((out / "record.json").read_text())["trainings"]) == 2
+
+
+# Names, terminals, clocks
+
+
+@pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
+def test_spaces_and_other_letters(tmp_path):
+    out = tmp_path / "ein Lauf – пробный; $HOME" / "später"
+    assert new(out) == 0
+    assert new(out, "--tensorboard") == 0
+    assert run("--from", out) == 0
+    done = in_a_process("-m", "tutorials", "report", out)
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name != out.parent.name]
+
+
+ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
+def test_a_locale_without_utf_8(tmp_path):
+    options = ["--preset", "smoke", "--out"]
+    done = in_a_process("-m", "tutorials.sigmoid_ae", *options, tmp_path / "plain", **ASCII)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    done = in_a_process("-m", "tutorials.sigmoid_ae", *options, tmp_path / "später", **ASCII)
+    assert done.returncode == 2
+    assert b"PYTHONUTF8=1" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+    for command in (["errata"], ["check", "sigmoid_ae", "--kept", "--out", tmp_path]):
+        done = in_a_process("-m", "tutorials", *command, **ASCII)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
+def test_a_terminal_of_20_columns(tmp_path):
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+    command = [sys.executable, "-m", "tutorials.sigmoid_ae", "--preset", "smoke"]
+    process = subprocess.Popen(
+        [*command, "--out", tmp_path], cwd=REPOSITORY, stdin=there, stdout=there, stderr=there
+    )
+    os.close(there)
+    shown = bytearray()
+    with contextlib.suppress(OSError):  # the terminal's end
+        while chunk := os.read(here, 65536):
+            shown += chunk
+    os.close(here)
+    assert process.wait() == 0, shown.decode()
+    assert b"Traceback" not in shown
+    for progress in shown.decode().split("\n"):
+        for line in progress.split("\r"):
+            if "%|" in line:
+                assert len(line.replace("\x1b[A", "")) <= 20
+
+
+@pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
+@pytest.mark.parametrize("name", NAMES)
+def test_help_on_20_columns(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    lesson = __import__(f"tutorials.{name}", fromlist=["LESSON"]).LESSON
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(lesson, ["--help"])
+    assert stopped.value.code == 0
+    assert "--resume" in capsys.readouterr().out
+
+
+@pytest.mark.fault("a clock that is set back")
+def test_a_clock_that_is_set_back(tmp_path, monkeypatch, whole):
+    now = itertools.count(time.time(), -3600)
+    monkeypatch.setattr(time, "time", lambda: next(now))
+    record = runs.train(LESSON, SETTINGS, tmp_path, preset="smoke")
+    assert weights_of(record) == weights_of(whole)
+    assert all(training["seconds"] > 0 for training in record["trainings"])
+
+
+# Import
+
+
+@pytest.mark.fault("no network")
+def test_nothing_is_fetched_on_import():
+    imports = "; ".join(f"import tutorials.{name}" for name in NAMES)
+    guard = (
+        "import socket\n"
+        "def refuse(*_, **__): raise AssertionError('a connection on import')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+    )
+    done = in_a_process("-c", f"{guard}{imports}")
+    assert done.returncode == 0, done.stderr
