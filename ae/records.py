@@ -119,6 +119,8 @@ def load_weights(network: tf.Module | keras.Model, path: Path) -> None:
             f"{path}: this is not a saved network of this lesson and style; "
             "give a file that a run of the same lesson wrote."
         ) from error
+    if not all(np.isfinite(weight.numpy()).all() for weight in network.trainable_variables):
+        raise InputError(f"{path}: its weights are not all finite numbers; give another file.")
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> Path:

@@ -1,0 +1,122 @@
+"""Model files from elsewhere: their code never runs, and what does not fit is refused."""
+
+import os
+import pickle
+import zipfile
+
+from ae.cleaning import main
+from ae.datasets.pictures import write_grey
+from ae.errors import InputError
+from ae.records import load_weights, save_network
+from tutorials import fashion_vae
+from tutorials.document_cleaner import LESSON
+
+import keras
+import numpy as np
+import pytest
+
+BUILD = LESSON.networks["autoencoder"]["keras"].build
+SETTINGS = LESSON.presets["smoke"]
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def scan(tmp_path):
+    path = tmp_path / "scan.png"
+    write_grey(path, np.full((8, 8), 200, np.uint8))
+    return path
+
+
+@pytest.fixture
+def cleaner(tmp_path):
+    return save_network(BUILD(SETTINGS), tmp_path, "cleaner")
+
+
+def rewrite(path, change):
+    """Copies a zip file with the contents of each member changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: change(name, archive.read(name)) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def assert_refused(scan, model):
+    out = scan.with_name("out.png")
+    with pytest.raises(InputError, match=str(model)) as refused:
+        main(LESSON, [str(scan), "-o", str(out), "--from", str(model)])
+    assert str(refused.value).count("\n") == 0
+    assert not out.exists()
+
+
+@pytest.mark.fault("a model file from elsewhere")
+def test_code_in_a_lambda_layer(tmp_path, scan):
+    model, trap = tmp_path / "model.keras", tmp_path / "trap"
+    spring = keras.layers.Lambda(
+        lambda x, path=str(trap): (os.makedirs(path, exist_ok=True), x)[1], (28, 28, 1)
+    )
+    network = keras.Sequential([keras.Input([28, 28, 1]), spring])
+    network.save(model)
+    network(np.zeros((1, 28, 28, 1)))
+    trap.rmdir()  # so the code does run where it is called
+    assert_refused(scan, model)
+    assert not trap.exists()
+
+
+@pytest.mark.fault("a model file from elsewhere")
+def test_a_configuration_that_names_code(scan, cleaner):
+    """The weights are sound, so the page is cleaned; nothing but the weights is read."""
+    config = b'{"module": "os", "class_name": "system", "config": {"command": "false"}}'
+    rewrite(cleaner, lambda name, data: config if name == "config.json" else data)
+    out = scan.with_name("out.png")
+    main(LESSON, [str(scan), "-o", str(out), "--from", str(cleaner)])
+    assert out.exists()
+
+
+@pytest.mark.fault("a model file from elsewhere")
+@pytest.mark.parametrize("name", ["model.weights.h5", "everything"])
+def test_a_pickle(tmp_path, scan, cleaner, name):
+    trap = tmp_path / "trap"
+    poison = pickle.dumps(Trap(trap))
+    if name == "everything":
+        cleaner.write_bytes(poison)
+    else:
+        rewrite(cleaner, lambda member, data: poison if member == name else data)
+    assert_refused(scan, cleaner)
+    assert not trap.exists()
+
+
+@pytest.mark.fault("a model file from elsewhere")
+def test_the_model_of_another_lesson(tmp_path, scan):
+    style = fashion_vae.LESSON.networks["autoencoder"]["keras"]
+    network = style.build(fashion_vae.LESSON.presets["smoke"])
+    assert_refused(scan, save_network(network, tmp_path, "vae"))
+
+
+@pytest.mark.fault("a model file from elsewhere")
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_a_cut_file(scan, cleaner, share):
+    data = cleaner.read_bytes()
+    cleaner.write_bytes(data[: int(share * len(data))])
+    assert_refused(scan, cleaner)
+
+
+@pytest.mark.fault("a model file from elsewhere")
+def test_weights_that_are_no_numbers(scan, cleaner):
+    network = BUILD(SETTINGS)
+    network.trainable_variables[0].assign(np.nan * network.trainable_variables[0])
+    save_network(network, cleaner.parent, "cleaner")
+    assert_refused(scan, cleaner)
+
+
+def test_a_sound_file_is_loaded(cleaner):
+    load_weights(BUILD(SETTINGS), cleaner)
