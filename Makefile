@@ -2,7 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run check test torture bench lint venv clean
+.PHONY: run check test torture reliability bench lint lock audit venv clean
+
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 run: venv
 	$(BIN)/python -m tutorials run --preset quick --out runs/quick
@@ -20,20 +22,43 @@ test: venv
 torture: venv
 	$(BIN)/python -m pytest tests/test_resume.py --kills 120
 
+reliability: venv
+	$(BIN)/python -m pytest -m fault --kills 120 --junitxml runs/reliability.xml
+	$(BIN)/python -m tutorials table --tests runs/reliability.xml
+
 bench: venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(PIP) install -r requirements-bench.txt
 	$(BIN)/python -m benchmarks
 
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The tested versions are those in the environment that `make test` uses.
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
+	--python-version 3.11 --python-platform x86_64-unknown-linux-gnu -c $(VENV)/tested.txt
+
+lock: venv
+	$(PIP) install uv pip-licenses
+	$(BIN)/python -m pip freeze > $(VENV)/tested.txt
+	{ echo "# The tested set, for Python 3.11 on Linux, with hashes; made by \`make lock\`. Install it with"; \
+	  echo "#     pip install --no-deps --require-hashes -r requirements-lock.txt"; \
+	  $(COMPILE) requirements.txt requirements-dev.txt; \
+	  $(COMPILE) --no-deps requirements-imgaug.txt; } > requirements-lock.txt
+	$(BIN)/pip-licenses --order=name --with-system --packages \
+		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements-lock.txt) \
+		| sed 's/^ //; s/ *$$//' > data/licences.txt
+
+audit: venv
+	$(PIP) install pip-audit
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-lock.txt
+
 venv: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-imgaug.txt
+	$(PIP) install -r requirements.txt -r requirements-dev.txt
+	$(PIP) install --no-deps -r requirements-imgaug.txt
 	touch $@
 
 clean:
