@@ -17,7 +17,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / "data" / "reproduced"
 DISTINGUISHING = ("variant", "output", "mixed_precision")  # settings that make other numbers
 MEASURES = ("loss", "last_batch_loss", "val_loss", "seconds")
-BEGIN, END = "<!-- table: python -m tutorials table -->", "<!-- end of table -->"
 
 
 class Training(NamedTuple):
@@ -165,18 +164,3 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
     what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.measure]
     machine = "; ".join(dict.fromkeys(t.about["device"] for t in trainings))
     return [f"{what}, epoch {epochs}", printed, reached, runs, f"{seconds:.0f} s", machine]
-
-
-def write_table(lessons: Sequence[Lesson]) -> None:
-    """Puts the table into the README, between its marks.
-
-    Raises:
-        InputError: if the README has no such marks.
-    """
-    path = REPOSITORY / "README.md"
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise InputError(f"{path}: the marks '{BEGIN}' and '{END}' are missing.")
-    text = f"{before}{begin}\n{table(lessons)}\n{end}{after}"
-    path.write_text(text, encoding="utf-8")

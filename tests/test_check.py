@@ -1,7 +1,7 @@
 import dataclasses
 import importlib
 
-from ae import check, graph_mode, parity, reproduced
+from ae import check, graph_mode, parity, readme, reproduced
 from ae.lesson import ONLY_NETWORK
 from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
@@ -154,8 +154,8 @@ def test_damaged_kept_runs_are_refused(folder):
 
 
 def test_the_readme_holds_the_table_of_the_kept_runs():
-    readme = (reproduced.REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert f"{reproduced.BEGIN}\n{reproduced.table(LESSONS)}\n{reproduced.END}" in readme
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.block("reproduced", reproduced.table(LESSONS)) in text
 
 
 def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():

@@ -244,6 +244,26 @@ def test_a_picture_that_is_none(run_folder, tmp_path):
     assert not (tmp_path / "o.png").exists()
 
 
+@pytest.mark.fault("a page at the edge of what pages are")
+@pytest.mark.parametrize(
+    "page",
+    [
+        np.zeros((258, 540), np.uint8),
+        np.full((258, 540), 255, np.uint8),
+        np.full((40, 60), 128, np.uint8),
+        np.full((1, 1), 17, np.uint8),
+        np.tile(np.arange(256, dtype=np.uint8), (3, 1)),
+        np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 3)),
+    ],
+    ids=["black", "white", "grey", "1 x 1", "3 rows", "3 columns"],
+)
+def test_a_page_at_the_edge_of_what_pages_are(run_folder, page, tmp_path):
+    write_grey(tmp_path / "page.png", page)
+    out = tmp_path / "cleaned.png"
+    main(LESSON, [str(tmp_path / "page.png"), "-o", str(out), "--from", str(run_folder)])
+    assert read_grey(out).shape == page.shape
+
+
 def test_two_pages_of_one_name(run_folder, scan, tmp_path):
     other = scan.with_suffix(".tif")
     write_grey(other, page_of((4, 4)))

@@ -110,7 +110,7 @@ def test_a_cut_file(scan, cleaner, share):
     assert_refused(scan, cleaner)
 
 
-@pytest.mark.fault("a model file from elsewhere")
+@pytest.mark.fault("NaN or infinity")
 def test_weights_that_are_no_numbers(scan, cleaner):
     network = BUILD(SETTINGS)
     network.trainable_variables[0].assign(np.nan * network.trainable_variables[0])

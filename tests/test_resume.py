@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 from ae import runs
+from ae.checkpoints import Checkpoints
+from ae.errors import InputError
 from ae.training import Run
 from tutorials.__main__ import NAMES
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -88,6 +91,27 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(name, tmp_path, interrupt
     assert files(tmp_path / "again") == files(tmp_path / "whole")
     assert not (tmp_path / "again" / runs.UNFINISHED).exists()
     assert later[0] == reports[at - 1]  # training goes on in the epoch that it was stopped in
+
+
+@pytest.mark.fault("NaN or infinity")
+@pytest.mark.parametrize("style", ["low-level", "keras"])
+def test_a_loss_that_stops_being_a_number_leaves_the_last_good_state(tmp_path, monkeypatch, style):
+    save = Checkpoints.save
+
+    def spoil(states, history, stopped):
+        save(states, history, stopped)
+        weight = states._network.trainable_variables[0]
+        weight.assign(np.nan * weight)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", spoil)
+        with pytest.raises(InputError, match=r"the loss became nan by step \d+ of epoch 2") as stop:
+            train("sigmoid_ae", tmp_path / "run", style)
+    assert f"What epoch 1 ended with is in {tmp_path / 'run' / 'unfinished'}" in str(stop.value)
+    assert not (tmp_path / "run" / "record.json").exists()
+    whole = train("sigmoid_ae", tmp_path / "whole", style)
+    again = runs.resume(lesson("sigmoid_ae"), tmp_path / "run")
+    assert without_times(again) == without_times(whole)
 
 
 # Killed processes

@@ -264,6 +264,7 @@ def test_without_patience_no_epoch_is_left_out():
 # A loss that is no number
 
 
+@pytest.mark.fault("NaN or infinity")
 @BOTH
 @pytest.mark.parametrize(
     ("value", "batch_size", "step", "epoch"),

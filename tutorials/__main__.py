@@ -149,12 +149,18 @@ def keep_runs(arguments):
     print(reproduced.keep(lesson, runs))
 
 
-def write_table(arguments):
-    """Puts the table of kept runs into the README."""
-    from ae import cli, reproduced
+def write_tables(arguments):
+    """Puts the tables of kept runs and of survived faults into the README."""
+    from ae import cli, readme, reliability, reproduced
 
-    cli.Parser(prog="tutorials table", description=write_table.__doc__).parse_args(arguments)
-    reproduced.write_table(chosen(()))
+    parser = cli.Parser(prog="tutorials table", description=write_tables.__doc__)
+    parser.add_argument("--tests", type=Path, metavar="XML",
+        help="count the faults in this report of the tests first")  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.tests is not None:
+        print(reliability.keep(options.tests))
+    readme.put("reproduced", reproduced.table(chosen(())))
+    readme.put("reliability", reliability.table())
 
 
 def write_report(arguments):
@@ -195,7 +201,7 @@ COMMANDS = {
     "report": write_report,
     "notebooks": write_notebooks,
     "keep": keep_runs,
-    "table": write_table,
+    "table": write_tables,
 }
 
 

@@ -20,6 +20,7 @@ def tiny(tmp_path):
     return make_data_set(tmp_path)
 
 
+@pytest.mark.fault("a damaged cache")
 @pytest.mark.parametrize("damage", [name for name in DAMAGED if name != "folder"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_damaged_cache_is_mended_with_a_notice(tiny, tmp_path, capsys, damage, suffix):
@@ -39,6 +40,7 @@ def test_a_damaged_cache_is_mended_with_a_notice(tiny, tmp_path, capsys, damage,
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.fault("a damaged cache")
 def test_a_folder_in_the_place_of_a_cached_file(tiny, tmp_path, capsys):
     folder = tmp_path / "cache" / "tiny"
     place(folder)
@@ -50,6 +52,7 @@ def test_a_folder_in_the_place_of_a_cached_file(tiny, tmp_path, capsys):
     assert sorted(path.name for path in folder.iterdir()) == sorted(TINY)
 
 
+@pytest.mark.fault("a cache that is full or read-only")
 def test_a_cache_that_cannot_be_written_is_no_obstacle(tiny, tmp_path, capsys):
     (tmp_path / "cache").write_text("a file where a folder should be")
     fetched = fetch(tiny, [*sources_for(tiny), source_of(TINY)])
@@ -59,6 +62,7 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(tiny, tmp_path, capsys):
     assert "AE_CACHE_DIR may name another folder" in notice
 
 
+@pytest.mark.fault("a cache that is full or read-only")
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_broken_write_leaves_nothing_behind(tiny, tmp_path, monkeypatch, error):
     def fail(path):
@@ -74,6 +78,7 @@ def test_a_broken_write_leaves_nothing_behind(tiny, tmp_path, monkeypatch, error
     assert list((tmp_path / "cache" / "tiny").iterdir()) == []
 
 
+@pytest.mark.fault("a damaged cache")
 def test_a_write_that_reads_back_differently_is_not_kept(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fetch_module.pooch, "file_hash", lambda path: "0" * 64)
     assert fetch(tiny, [source_of(TINY)]).payloads == TINY
@@ -94,19 +99,20 @@ tiny = load_registry(Path(sys.argv[1], "registry.json"))["tiny"]
 tiny = replace(tiny, sources={"debian_folder": [sys.argv[2]]})
 print("ready", flush=True)
 sys.stdin.readline()
-for turn in range(50):
+for turn in range(25):
     fetched = fetch(tiny, sources_for(tiny))
     assert len(fetched.payloads) == 4
-    if turn < 49:
+    if turn < 24:
         Path(sys.argv[1], "cache", "tiny", "train-images-idx3-ubyte").unlink(missing_ok=True)
 """
 
 
+@pytest.mark.fault("processes that start together on an empty cache")
 def test_processes_that_fill_the_cache_together(tiny, tmp_path):
     place(tmp_path / "share")
     command = [sys.executable, "-W", "error", "-c", FETCH, str(tmp_path), str(tmp_path / "share")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    processes = [subprocess.Popen(command, cwd=REPOSITORY, text=True, **pipes) for _ in range(4)]
+    processes = [subprocess.Popen(command, cwd=REPOSITORY, text=True, **pipes) for _ in range(8)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

@@ -53,6 +53,7 @@ def test_a_data_folder_without_documents_leads_to_the_cache(tmp_path):
     check(load_documents(tmp_path / "mnist"))
 
 
+@pytest.mark.fault("no network")
 def test_without_any_source_the_message_lists_the_attempts_and_the_remedies(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as info:
@@ -91,6 +92,7 @@ def change_one_pixel(path):
     write_grey(path, pixels)
 
 
+@pytest.mark.fault("a damaged data file")
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [

@@ -71,6 +71,7 @@ def test_what_a_data_folder_lacks_comes_from_the_next_source(tiny, tmp_path):
     assert fetched.source == f"{(tmp_path / 'mine').as_posix()}, {(tmp_path / 'cache').as_posix()}"
 
 
+@pytest.mark.fault("a damaged data file")
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_file_in_a_data_folder_is_reported(tiny, tmp_path, damage):
     problem, contents = DAMAGED[damage]
@@ -95,6 +96,7 @@ def test_another_data_set_of_the_same_file_names_is_no_damage(tiny, tmp_path):
         fetch(tiny, sources_for(tiny, tmp_path / "mine"))
 
 
+@pytest.mark.fault("a damaged data file")
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_no_damaged_payload_passes(tiny, damage):
     problem, contents = DAMAGED[damage]
@@ -103,6 +105,7 @@ def test_no_damaged_payload_passes(tiny, damage):
             tiny.payloads[0].read(io.BytesIO(contents), "it")
 
 
+@pytest.mark.fault("a damaged data file")
 def test_a_bomb_is_not_unpacked(tiny):
     tracemalloc.start()
     try:
@@ -137,6 +140,7 @@ def test_the_archive_of_keras(tmp_path, monkeypatch, variable):
     assert fetched.source == "the Keras cache"
 
 
+@pytest.mark.fault("a damaged data file")
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -155,6 +159,7 @@ def test_a_damaged_archive_of_keras(tmp_path, change, problem):
         fetch(tiny, sources_for(tiny))
 
 
+@pytest.mark.fault("a damaged data file")
 @pytest.mark.parametrize("contents", [b"", b"<html>", b"PK\x03\x04 and no more", None])
 def test_what_is_no_archive_of_keras(tmp_path, contents):
     put(tmp_path / "home" / ".keras" / "datasets" / "tiny.npz", contents)

@@ -61,6 +61,7 @@ def test_a_host_gives_gzipped_files(tmp_path):
     assert asked == [f"/tiny/{name}.gz" for name in TINY]
 
 
+@pytest.mark.fault("a host that sends damaged data")
 @pytest.mark.parametrize("damage", [name for name in DAMAGED if name != "folder"])
 def test_what_a_host_gives_is_verified(tmp_path, damage):
     problem, contents = DAMAGED[damage]
@@ -151,6 +152,7 @@ def test_a_host_that_misbehaves_is_left_for_the_next(tmp_path, monkeypatch, how,
         assert fetch(tiny, sources_for(tiny)).payloads == TINY
 
 
+@pytest.mark.fault("no network")
 def test_a_host_that_is_away(tmp_path):
     with serving({}) as (url, _):
         pass
@@ -159,6 +161,7 @@ def test_a_host_that_is_away(tmp_path):
         fetch(tiny, sources_for(tiny))
 
 
+@pytest.mark.fault("a host that stalls, ends early, trickles or talks nonsense")
 def test_a_host_that_does_not_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "HTTP_TIMEOUT", (0.2, 0.2))
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:

@@ -25,6 +25,7 @@ def test_the_zip_file_inside_the_zip_file_is_read(tmp_path):
     check(load_documents())
 
 
+@pytest.mark.fault("a hostile zip file")
 def test_zip_members_are_never_written_to_disk(tmp_path):
     archive = tmp_path / "cache" / "noisyoffice.zip"
     write_zip(archive, write_uci(tmp_path / "uci"), prefix="../../escaped")
@@ -58,6 +59,7 @@ def test_a_page_missing_from_uci_is_named(tmp_path):
         load_documents(tmp_path)
 
 
+@pytest.mark.fault("a hostile zip file")
 def test_a_damaged_inner_zip_file_is_refused(tmp_path):
     (tmp_path / "cache").mkdir()
     with zipfile.ZipFile(tmp_path / "cache" / "noisyoffice.zip", "w") as archive:
@@ -66,6 +68,7 @@ def test_a_damaged_inner_zip_file_is_refused(tmp_path):
         load_documents()
 
 
+@pytest.mark.fault("a hostile zip file")
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
 def test_what_is_no_zip_file_is_refused(tmp_path, content):
     (tmp_path / "cache").mkdir()
@@ -74,6 +77,7 @@ def test_what_is_no_zip_file_is_refused(tmp_path, content):
         load_documents()
 
 
+@pytest.mark.fault("a hostile zip file")
 def test_a_damaged_zip_member_is_named(tmp_path):
     archive = write_zip(tmp_path / "cache" / "noisyoffice.zip", write_uci(tmp_path / "uci"))
     content = bytearray(archive.read_bytes())
@@ -86,6 +90,7 @@ def test_a_damaged_zip_member_is_named(tmp_path):
         load_documents()
 
 
+@pytest.mark.fault("a hostile zip file")
 def test_a_huge_zip_member_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(noisy_office, "MAX_MEMBER_BYTES", 10)
     write_zip(tmp_path / "cache" / "noisyoffice.zip", write_uci(tmp_path / "uci"))

@@ -31,6 +31,7 @@ def test_jpeg_is_written_by_its_suffix(tmp_path):
     np.testing.assert_allclose(read_grey(tmp_path / "page.jpg"), flat, atol=2)
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 @pytest.mark.parametrize(
     ("mode", "file"),
     [
@@ -59,6 +60,7 @@ def test_black_and_white_pictures(tmp_path):
     np.testing.assert_array_equal(read_grey(path), [[255, 0]])
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 def test_transparent_parts_lie_on_white(tmp_path):
     pixels = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [0, 0, 0, 51]]], np.uint8)
     path = save(tmp_path / "page.png", Image.fromarray(pixels))
@@ -73,6 +75,7 @@ def test_a_transparent_palette_entry_lies_on_white(tmp_path):
     np.testing.assert_array_equal(read_grey(path), [[255, 60]])
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 def test_16_bits_are_scaled_to_8(tmp_path):
     path = save(
         tmp_path / "page.png", Image.fromarray(np.array([[0, 257, 32896, 65535]], np.uint16))
@@ -85,6 +88,7 @@ def test_floating_point_is_black_0_to_white_1(tmp_path):
     np.testing.assert_array_equal(read_grey(path), [[0, 128, 255]])
 
 
+@pytest.mark.fault("NaN or infinity")
 @pytest.mark.parametrize("value", [-0.5, 2.0, np.nan])
 def test_floating_point_beyond_that_is_refused(tmp_path, value):
     path = save(tmp_path / "page.tif", Image.fromarray(np.array([[0, value]], np.float32)))
@@ -105,12 +109,14 @@ def test_a_picture_taken_sideways_is_turned(tmp_path):
     np.testing.assert_array_equal(read_grey(path), np.rot90(GREY, -1))
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 def test_what_is_no_picture_is_refused(tmp_path):
     (tmp_path / "page.png").write_text("not a picture")
     with pytest.raises(InputError, match=r"page\.png cannot be read as a picture"):
         read_grey(tmp_path / "page.png")
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_a_cut_picture_is_refused(tmp_path, share):
     noise = np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)
@@ -121,6 +127,7 @@ def test_a_cut_picture_is_refused(tmp_path, share):
         read_grey(tmp_path / "page.png")
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a folder"):
         read_grey(tmp_path)
@@ -131,12 +138,14 @@ def test_a_missing_file_is_refused(tmp_path):
         read_grey(tmp_path / "page.png")
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
     os.mkfifo(tmp_path / "page.png")
     with pytest.raises(InputError, match="not an ordinary file"):
         read_grey(tmp_path / "page.png")
 
 
+@pytest.mark.fault("a picture of an odd kind, or none")
 def test_more_than_200_megapixels_are_refused_in_one_sentence(tmp_path):
     Image.new("1", (20_001, 10_000)).save(tmp_path / "page.png")
     with pytest.raises(InputError, match="20001 x 10000 pixels, more than the 200 megapixels"):

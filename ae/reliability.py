@@ -1,0 +1,67 @@
+"""What the tests tried to break, and what was lost: from the tests' own report to the README."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ae.errors import InputError
+from ae.records import environment
+
+PATH = Path(__file__).resolve().parents[1] / "data" / "reliability.json"
+
+
+def keep(report: Path) -> Path:
+    """Counts the faults that the tests tried and keeps the counts in data/reliability.json.
+
+    Args:
+        report: what `pytest -m fault --junitxml` wrote.
+
+    Returns:
+        The file with the counts.
+
+    Raises:
+        InputError: if the report cannot be read or tells of no fault.
+    """
+    try:
+        cases = ElementTree.parse(report).getroot().iter("testcase")
+    except (OSError, ElementTree.ParseError) as error:
+        raise InputError(f"{report}: this is no report of tests ({error}).") from error
+    counts: dict[str, dict[str, int]] = {}
+    for case in cases:
+        about = {p.get("name"): p.get("value") for p in case.iter("property")}
+        if "fault" not in about or case.find("skipped") is not None:
+            continue
+        passed = case.find("failure") is None and case.find("error") is None
+        tried = int(about.get("tried", 1))
+        row = counts.setdefault(about["fault"], {"tried": 0, "survived": 0})
+        row["tried"] += tried
+        row["survived"] += int(about.get("survived", tried)) if passed else 0
+    if not counts:
+        raise InputError(f"{report}: none of its tests is about a fault.")
+    kept = {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "device": environment()["device"],
+        "faults": [{"fault": fault, **counts[fault]} for fault in sorted(counts)],
+    }
+    PATH.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return PATH
+
+
+def read() -> dict[str, Any]:
+    """Reads the counts that were kept."""
+    return json.loads(PATH.read_text(encoding="utf-8"))
+
+
+def table() -> str:
+    """Makes the README's table of the counts, in Markdown."""
+    kept = read()
+    lines = ["| kind of fault | cases tried | survived | lost |", "|---|---|---|---|"]
+    for row in kept["faults"]:
+        lost = row["tried"] - row["survived"]
+        lines.append(f"| {row['fault']} | {row['tried']} | {row['survived']} | {lost} |")
+    total = {key: sum(row[key] for row in kept["faults"]) for key in ("tried", "survived")}
+    lost = total["tried"] - total["survived"]
+    lines.append(f"| all | {total['tried']} | {total['survived']} | {lost} |")
+    return "\n".join(lines) + f"\n\nCounted on {kept['date']}, on {kept['device']}."
