@@ -82,20 +82,21 @@ SIDES = {
 }
 
 
-def make(name: str, mixed_precision: bool = False) -> Problem:
-    """Makes a problem; the same name gives the same numbers in every process.
+def make(name: str, batch_size: int | None = None, examples: int | None = None) -> Problem:
+    """Makes a problem; the same arguments give the same numbers in every process.
 
     Args:
         name: one of `SHAPES`.
-        mixed_precision: whether our Keras style computes in bfloat16.
+        batch_size: in place of the lesson's, for a network that has no own.
+        examples: in place of as many as an epoch takes.
     """
     shape = SHAPES[name]
     module = importlib.import_module(f"tutorials.{shape.lesson}")
     lesson = module.LESSON
-    settings = dataclasses.replace(
-        lesson.presets["article"], seed=0, mixed_precision=mixed_precision
-    )
-    number = shape.steps * (shape.batch_size or settings.batch_size)
+    settings = dataclasses.replace(lesson.presets["article"], seed=0)
+    if batch_size is not None:
+        settings = dataclasses.replace(settings, batch_size=batch_size)
+    number = examples or shape.steps * (shape.batch_size or settings.batch_size)
     rng = np.random.default_rng(0)
     images = rng.random((number, *SIDES.get(name, (784,))), "float32")
     images *= rng.random(images.shape, "float32") < BRIGHT

@@ -67,23 +67,25 @@ class BetweenSteps(keras.callbacks.Callback):
 def low_level(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our low-level style."""
     style = problem.lesson.networks[problem.network]["low-level"]
-    settings = dataclasses.replace(problem.settings, mixed_precision=False)
-    network = style.build(settings)
+    network = style.build(problem.settings)
     for variable, weight in zip(network.weights, problem.weights, strict=True):
         variable.assign(weight)
-    style.train(network, problem.data, settings, Stopwatch(epoch_done))
+    style.train(network, problem.data, problem.settings, Stopwatch(epoch_done))
 
 
 def our_keras(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our Keras style."""
     style = problem.lesson.networks[problem.network]["keras"]
-    mixed = problem.settings.mixed_precision
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
     model = style.build(problem.settings)
-    keras.mixed_precision.set_global_policy("float32")
     _start_from(model, problem)
     settings = dataclasses.replace(problem.settings, num_epochs=FOREVER)
     style.train(model, problem.data, settings, Stopwatch(epoch_done))
+
+
+def our_keras_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
+    """Trains our Keras style as `--mixed-precision` does."""
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    our_keras(problem, epoch_done)
 
 
 def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:

@@ -1,7 +1,7 @@
 """One peer in a process of its own: trains an epoch each time it is told to, and reports it.
 
-python -m benchmarks.worker PROBLEM PEER [--mixed-precision]; the parent writes a line to its input
-for each epoch and reads a line of JSON for each from its output.
+python -m benchmarks.worker PROBLEM PEER [--batch-size N] [--examples N]; the parent writes a line
+to its input for each epoch and reads a line of JSON for each from its output.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 PEERS = {  # name: module and function
     "low-level": ("tensorflow_peers", "low_level"),
     "keras": ("tensorflow_peers", "our_keras"),
+    "keras-bf16": ("tensorflow_peers", "our_keras_in_bfloat16"),
     "fit": ("tensorflow_peers", "plain_fit"),
     "session": ("tensorflow_peers", "session"),
     "torch": ("torch_peers", "eager"),
@@ -38,7 +39,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("problem")
     parser.add_argument("peer", choices=PEERS)
-    parser.add_argument("--mixed-precision", action="store_true")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--examples", type=int)
     options = parser.parse_args()
     # What libraries print goes to stderr; the parent reads only reports.
     reports = os.fdopen(os.dup(1), "w")
@@ -49,6 +51,7 @@ def main():
     def epoch_done(loss, seconds):
         report = {
             "loss": loss,
+            "images": images,
             "seconds": seconds,
             "since_start": time.perf_counter() - started,
             "peak_memory_mib": peak_memory(),
@@ -59,7 +62,8 @@ def main():
 
     from benchmarks import problems
 
-    problem = problems.make(options.problem, options.mixed_precision)
+    problem = problems.make(options.problem, options.batch_size, options.examples)
+    images = sum(map(len, problem.order.epoch(0)))
     module, function = PEERS[options.peer]
     getattr(importlib.import_module(f"benchmarks.{module}"), function)(problem, epoch_done)
 
