@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from ae import published
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, Lesson
+from ae.lesson import ONLY_NETWORK, STYLES, Lesson
+from ae.records import read_record
 
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / "data" / "reproduced"
+TIMES = REPOSITORY / "data" / "times.json"
 DISTINGUISHING = ("variant", "output", "mixed_precision")  # settings that make other numbers
 MEASURES = ("loss", "last_batch_loss", "val_loss", "seconds")
 
@@ -64,12 +66,13 @@ def trainings_of(record: Mapping[str, Any]) -> list[Training]:
     ]
 
 
-def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
+def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False) -> Path:
     """Writes the article-scale runs of a lesson into data/reproduced, as JSON and CSV.
 
     Args:
         lesson: the lesson.
         records: records of one kind of run, one for each seed.
+        add: whether to keep the earlier ones of other seeds and styles beside them.
 
     Returns:
         The CSV file.
@@ -84,6 +87,17 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
         raise InputError("Only runs of the preset 'article' are kept.")
     name = titles.pop()
     trainings = [training for record in records for training in trainings_of(record)]
+    if add:
+        new = [(t.about["seed"], t.about["network"], t.about["style"]) for t in trainings]
+        earlier = read(FOLDER / f"{name}.csv")
+        trainings = [
+            *(
+                t
+                for t in earlier
+                if (t.about["seed"], t.about["network"], t.about["style"]) not in new
+            ),
+            *trainings,
+        ]
     FOLDER.mkdir(parents=True, exist_ok=True)
     about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
     (FOLDER / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -164,3 +178,62 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
     what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.measure]
     machine = "; ".join(dict.fromkeys(t.about["device"] for t in trainings))
     return [f"{what}, epoch {epochs}", printed, reached, runs, f"{seconds:.0f} s", machine]
+
+
+def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
+    """Keeps how long the trainings of `tutorials run --preset quick` took, in data/times.json.
+
+    Args:
+        lessons: all lessons.
+        folder: that of the runs.
+
+    Raises:
+        InputError: if the run of a lesson is missing, or of another preset.
+    """
+    times = {}
+    for lesson in lessons:
+        record = read_record(folder / lesson.name)
+        if record["preset"] != "quick":
+            raise InputError(f"{folder / lesson.name}: this is no run of the preset 'quick'.")
+        times[lesson.name] = _sum_by_style(record["trainings"])
+    kept = {"device": record["device"], "versions": record["versions"], "quick": times}
+    TIMES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return TIMES
+
+
+def times_table(lessons: Sequence[Lesson]) -> str:
+    """Makes the README's table of how long a training takes, in Markdown.
+
+    The times at the article's settings are means over the kept runs.
+    """
+    kept = json.loads(TIMES.read_text(encoding="utf-8"))
+    lines = [
+        "| lesson | " + " | ".join(f"`{p}`, {s}" for p in ("quick", "article") for s in STYLES)
+    ]
+    lines = [f"{lines[0]} |", "|---|" + "---|" * 4]
+    for lesson in lessons:
+        path = FOLDER / f"{lesson.name}.csv"
+        by_seed: dict[int, list] = {}
+        for training in read(path):
+            by_seed.setdefault(training.about["seed"], []).append(training.about)
+        sums = [_sum_by_style(abouts) for abouts in by_seed.values()]
+        cells = [_duration([kept["quick"][lesson.name].get(style)]) for style in STYLES]
+        cells += [_duration([one.get(style) for one in sums]) for style in STYLES]
+        lines.append(f"| {lesson.name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + f"\n\n`quick` on {kept['device']}, nothing else running."
+
+
+def _sum_by_style(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Adds up the seconds of a run's networks, for each style."""
+    seconds: dict[str, float] = {}
+    for training in trainings:
+        seconds[training["style"]] = seconds.get(training["style"], 0) + training["seconds"]
+    return seconds
+
+
+def _duration(seconds: Sequence[float | None]) -> str:
+    known = [s for s in seconds if s is not None]
+    if not known:
+        return "not recorded"
+    mean = float(np.mean(known))
+    return f"{mean:.0f} s" if mean < 120 else f"{mean / 60:.0f} min"

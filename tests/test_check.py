@@ -3,6 +3,7 @@ import importlib
 
 from ae import check, graph_mode, parity, readme, reproduced
 from ae.lesson import ONLY_NETWORK
+from ae.records import write_record
 from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
 
@@ -118,6 +119,30 @@ def test_kept_runs_are_read_back_as_they_were(folder):
     assert "/a/local/path" not in path.with_suffix(".json").read_text()
 
 
+def test_runs_are_added_to_those_that_are_kept(folder):
+    reproduced.keep(VAE, [a_record(VAE, 0, [0.5]), a_record(VAE, 1, [0.75])])
+    path = reproduced.keep(VAE, [a_record(VAE, 1, [0.625]), a_record(VAE, 2, [0.25])], add=True)
+    kept = reproduced.read(path)
+    assert [t.about["seed"] for t in kept] == [0, 1, 2]
+    assert [t.history[0]["loss"] for t in kept] == [0.5, 0.625, 0.25]
+
+
+def test_times_are_summed_over_networks_and_averaged_over_seeds(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduced, "TIMES", tmp_path / "times.json")
+    slow, fast = a_record(VAE, 0, [0.5]), a_record(VAE, 1, [0.5])
+    slow["trainings"][0]["seconds"], fast["trainings"][0]["seconds"] = 500, 100
+    reproduced.keep(VAE, [slow, fast])
+    quick = {**a_record(VAE, 0, [0.5]), "preset": "quick"}
+    quick["trainings"] = [{**quick["trainings"][0], "seconds": s} for s in (10, 20.4)]
+    write_record(tmp_path / VAE.name, quick)
+    reproduced.keep_times([VAE], tmp_path)
+    row = reproduced.times_table([VAE]).splitlines()[2]
+    assert row == "| fashion_vae | not recorded | 30 s | not recorded | 5 min |"
+    write_record(tmp_path / VAE.name, {**quick, "preset": "smoke"})
+    with pytest.raises(reproduced.InputError, match="'quick'"):
+        reproduced.keep_times([VAE], tmp_path)
+
+
 def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
     runs = [a_record(VAE, 0, [0.5]), a_record(VAE, 1, [0.5], variant="corrected")]
     with pytest.raises(reproduced.InputError, match="more than the seed"):
@@ -156,6 +181,7 @@ def test_damaged_kept_runs_are_refused(folder):
 def test_the_readme_holds_the_table_of_the_kept_runs():
     text = readme.README.read_text(encoding="utf-8")
     assert readme.block("reproduced", reproduced.table(LESSONS)) in text
+    assert readme.block("times", reproduced.times_table(LESSONS)) in text
 
 
 def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():

@@ -144,9 +144,11 @@ def keep_runs(arguments):
 
     parser = cli.Parser(prog="tutorials keep", description="Keep the records of runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one for each seed")
-    runs = [records.read_record(folder) for folder in parser.parse_args(arguments).runs]
+    parser.add_argument("--add", action="store_true", help="beside those that are kept already")
+    options = parser.parse_args(arguments)
+    runs = [records.read_record(folder) for folder in options.runs]
     (lesson,) = chosen(sorted({record["lesson"] for record in runs})[:1])
-    print(reproduced.keep(lesson, runs))
+    print(reproduced.keep(lesson, runs, options.add))
 
 
 def write_tables(arguments):
@@ -156,10 +158,15 @@ def write_tables(arguments):
     parser = cli.Parser(prog="tutorials table", description=write_tables.__doc__)
     parser.add_argument("--tests", type=Path, metavar="XML",
         help="count the faults in this report of the tests first")  # fmt: skip
+    parser.add_argument("--times", type=Path, metavar="RUNS",
+        help="keep the times of these runs of the preset 'quick' first")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.tests is not None:
         print(reliability.keep(options.tests))
+    if options.times is not None:
+        print(reproduced.keep_times(chosen(()), options.times))
     readme.put("reproduced", reproduced.table(chosen(())))
+    readme.put("times", reproduced.times_table(chosen(())))
     readme.put("reliability", reliability.table())
 
 
