@@ -11,11 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from ae import runs
+from ae import cli, runs
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.training import Run
 from tutorials.__main__ import NAMES
+from tutorials.__main__ import main as tutorials_main
 
 import numpy as np
 import pytest
@@ -237,3 +238,97 @@ else:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "record.json").read_text())["settings"]["deterministic"]
+
+
+# Several lessons
+
+
+def several(out, *options):
+    return tutorials_main(["run", "sigmoid_ae", "--preset", "smoke", "--out", str(out), *options])
+
+
+def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, interrupt):
+    record = tmp_path / "sigmoid_ae" / "record.json"
+    reports = interrupt(3)
+    assert several(tmp_path, "--resume") == 130  # nothing is there: it begins
+    assert "--resume" in capsys.readouterr().err
+    assert not record.exists()
+    assert len(reports) == 3
+
+    interrupt(0)
+    assert several(tmp_path, "--resume") == 0
+    finished = record.read_bytes()
+
+    reports = interrupt(0)
+    assert several(tmp_path, "--resume") == 0
+    assert not reports
+    assert record.read_bytes() == finished
+
+    assert several(tmp_path, "--resume", "--seed", "4") == 0  # another run: it begins anew
+    assert reports
+    assert json.loads(record.read_text())["settings"]["seed"] == 4
+
+
+def test_an_unfinished_run_with_other_options_is_given_up(tmp_path, interrupt):
+    interrupt(3)
+    assert several(tmp_path, "--seed", "1") == 130
+    reports = interrupt(0)
+    assert several(tmp_path, "--resume", "--seed", "2") == 0
+    assert reports[0][1] == 0
+    assert (
+        json.loads((tmp_path / "sigmoid_ae" / "record.json").read_text())["settings"]["seed"] == 2
+    )
+
+
+# What cannot be resumed
+
+
+@pytest.fixture
+def stopped(tmp_path, interrupt):
+    """A run of sigmoid_ae that was interrupted in its first epoch."""
+    interrupt(2)
+    with pytest.raises(KeyboardInterrupt):
+        train("sigmoid_ae", tmp_path / "run")
+    interrupt(0)
+    return tmp_path / "run"
+
+
+def test_a_run_of_other_data(stopped):
+    record = stopped / runs.UNFINISHED / "record.json"
+    text = json.loads(record.read_text())
+    text["data"]["sha256"] = "other"
+    record.write_text(json.dumps(text))
+    with pytest.raises(InputError, match="began with other data"):
+        runs.resume(lesson("sigmoid_ae"), stopped)
+    assert record.exists()
+
+
+def test_a_run_of_another_lesson(stopped):
+    with pytest.raises(InputError, match="a run of sigmoid_ae, not of dense_ae"):
+        runs.resume(lesson("dense_ae"), stopped)
+
+
+def test_a_run_that_began_with_other_versions(stopped, capsys):
+    record = stopped / runs.UNFINISHED / "record.json"
+    text = json.loads(record.read_text())
+    text["versions"]["keras"] = "2.2.4"
+    record.write_text(json.dumps(text))
+    runs.resume(lesson("sigmoid_ae"), stopped)
+    assert "other versions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_nothing_to_go_on_with(tmp_path, finished):
+    if finished:
+        train("sigmoid_ae", tmp_path)
+    with pytest.raises(InputError, match="is finished" if finished else "no run here"):
+        runs.resume(lesson("sigmoid_ae"), tmp_path)
+
+
+@pytest.mark.parametrize("option", [["--epochs", "9"], ["--style", "keras"], ["--out", "x"]])
+def test_resume_takes_no_other_settings(stopped, capsys, option):
+    with pytest.raises(SystemExit) as refused:
+        cli.main(lesson("sigmoid_ae"), ["--resume", str(stopped), *option])
+    assert refused.value.code == 2
+    assert "leave the other options out" in capsys.readouterr().err
+    assert runs.is_unfinished(stopped)
