@@ -79,7 +79,7 @@ def train(
             "trainings": [],
         }
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        return _Unfinished(lesson, settings, data, record, folder, show).finish()
+        return _Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
 
 
 def resume(
@@ -122,7 +122,7 @@ def resume(
                 "with other numbers than without the interruption.",
                 file=sys.stderr,
             )
-        return _Unfinished(lesson, settings, data, record, folder, show).finish()
+        return _Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -186,6 +186,8 @@ def read_run(
     Raises:
         InputError: if there is no such run, or it is of another lesson or does not fit this one.
     """
+    if is_unfinished(folder) and not (folder / records.RECORD).is_file():
+        raise InputError(f"{folder}: this run is not finished; go on with it: --resume {folder}.")
     record = records.read_record(folder)
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
@@ -224,10 +226,13 @@ def load_network(
 class _Unfinished:
     """A run under way; its record says what is done of it."""
 
-    def __init__(self, lesson, settings, data, record, folder, show):
+    def __init__(self, lesson, settings, data, record, folder, data_dir, show):
         self.lesson, self.settings, self.data = lesson, settings, data
         self.record, self.folder, self.show = record, folder, show
         self.work = folder / UNFINISHED
+        self.again = f"python -m tutorials.{lesson.name} --resume {shlex.quote(str(folder))}"
+        if data_dir is not None:
+            self.again += f" --data-dir {shlex.quote(str(data_dir))}"
 
     def finish(self) -> dict[str, Any]:
         """Does what is left, moves everything to its place and returns the record."""
@@ -235,18 +240,17 @@ class _Unfinished:
             matplotlib.use("Agg")
         if self.settings.deterministic:
             tf.config.experimental.enable_op_determinism()
-        again = f"python -m tutorials.{self.lesson.name} --resume {shlex.quote(str(self.folder))}"
         try:
             records.write_record(self.work, self.record)
             if "source" not in self.record:
                 self._do_the_rest()
             self._move()
         except KeyboardInterrupt as error:
-            raise Interrupted(f"Interrupted; to go on: {again}") from error
+            raise Interrupted(f"Interrupted; to go on: {self.again}") from error
         except OSError as error:
             raise InputError(
                 f"{self.folder}: something cannot be written ({error.strerror or error}); "
-                f"mend that and go on: {again}"
+                f"mend that and go on: {self.again}"
             ) from error
         return {**records.read_record(self.folder), "folder": self.folder}
 

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from ae import cli, runs
+from ae import cli, report, runs
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.training import Run
@@ -301,6 +301,14 @@ def test_a_run_of_other_data(stopped):
     with pytest.raises(InputError, match="began with other data"):
         runs.resume(lesson("sigmoid_ae"), stopped)
     assert record.exists()
+
+
+def test_an_unfinished_run_is_no_run_to_look_at(stopped):
+    with pytest.raises(InputError, match=f"not finished; go on with it: --resume {stopped}"):
+        runs.read_run(lesson("sigmoid_ae"), stopped)
+    for folder in (stopped, stopped.parent):
+        with pytest.raises(InputError, match="no run here"):
+            report.find_runs(folder)
 
 
 def test_a_run_of_another_lesson(stopped):

@@ -11,7 +11,7 @@ from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.report import charts, source
 from ae.reproduced import kept_like, trainings_of
-from ae.runs import read_run
+from ae.runs import UNFINISHED, read_run
 
 import jinja2
 from markupsafe import Markup
@@ -36,7 +36,7 @@ def find_runs(folder: Path) -> dict[str, Path]:
     candidates = [folder, *sorted(folder.iterdir())] if folder.is_dir() else []
     found: dict[str, tuple[str, Path]] = {}
     for candidate in candidates:
-        if (candidate / records.RECORD).is_file():
+        if candidate.name != UNFINISHED and (candidate / records.RECORD).is_file():
             record = records.read_record(candidate)
             name, started = record["lesson"], record.get("started", "")
             if name not in found or started > found[name][0]:
