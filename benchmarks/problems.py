@@ -68,12 +68,12 @@ SHAPES = {
     "low_level_ae_class": Shape("low_level_ae", "class", 2000, ("x_train",), "permuted"),
     "low_level_ae_layers": Shape("low_level_ae", "layers", 2000, ("x_train",), "shuffled", 32),
     "conv_denoiser": Shape(
-        "conv_denoiser", ONLY_NETWORK, 2, ("x_train_noisy", "x_train", "x_val_noisy", "x_val")
+        "conv_denoiser", ONLY_NETWORK, 4, ("x_train_noisy", "x_train", "x_val_noisy", "x_val")
     ),
     "document_cleaner": Shape(
-        "document_cleaner", ONLY_NETWORK, 2, ("x_train", "y_train", "x_val", "y_val")
+        "document_cleaner", ONLY_NETWORK, 4, ("x_train", "y_train", "x_val", "y_val")
     ),
-    "fashion_vae": Shape("fashion_vae", ONLY_NETWORK, 100, ("x_train", "x_val")),
+    "fashion_vae": Shape("fashion_vae", ONLY_NETWORK, 400, ("x_train", "x_val")),
 }
 SIDES = {
     "conv_denoiser": (28, 28, 1),

@@ -84,9 +84,27 @@ class RMSpropTF1:
         torch._foreach_addcdiv_(self.weights, gradients, roots, -self.learning_rate)
 
 
+class AdamOfKeras(torch.optim.Adam):
+    """Keras's rule: epsilon is added to the root of the mean square before its bias is corrected.
+
+    `torch.optim.Adam` adds it after that, so that it counts thirty times less in the first step.
+    """
+
+    def __init__(self, weights, learning_rate, epsilon):
+        super().__init__(weights, learning_rate, eps=epsilon)
+        self.epsilon, self.steps_done = epsilon, 0
+
+    def step(self):
+        """Moves all weights."""
+        self.steps_done += 1
+        (group,) = self.param_groups
+        group["eps"] = self.epsilon / (1 - group["betas"][1] ** self.steps_done) ** 0.5
+        super().step()
+
+
 def _optimizer(rule, learning_rate, epsilon, weights):
     if rule == "adam":
-        return torch.optim.Adam(weights, learning_rate, eps=epsilon)
+        return AdamOfKeras(weights, learning_rate, epsilon)
     if rule == "tf1":
         return RMSpropTF1(weights, learning_rate, epsilon)
     return torch.optim.RMSprop(weights, learning_rate, alpha=0.9, eps=epsilon)
