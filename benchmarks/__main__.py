@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from ae import cli, records
+from ae import cli, readme, records
 from ae.errors import InputError
 from benchmarks import cleaning, scaling
 from benchmarks.problems import SHAPES, make
@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 BASELINE = "fit"
+KEPT = Path(__file__).resolve().parents[1] / "data" / "benchmarks"
 NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 # The mean loss of the first epoch may differ from the baseline's by this share. Noise is drawn
 # differently in every framework, and the first steps of the variational network magnify it.
@@ -148,6 +149,21 @@ def plot(results: list[dict], path: Path) -> None:
     plt.close(figure)
 
 
+def readme_table() -> str:
+    """Makes the README's table of the speeds in data/benchmarks, in Markdown."""
+    results = {}
+    for path in sorted(KEPT.glob("*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        results |= {result["problem"]: result["peers"] for result in kept.get("results", [])}
+    shown = [p for p in PEERS if p != BASELINE and any(p in peers for peers in results.values())]
+    lines = [f"| network | {BASELINE} | {' | '.join(shown)} |", "|---|" + "---|" * (len(shown) + 1)]
+    for problem in (name for name in SHAPES if name in results):
+        rates = {p: m.get("images_per_second") for p, m in results[problem].items()}
+        ratios = [f"{rates[p] / rates[BASELINE]:.2f}" if rates.get(p) else "" for p in shown]
+        lines.append(f"| {problem} | {rates[BASELINE]:,.0f}/s | {' | '.join(ratios)} |")
+    return "\n".join(lines)
+
+
 def has_bfloat16() -> bool:
     """Says whether a GPU or the processor multiplies numbers in bfloat16."""
     import tensorflow as tf
@@ -169,8 +185,8 @@ def write(path: Path, result: dict) -> None:
 def run() -> int:
     """Runs the benchmark; 1 if peers did not train alike."""
     parser = cli.Parser(prog="benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "scaling", "cleaning"),
-        default="speed", help="default: speed")  # fmt: skip
+    parser.add_argument("what", nargs="?", choices=("speed", "scaling", "cleaning", "table"),
+        default="speed", help="table writes the README's; default: speed")  # fmt: skip
     parser.add_argument("--lesson", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--peer", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--rounds", type=int, choices=range(1, 100), default=5, metavar="N",
@@ -178,6 +194,9 @@ def run() -> int:
     parser.add_argument("--quick", action="store_true", help="two rounds")
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench")
     options = parser.parse_args()
+    if options.what == "table":
+        readme.put("speed", readme_table())
+        return 0
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -32,7 +32,7 @@ def measure() -> dict:
     """Cleans all scans that are to be had, and one page of 5000 x 7000 pixels.
 
     Returns:
-        What the JSON file holds: pages, their source, pages a second without and with the start of
+        What the JSON file holds: pages, whether they were generated, pages a second without and with the start of
         the program, and the most memory held for the large page and for a small one.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def measure() -> dict:
         seconds, memory = clean([large], folder / "large", model)
     return {
         "pages": len(pages),
-        "source": documents.source,
+        "generated": documents.synthetic,
         "pages_per_second": (len(pages) - 1) / (many - one),
         "pages_per_second_with_start": len(pages) / many,
         "seconds_for_one_page": one,

@@ -93,7 +93,8 @@ def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:
     model = problem.lesson.networks[problem.network]["keras"].build(problem.settings)
     _start_from(model, problem)
     rows = np.concatenate(problem.order.epoch(0))
-    x, y = problem.inputs[rows], problem.targets[rows]
+    x = problem.inputs[rows]
+    y = x if problem.targets is problem.inputs else problem.targets[rows]
     if problem.network == "class":  # whose loss takes the logits
         encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
         x_in = model.inputs[0]

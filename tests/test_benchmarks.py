@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 
+from ae import readme
 from benchmarks import __main__ as benchmarks
 from benchmarks import problems, worker
 from tutorials import dense_ae
@@ -83,3 +84,9 @@ def test_who_trains_differently_is_named():
     assert benchmarks.disagreements("dense_ae", measured) == []
     measured["low-level"] = {"first_loss": 1.01}
     assert benchmarks.disagreements("dense_ae", measured) == ["low-level"]
+
+
+def test_the_readme_holds_the_table_of_the_kept_benchmarks():
+    table = readme.block("speed", benchmarks.readme_table())
+    assert table in readme.README.read_text(encoding="utf-8")
+    assert len(table.splitlines()) == 4 + len(problems.SHAPES)
