@@ -25,7 +25,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
         The file in data/errata.
 
     Raises:
-        InputError: if a run is of another lesson or scale, runs of one kind are missing, or
+        InputError: if a run is of another lesson, scale or data, runs of one kind are missing, or
             something cannot be measured on this machine.
     """
     measured = [
@@ -42,6 +42,8 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
             raise InputError(f"{folder}: its preset or epochs differ from those of the run before.")
         about = {**scale, **{key: record[key] for key in ("versions", "device")}}
         data = lesson.load(settings, None)
+        if data.provenance.sha256 != record["data"]["sha256"]:
+            raise InputError(f"{folder}: this run was on other data ({record['data']['source']}).")
         for training in record["trainings"]:
             network = load_network(lesson, folder, training, settings)
             for entry, (erratum, function) in zip(measured, _functions(lesson), strict=True):

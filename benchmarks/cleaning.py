@@ -32,8 +32,8 @@ def measure() -> dict:
     """Cleans all scans that are to be had, and one page of 5000 x 7000 pixels.
 
     Returns:
-        What the JSON file holds: pages, whether they were generated, pages a second without and with the start of
-        the program, and the most memory held for the large page and for a small one.
+        What the JSON file holds: pages, whether they were generated, pages a second without and
+        with the start of the program, and the most memory held for a large page and for a small.
     """
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

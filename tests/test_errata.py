@@ -2,6 +2,7 @@ import json
 import types
 
 from ae import cli, errata
+from ae.errors import InputError
 from tutorials import (
     __main__ as tutorials,
 )
@@ -52,6 +53,15 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
         x = low_level_ae.load(settings, None).x_test
         active = x @ network.W1.numpy() + network.b1.numpy() > 0
         assert dead[kind] == [128 - active.any(axis=0).sum()]
+
+
+def test_a_run_on_other_data_is_refused(runs, folder, tmp_path):
+    record = json.loads((runs["published"] / "record.json").read_text())
+    record["data"]["sha256"] = "another"
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="on other data"):
+        errata.measure(LOW_LEVEL, [runs["corrected"], tmp_path])
+    assert not folder.exists()
 
 
 def test_the_command_keeps_and_prints_what_was_measured(runs, folder, capsys):
