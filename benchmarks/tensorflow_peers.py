@@ -85,7 +85,10 @@ def our_keras(problem: Problem, epoch_done: EpochDone) -> None:
 def our_keras_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our Keras style as `--mixed-precision` does."""
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    our_keras(problem, epoch_done)
+    try:
+        our_keras(problem, epoch_done)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
 
 
 def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:

@@ -56,7 +56,7 @@ SAME = [name for name in problems.SHAPES if name != "fashion_vae"]
 
 @pytest.mark.parametrize("name", SAME)
 @pytest.mark.parametrize(
-    "peer", [peer for peer in worker.PEERS if peer not in ("fit", "torch.compile")]
+    "peer", [p for p in worker.PEERS if p not in ("fit", "torch.compile", "keras-bf16")]
 )
 def test_peers_train_alike(first_loss, name, peer):
     if peer == "session" and name not in benchmarks.DIGITS:
@@ -64,6 +64,12 @@ def test_peers_train_alike(first_loss, name, peer):
     assert first_loss(name, peer) == pytest.approx(
         first_loss(name, "fit"), rel=benchmarks.TOLERANCE
     )
+
+
+@pytest.mark.parametrize("name", ["conv_denoiser", "document_cleaner"])
+def test_bfloat16_trains_alike_within_its_own_tolerance(first_loss, name):
+    tolerance = benchmarks.TOLERANCES["keras-bf16"]
+    assert first_loss(name, "keras-bf16") == pytest.approx(first_loss(name, "fit"), rel=tolerance)
 
 
 @pytest.mark.parametrize("peer", ["low-level", "keras", "fit", "torch", "jax"])
