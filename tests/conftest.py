@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=2, help="processes to kill in test_resume.py")
+    parser.addoption("--kills", type=int, default=1, help="processes to kill in test_resume.py")
 
 
 def pytest_configure(config):
