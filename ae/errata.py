@@ -7,10 +7,11 @@ from typing import Any
 
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
+from ae.paths import DATA
 from ae.reproduced import title
 from ae.runs import load_network, read_run
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "errata"
+FOLDER = DATA / "errata"
 
 
 def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:

@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 from ae.errors import InputError
+from ae.paths import REPOSITORY
 
 import jupytext
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 CALL = 'if __name__ == "__main__":\n    cli.main(LESSON)'  # how a lesson's last cell ends
 START = """import sys
 from pathlib import Path

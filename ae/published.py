@@ -2,12 +2,12 @@
 
 import csv
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ae.lesson import Lesson
+from ae.paths import DATA
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "published"
+FOLDER = DATA / "published"
 
 
 def curve(name: str) -> dict[str, list[float]]:

@@ -1,15 +1,17 @@
 """The tables of the README that are made from records, each between two marks."""
 
-from pathlib import Path
-
 from ae.errors import InputError
+from ae.paths import REPOSITORY
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+README = REPOSITORY / "README.md"
+
+
+END = "<!-- end of table -->"
 
 
 def block(name: str, table: str) -> str:
     """Returns a table between its marks, as it stands in the README."""
-    return f"<!-- table: {name} -->\n{table}\n<!-- end of table -->"
+    return f"{_begin(name)}\n{table}\n{END}"
 
 
 def put(name: str, table: str) -> None:
@@ -22,9 +24,12 @@ def put(name: str, table: str) -> None:
     Raises:
         InputError: if the README has no such marks.
     """
-    begin, end = block(name, "\n").split("\n\n\n")
-    before, first, rest = README.read_text(encoding="utf-8").partition(begin)
-    _, last, after = rest.partition(end)
-    if not (first and last):
-        raise InputError(f"{README}: the marks '{begin}' and '{end}' are missing.")
+    before, begin, rest = README.read_text(encoding="utf-8").partition(_begin(name))
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError(f"{README}: the marks '{_begin(name)}' and '{END}' are missing.")
     README.write_text(f"{before}{block(name, table)}{after}", encoding="utf-8")
+
+
+def _begin(name: str) -> str:
+    return f"<!-- table: {name} -->"

@@ -7,9 +7,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ae.errors import InputError
+from ae.paths import DATA
 from ae.records import environment
 
-PATH = Path(__file__).resolve().parents[1] / "data" / "reliability.json"
+PATH = DATA / "reliability.json"
 
 
 def keep(report: Path) -> Path:

@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 
 from ae import cli
+from ae.paths import REPOSITORY
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def lesson(name="dense_ae"):

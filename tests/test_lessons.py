@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from ae import cleaning, cli, datasets, errors, figures, records
 from ae.datasets.pictures import read_grey, write_grey
 from ae.lesson import codec
+from ae.paths import REPOSITORY
 from ae.training import Run
 from tutorials import (
     conv_denoiser,
@@ -36,7 +37,6 @@ import tensorflow as tf
 from PIL import Image
 from scipy.stats import norm
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 STYLES = ("low-level", "keras")
 NETWORKS = {name: ["autoencoder"] for name in NAMES} | {"low_level_ae": ["class", "layers"]}

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from ae import cli, report, runs
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
+from ae.paths import REPOSITORY
 from ae.training import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
@@ -21,7 +21,6 @@ from tutorials.__main__ import main as tutorials_main
 import numpy as np
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
 EPOCHS = 3
 TIMES = ("seconds", "started")
 

@@ -1,7 +1,8 @@
 """The lock file and the list of licences belong to the requirements beside them."""
 
 import re
-from pathlib import Path
+
+from ae.paths import REPOSITORY
 
 import pytest
 from packaging.markers import default_environment
@@ -9,7 +10,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-REPOSITORY = Path(__file__).parents[1]
 TESTED_ON = default_environment() | {
     "python_version": "3.11",
     "platform_machine": "x86_64",

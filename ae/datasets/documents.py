@@ -15,12 +15,12 @@ from typing import Literal
 from ae.datasets import noisy_office
 from ae.datasets.pictures import decode_grey
 from ae.errors import InputError, MissingDataError
+from ae.paths import DATA, cache_root
 
 import numpy as np
 from PIL import Image
 
-REPOSITORY = Path(__file__).parents[2]
-REGISTRY = REPOSITORY / "data" / "dirty_documents.json"
+REGISTRY = DATA / "dirty_documents.json"
 MAX_MEGAPIXELS = 50
 
 
@@ -100,8 +100,7 @@ def load_documents(data_dir: str | os.PathLike | None = None) -> Documents:
         attempt = f"{folder} holds neither dirty_documents nor NoisyOffice"
     else:
         attempt = "AE_DATA_DIR is not set"
-    cache = Path(os.environ.get("AE_CACHE_DIR") or REPOSITORY / "data" / "cache")
-    archive = cache / "noisyoffice.zip"
+    archive = cache_root() / "noisyoffice.zip"
     if not archive.exists():
         try:
             noisy_office.fetch_zip(archive)

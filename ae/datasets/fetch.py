@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ae.datasets import downloads, folders
-from ae.datasets.registry import REPOSITORY, DataSet, Payload, Source, SourceError
+from ae.datasets.registry import DataSet, Payload, Source, SourceError
 from ae.errors import InputError
+from ae.paths import cache_root
 
 import pooch
 
@@ -41,16 +42,6 @@ class Fetched:
 
     payloads: dict[str, bytes]  # payload name -> uncompressed bytes
     source: str
-
-
-def cache_root() -> Path:
-    """The folder of all downloads: $AE_CACHE_DIR, or data/cache in the repository.
-
-    Returns:
-        The folder, which need not exist.
-    """
-    chosen = os.environ.get("AE_CACHE_DIR")
-    return Path(chosen).expanduser() if chosen else REPOSITORY / "data" / "cache"
 
 
 def sources_for(data_set: DataSet, data_dir: str | Path | None = None) -> list[Source]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ae.datasets.idx import format_idx
 from ae.datasets.registry import (
-    REPOSITORY,
     DataSet,
     Payload,
     PayloadError,
@@ -20,6 +19,7 @@ from ae.datasets.registry import (
     SourceError,
 )
 from ae.errors import InputError
+from ae.paths import REPOSITORY
 
 import numpy as np
 

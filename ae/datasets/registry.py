@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ae.datasets.idx import parse_idx
+from ae.paths import DATA
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_OVERHEAD = 1024  # bytes; more than gzip can add to data that does not compress
 
@@ -125,7 +125,7 @@ class DataSet:
     namesakes: dict[str, str]  # sha256 of another data set's file -> that data set's title
 
 
-def load_registry(path: Path = REPOSITORY / "data" / "registry.json") -> dict[str, DataSet]:
+def load_registry(path: Path = DATA / "registry.json") -> dict[str, DataSet]:
     """Reads the registry of data sets.
 
     Args:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ae.datasets import fetch as fetch_module
 from ae.datasets.fetch import fetch, sources_for
-from ae.datasets.registry import REPOSITORY
+from ae.paths import REPOSITORY
 
 import pytest
 from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set, place, put, source_of

@@ -1,9 +1,10 @@
 import sys
 from contextlib import contextmanager
 
-from ae.datasets.fetch import cache_root, fetch, sources_for
-from ae.datasets.registry import REPOSITORY, Source, load_registry
+from ae.datasets.fetch import fetch, sources_for
+from ae.datasets.registry import Source, load_registry
 from ae.errors import InputError
+from ae.paths import REPOSITORY, cache_root
 
 import pytest
 from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set, place, source_of
