@@ -196,13 +196,14 @@ def environment() -> dict[str, Any]:
             for gpu in tf.config.list_physical_devices("GPU")]  # fmt: skip
     return {
         "versions": versions,
-        "device": ", ".join(gpus) if gpus else f"{_usable_cores()} cores, {_processor()}",
+        "device": ", ".join(gpus) if gpus else f"{_cores()}, {_processor()}",
     }
 
 
-def _usable_cores() -> int:
+def _cores() -> str:
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(affinity(0)) if affinity else os.cpu_count()
+    usable = len(affinity(0)) if affinity else os.cpu_count()
+    return "1 core" if usable == 1 else f"{usable} cores"
 
 
 def _processor() -> str:

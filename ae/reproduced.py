@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from ae import published
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
+from ae.paths import DATA
 from ae.records import read_record
 
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-FOLDER = REPOSITORY / "data" / "reproduced"
-TIMES = REPOSITORY / "data" / "times.json"
+FOLDER = DATA / "reproduced"
+TIMES = DATA / "times.json"
 DISTINGUISHING = ("variant", "output", "mixed_precision")  # settings that make other numbers
 MEASURES = ("loss", "last_batch_loss", "val_loss", "seconds")
 
@@ -88,16 +88,11 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
     name = titles.pop()
     trainings = [training for record in records for training in trainings_of(record)]
     if add:
-        new = [(t.about["seed"], t.about["network"], t.about["style"]) for t in trainings]
-        earlier = read(FOLDER / f"{name}.csv")
-        trainings = [
-            *(
-                t
-                for t in earlier
-                if (t.about["seed"], t.about["network"], t.about["style"]) not in new
-            ),
-            *trainings,
-        ]
+        by_kind = {
+            (t.about["seed"], t.about["network"], t.about["style"]): t
+            for t in [*read(FOLDER / f"{name}.csv"), *trainings]
+        }
+        trainings = list(by_kind.values())
     FOLDER.mkdir(parents=True, exist_ok=True)
     about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
     (FOLDER / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -168,7 +163,6 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
         epochs = min(epochs, len(curve["epoch"]))
         printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns)
     values = [t.history[epochs - 1][lesson.measure] for t in trainings]
-    seconds = np.mean([t.about["seconds"] for t in trainings])
     digits = 4 if np.mean(values) < 10 else 0
     reached = f"{np.mean(values):.{digits}f}"
     if len(values) > 1:
@@ -176,8 +170,11 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
     styles = [t.about["style"] for t in trainings]
     runs = ", ".join(f"{styles.count(style)} {style}" for style in dict.fromkeys(styles))
     what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.measure]
-    machine = "; ".join(dict.fromkeys(t.about["device"] for t in trainings))
-    return [f"{what}, epoch {epochs}", printed, reached, runs, f"{seconds:.0f} s", machine]
+    seconds: dict[str, list[float]] = {}
+    for t in trainings:
+        seconds.setdefault(t.about["device"], []).append(t.about["seconds"])
+    times = "; ".join(f"{np.mean(times):.0f} s" for times in seconds.values())
+    return [f"{what}, epoch {epochs}", printed, reached, runs, times, "; ".join(seconds)]
 
 
 def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
@@ -204,23 +201,22 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
 def times_table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of how long a training takes, in Markdown.
 
-    The times at the article's settings are means over the kept runs.
+    The times at the article's settings are means over the kept runs of the same machine.
     """
     kept = json.loads(TIMES.read_text(encoding="utf-8"))
-    lines = [
-        "| lesson | " + " | ".join(f"`{p}`, {s}" for p in ("quick", "article") for s in STYLES)
-    ]
-    lines = [f"{lines[0]} |", "|---|" + "---|" * 4]
+    columns = [f"`{preset}`, {style}" for preset in ("quick", "article") for style in STYLES]
+    lines = [f"| lesson | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for lesson in lessons:
         path = FOLDER / f"{lesson.name}.csv"
         by_seed: dict[int, list] = {}
-        for training in read(path):
-            by_seed.setdefault(training.about["seed"], []).append(training.about)
+        for about in (training.about for training in read(path)):
+            if about["device"] == kept["device"]:
+                by_seed.setdefault(about["seed"], []).append(about)
         sums = [_sum_by_style(abouts) for abouts in by_seed.values()]
         cells = [_duration([kept["quick"][lesson.name].get(style)]) for style in STYLES]
         cells += [_duration([one.get(style) for one in sums]) for style in STYLES]
         lines.append(f"| {lesson.name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + f"\n\n`quick` on {kept['device']}, nothing else running."
+    return "\n".join(lines) + f"\n\nOn {kept['device']}; `quick` with nothing else running."
 
 
 def _sum_by_style(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
