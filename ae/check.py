@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 ROUNDING = 0.5e-4  # published losses have four decimals
 DEVIATIONS = 3.0
 FEWEST_RUNS = 3  # with a spread worth the name
+BFLOAT16 = 2.0**-8  # relative; the gap between neighbours is twice as wide
 ORACLE_STEPS = 100  # rounding grows with the steps, a difference of method shows at once
 
 
@@ -45,7 +46,12 @@ class Comparison(NamedTuple):
     inside: np.ndarray
 
 
-def compare(lesson: Lesson, network: str, trainings: Sequence[Training]) -> Comparison | None:
+def compare(
+    lesson: Lesson,
+    network: str,
+    trainings: Sequence[Training],
+    float32: Sequence[Training] | None = None,
+) -> Comparison | None:
     """Lays our curves over the published one, at every published epoch.
 
     Where several complete runs were published, the mean of ours must lie within their range,
@@ -53,30 +59,38 @@ def compare(lesson: Lesson, network: str, trainings: Sequence[Training]) -> Comp
     within three standard deviations of our mean. The deviation is never taken to be less than a
     third of what rounding to four decimals may hide.
 
+    Runs in bfloat16 take their deviation from runs in float32, and their margin is wider by 2^-8 of
+    our mean, which is what rounding a number to bfloat16 may change.
+
     Args:
         lesson: the lesson.
         network: which of its networks.
-        trainings: at least three of that network, at the article's settings.
+        trainings: some of that network, at the article's settings.
+        float32: the runs that the deviation is taken from, at least three; by default the same.
 
     Returns:
         The comparison, or None if no curve of this network was published.
 
     Raises:
-        ValueError: if there are fewer than three trainings, whose spread says little.
+        ValueError: if the deviation is of fewer than three trainings, and says little.
     """
     columns = lesson.published.get(network)
     if not columns:
         return None
-    if len(trainings) < FEWEST_RUNS:
-        raise ValueError(
-            f"{len(trainings)} runs are too few to make a band of; give three or more."
-        )
+    spread = trainings if float32 is None else float32
+    if len(spread) < FEWEST_RUNS:
+        raise ValueError(f"{len(spread)} runs are too few to make a band of; give three or more.")
     curve = published.curve(lesson.name)
-    length = min(len(curve["epoch"]), *(len(training.history) for training in trainings))
+    length = min(len(curve["epoch"]), *(len(t.history) for t in (*trainings, *spread)))
     printed = np.array([curve[column][:length] for column in columns])
-    ours = np.array([[logs[lesson.measure] for logs in t.history[:length]] for t in trainings])
+    ours, widths = (
+        np.array([[logs[lesson.measure] for logs in t.history[:length]] for t in runs])
+        for runs in (trainings, spread)
+    )
     mean = ours.mean(axis=0)
-    margin = np.maximum(DEVIATIONS * ours.std(axis=0, ddof=1), ROUNDING)
+    margin = np.maximum(DEVIATIONS * widths.std(axis=0, ddof=1), ROUNDING)
+    if float32 is not None:
+        margin += BFLOAT16 * mean
     if len(printed) > 1:
         lower, upper = printed.min(axis=0) - margin, printed.max(axis=0) + margin
         inside = (lower <= mean) & (mean <= upper)
@@ -165,13 +179,14 @@ def _check(
         print(f"{label}: {line}")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if published.columns(lesson, network, settings, data["notice"]):
-        if len(trainings) < FEWEST_RUNS:
-            print(
-                f"{label}: curve not checked: {len(trainings)} of {FEWEST_RUNS} runs that it takes"
-            )
+        float32 = _kept_in_float32(lesson, network, trainings[0])
+        spread = trainings if float32 is None else float32
+        if len(spread) < FEWEST_RUNS:
+            print(f"{label}: curve not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
             return True
-        comparison = compare(lesson, network, trainings)
-        print(f"{label}: {verdict(comparison)}; {len(trainings)} runs")
+        comparison = compare(lesson, network, trainings, float32)
+        wider = "" if float32 is None else f", band of {len(float32)} in float32 and 2^-8 more"
+        print(f"{label}: {verdict(comparison)}; {len(trainings)} runs{wider}")
         report = records.Report(out, f"{name}-")
         report.figure(lesson.measure, draw(comparison, name, lesson.measure))
         print(f"  {report.figures[0]}")
@@ -185,6 +200,19 @@ def _check(
         return agrees
     print(f"{label}: no curve was published")
     return True
+
+
+def _kept_in_float32(lesson: Lesson, network: str, training: Training) -> Sequence[Training] | None:
+    """Reads the kept runs that differ from one in bfloat16 in that alone; None for another run."""
+    settings = training.about["settings"]
+    if not settings["mixed_precision"]:
+        return None
+    name = reproduced.title(
+        lesson, {**settings, "mixed_precision": False}, training.about["data"]["notice"]
+    )
+    path = reproduced.FOLDER / f"{name}.csv"
+    kept = reproduced.read(path) if path.exists() else []
+    return [t for t in kept if t.about["network"] == network]
 
 
 def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Training]]:

@@ -70,6 +70,16 @@ def test_equal_runs_leave_room_for_rounding_and_no_more():
     assert not check.compare(VAE, ONLY_NETWORK, runs([curve + 6e-5] * 3, "loss")).inside.any()
 
 
+def test_runs_in_bfloat16_have_a_band_of_float32_widened_by_its_rounding():
+    curve = published_curve(VAE, "loss")
+    float32 = runs([curve - 0.001, curve, curve + 0.001], "loss")
+    near, far = ((curve + 0.003 + share / 256 * curve) for share in (0.95, 1.05))
+    assert check.compare(VAE, ONLY_NETWORK, runs([near], "loss"), float32).inside.all()
+    assert not check.compare(VAE, ONLY_NETWORK, runs([far], "loss"), float32).inside.any()
+    with pytest.raises(ValueError, match="three or more"):
+        check.compare(VAE, ONLY_NETWORK, runs([near], "loss"), float32[:2])
+
+
 def test_only_the_epochs_that_were_reached_are_compared():
     curve = published_curve(VAE, "loss")
     result = check.compare(VAE, ONLY_NETWORK, runs([curve[:5], curve[:8], curve], "loss"))
@@ -138,6 +148,8 @@ def test_times_are_summed_over_networks_and_averaged_over_seeds(folder, tmp_path
     reproduced.keep_times([VAE], tmp_path)
     row = reproduced.times_table([VAE]).splitlines()[2]
     assert row == "| fashion_vae | not recorded | 30 s | not recorded | 5 min |"
+    reproduced.keep(VAE, [{**a_record(VAE, 2, [0.5]), "device": "another machine"}], add=True)
+    assert reproduced.times_table([VAE]).splitlines()[2] == row
     write_record(tmp_path / VAE.name, {**quick, "preset": "smoke"})
     with pytest.raises(reproduced.InputError, match="'quick'"):
         reproduced.keep_times([VAE], tmp_path)
@@ -169,6 +181,13 @@ def test_the_table_states_mean_deviation_and_the_published_value_of_the_same_epo
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == ["fashion_vae", "mean loss, epoch 2", "0.3371", "0.3100 ± 0.0141", "2 keras",
                      "1 s", "a machine"]  # fmt: skip
+
+
+def test_the_table_states_the_time_on_each_machine(folder):
+    elsewhere = {**a_record(VAE, 1, [0.5]), "device": "another"}
+    elsewhere["trainings"][0]["seconds"] = 9.0
+    reproduced.keep(VAE, [a_record(VAE, 0, [0.5]), elsewhere])
+    assert reproduced.table([VAE]).endswith("| 1 s; 9 s | a machine; another |")
 
 
 def test_damaged_kept_runs_are_refused(folder):
