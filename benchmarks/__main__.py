@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ae import cli, readme, records
 from ae.errors import InputError
+from ae.paths import DATA
 from benchmarks import cleaning, scaling
 from benchmarks.problems import SHAPES, make
 from benchmarks.process import WARM_UP, Worker
@@ -17,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 BASELINE = "fit"
-KEPT = Path(__file__).resolve().parents[1] / "data" / "benchmarks"
+KEPT = DATA / "benchmarks"
 NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 # The mean loss of the first epoch may differ from the baseline's by this share. Noise is drawn
 # differently in every framework, and the first steps of the variational network magnify it.
@@ -149,12 +150,15 @@ def plot(results: list[dict], path: Path) -> None:
     plt.close(figure)
 
 
-def readme_table() -> str:
-    """Makes the README's table of the speeds in data/benchmarks, in Markdown."""
-    results = {}
-    for path in sorted(KEPT.glob("*.json")):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        results |= {result["problem"]: result["peers"] for result in kept.get("results", [])}
+def readme_tables() -> str:
+    """Makes the README's tables of the speeds in data/benchmarks, one for each machine."""
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("speed-*.json")]
+    kept.sort(key=lambda record: record["device"], reverse=True)
+    return "\n\n".join(f"{record['device']}:\n\n{_readme_table(record)}" for record in kept)
+
+
+def _readme_table(kept: dict) -> str:
+    results = {result["problem"]: result["peers"] for result in kept["results"]}
     shown = [p for p in PEERS if p != BASELINE and any(p in peers for peers in results.values())]
     lines = [f"| network | {BASELINE} | {' | '.join(shown)} |", "|---|" + "---|" * (len(shown) + 1)]
     for problem in (name for name in SHAPES if name in results):
@@ -195,7 +199,7 @@ def run() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench")
     options = parser.parse_args()
     if options.what == "table":
-        readme.put("speed", readme_table())
+        readme.put("speed", readme_tables())
         return 0
     try:
         options.out.mkdir(parents=True, exist_ok=True)
