@@ -12,6 +12,7 @@ from ae import claims, cli, figures, graph_mode, parity, published, records, rep
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.reproduced import Training
+from ae.runs import read_run
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -154,19 +155,29 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
 
     Args:
         lessons: the lessons.
-        options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
+        options: `seeds`, `from_runs`, `kept`, `resume` and `out`, as the command line gives them.
 
     Returns:
         1 if a published point is outside its band, or losses differ from those of the article's
         graph; else 0. A claim that fails is the article's own affair: it is printed and changes
         nothing.
+
+    Raises:
+        InputError: if there is nothing to check, or `out` cannot be written to.
     """
-    passed = True
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {options.out}: no folder can be made there.") from error
+    passed, found = True, False
     for lesson in lessons:
         for name, trainings in _kinds(lesson, options).items():
+            found = True
             for network in lesson.networks:
                 chosen = [t for t in trainings if t.about["network"] == network]
                 passed &= _check(lesson, network, name, chosen, options.out)
+    if not found:
+        raise InputError("There are no runs of these lessons to check.")
     return int(not passed)
 
 
@@ -179,7 +190,7 @@ def _check(
         print(f"{label}: {line}")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if published.columns(lesson, network, settings, data["notice"]):
-        float32 = _kept_in_float32(lesson, network, trainings[0])
+        float32 = reproduced.kept_in_float32(lesson, trainings[0])
         spread = trainings if float32 is None else float32
         if len(spread) < FEWEST_RUNS:
             print(f"{label}: curve not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
@@ -202,29 +213,20 @@ def _check(
     return True
 
 
-def _kept_in_float32(lesson: Lesson, network: str, training: Training) -> Sequence[Training] | None:
-    """Reads the kept runs that differ from one in bfloat16 in that alone; None for another run."""
-    settings = training.about["settings"]
-    if not settings["mixed_precision"]:
-        return None
-    name = reproduced.title(
-        lesson, {**settings, "mixed_precision": False}, training.about["data"]["notice"]
-    )
-    path = reproduced.FOLDER / f"{name}.csv"
-    kept = reproduced.read(path) if path.exists() else []
-    return [t for t in kept if t.about["network"] == network]
-
-
 def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Training]]:
     """Collects trainings by the kind of run that they belong to, training them if need be."""
     if options.kept:
         paths = sorted(reproduced.FOLDER.glob(f"{lesson.name}*.csv"))
         return {path.stem: reproduced.read(path) for path in paths}
     if options.from_runs:
-        runs = [records.read_record(folder) for folder in options.from_runs]
-        runs = [record for record in runs if record["lesson"] == lesson.name]
-        if any(record["preset"] != "article" for record in runs):
-            raise InputError("Only runs of the preset 'article' can be checked.")
+        folders = [f for f in options.from_runs if records.read_record(f)["lesson"] == lesson.name]
+        runs = [read_run(lesson, folder)[0] for folder in folders]
+        for folder, record in zip(folders, runs, strict=True):
+            if found := reproduced.departures(lesson, record):
+                raise InputError(
+                    f"{folder}: only runs at the article's settings can be checked, and this one "
+                    f"has {', '.join(found)}."
+                )
     else:
         runs = []
         run = cli.run_or_resume if options.resume else cli.run

@@ -7,14 +7,11 @@ from typing import Any
 from ae.lesson import Lesson, Settings
 
 
-def measure(
-    lesson: Lesson, network_name: str, network: Any, data: Any, settings: Settings
-) -> list[dict[str, Any]]:
+def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list[dict[str, Any]]:
     """Measures the claims of a lesson on one of its trained networks.
 
     Args:
         lesson: the lesson.
-        network_name: the network's name in it.
         network: the trained network, in either style.
         data: what the lesson loaded.
         settings: what it was trained with.
@@ -25,8 +22,6 @@ def measure(
     """
     results = []
     for claim in lesson.claims:
-        if claim.networks and network_name not in claim.networks:
-            continue
         started = time.perf_counter()
         value = claim.measure(network, data, settings)
         results.append(

@@ -1,6 +1,7 @@
 """Cleaning scans of any size with a trained, fully convolutional network."""
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from ae import cli, records
 from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
+from ae.runs import read_run
 
 import numpy as np
 from tqdm import tqdm
@@ -60,7 +62,7 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     parser = cli.Parser(prog=f"{lesson.name} clean", description="Clean scanned pages of any size.")
     add = parser.add_argument
     add("pages", nargs="+", type=Path, metavar="IN", help="scans to clean")
-    add("-o", "--out", type=Path, required=True, help="picture to write, or folder for several")
+    add("-o", "--out", required=True, help="picture to write, or folder for several")
     add("--from", dest="from_run", type=Path, metavar="RUN", default=Path("runs") / lesson.name,
         help="folder of an earlier run, or its .keras file; default: %(default)s")  # fmt: skip
     add("--style", choices=STYLES, default="keras", help="default: keras")
@@ -71,6 +73,10 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
             raise InputError(f"-o {options.out}: this would overwrite the scan {path}.")
     pages = [read_grey(path) for path in options.pages]
     reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct
+    try:
+        targets[0].parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"-o {options.out}: no folder can be made there.") from error
     for page, target in zip(tqdm(pages, unit="page", disable=None), targets, strict=True):
         write_grey(target, clean_page(page, reconstruct))
         print(target)
@@ -81,12 +87,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
     if options.from_run.suffix == ".keras":
         saved, style = options.from_run, "keras"
     else:
-        record = records.read_record(options.from_run)
+        record, settings = read_run(lesson, options.from_run)
         trained = {training["style"]: training for training in record["trainings"]}
-        if record["lesson"] != lesson.name:
-            raise InputError(
-                f"{options.from_run}: this is a run of {record['lesson']}, not of {lesson.name}."
-            )
         if style not in trained:
             raise InputError(f"{options.from_run}: this run has no network of style {style}.")
         saved = options.from_run / trained[style]["saved"]
@@ -95,12 +97,13 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
     return network
 
 
-def _targets(pages: Sequence[Path], out: Path) -> list[Path]:
-    if len(pages) == 1 and not out.is_dir():
+def _targets(pages: Sequence[Path], out: str) -> list[Path]:
+    is_folder = out.endswith(os.sep) or Path(out).is_dir()
+    out = Path(out)
+    if len(pages) == 1 and not is_folder:
         return [out]
     if len({path.stem for path in pages}) < len(pages):
         raise InputError("Two of the pages have the same name; clean them in separate calls.")
     if out.exists() and not out.is_dir():
         raise InputError(f"-o {out}: several pages need a folder, and this is a file.")
-    out.mkdir(parents=True, exist_ok=True)
     return [out / f"{path.stem}.png" for path in pages]

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import io
+import json
 import os
 import sys
 import typing
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 from ae import records, runs
 from ae.errors import InputError
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
+from ae.reproduced import DISTINGUISHING
 
 import matplotlib.pyplot
 
@@ -44,7 +46,9 @@ def guard(command: Callable[[], int | None]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale may lack a letter
     try:
-        return command() or 0
+        code = command() or 0
+        sys.stdout.flush()
+        return code
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -76,9 +80,10 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
     add_settings(parser, lesson)
     options = parser.parse_args(arguments)
     if options.from_run is not None:
+        _refuse_other_options(parser, options, "from_run", "style", "out", *_own(lesson))
         record = redraw(lesson, options)
     elif options.resume is not None:
-        _refuse_other_options(parser, options)
+        _refuse_other_options(parser, options, "resume")
         record = runs.resume(lesson, options.resume, options.data_dir, options.show)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
@@ -87,11 +92,18 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
     show_figures(options)
 
 
-def _refuse_other_options(parser: Parser, options: argparse.Namespace) -> None:
-    """Refuses, beside --resume, what the run began with."""
+def _refuse_other_options(parser: Parser, options: argparse.Namespace, *allowed: str) -> None:
+    """Refuses, beside --resume or --from, what the run began with."""
     for name, value in vars(options).items():
-        if name not in ("resume", "data_dir", "show") and value != parser.get_default(name):
-            parser.error("--resume takes its settings from the run; leave the other options out")
+        if name not in (*allowed, "data_dir", "show") and value != parser.get_default(name):
+            flag = "--resume" if options.resume is not None else "--from"
+            parser.error(f"{flag} takes its settings from the run; leave the other options out")
+
+
+def _own(lesson: Lesson) -> list[str]:
+    """Names the options of a lesson's own that change no network: they may go with --from."""
+    fields = dataclasses.fields(lesson.presets["article"])
+    return [f.name for f in fields if "help" in f.metadata and f.name not in DISTINGUISHING]
 
 
 def show_figures(options: argparse.Namespace) -> None:
@@ -187,6 +199,7 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
         "style": options.style,
         "settings": dataclasses.asdict(choose_settings(lesson, options)),
     }
+    wanted = json.loads(json.dumps(wanted))  # as a record holds it: lists in place of tuples
     for place in (folder / runs.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
             record = records.read_record(place)
@@ -199,8 +212,8 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
 
 def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
     """Draws the figures of the run `options.from_run` as `ae.runs.redraw` does."""
-    own = [f.name for f in dataclasses.fields(lesson.presets["article"]) if "help" in f.metadata]
-    asked = {name: vars(options)[name] for name in own if vars(options)[name] is not None}
+    chosen = vars(options)
+    asked = {name: chosen[name] for name in _own(lesson) if chosen[name] is not None}
     return runs.redraw(
         lesson,
         options.from_run,

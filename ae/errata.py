@@ -35,13 +35,15 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
         for what in erratum.measures
     ]
     about: dict[str, Any] = {}
+    devices: dict[str, None] = {}
     for folder in runs:
         record, settings = read_run(lesson, folder)
         kind = title(lesson, record["settings"], record["data"]["notice"])
         scale = {"preset": record["preset"], "epochs": settings.num_epochs}
         if about and scale != {key: about[key] for key in scale}:
             raise InputError(f"{folder}: its preset or epochs differ from those of the run before.")
-        about = {**scale, **{key: record[key] for key in ("versions", "device")}}
+        about = {**scale, "versions": record["versions"]}
+        devices[record["device"]] = None
         data = lesson.load(settings, None)
         if data.provenance.sha256 != record["data"]["sha256"]:
             raise InputError(f"{folder}: this run was on other data ({record['data']['source']}).")
@@ -60,6 +62,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
                 raise InputError(f"'{entry['erratum']}' needs a {kind} run of {lesson.name} too.")
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{lesson.name}.json"
+    about["device"] = "; ".join(devices)
     kept = {"lesson": lesson.name, **about, "measured": measured}
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return path
@@ -87,10 +90,10 @@ def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
 
 def circumstances(kept: Mapping[str, Any]) -> str:
     """Says in one line of which runs the measured differences are."""
-    runs = max(len(entry["changed"]) for entry in kept["measured"])
+    trainings = max(len(entry["changed"]) for entry in kept["measured"])
     return (
         f"Measured after {kept['epochs']} epochs of the preset '{kept['preset']}', "
-        f"{runs} corrected run{'s' if runs > 1 else ''}, on {kept['device']}."
+        f"{trainings} changed training{'s' if trainings > 1 else ''}, on {kept['device']}."
     )
 
 

@@ -103,7 +103,6 @@ class Claim(NamedTuple):
         at_least: the smallest value with which the claim holds, or None.
         at_most: the largest, or None.
         reason: why the threshold is where it is; fixed before anything was measured.
-        networks: names of the lesson's networks that the claim is about; empty means all.
     """
 
     text: str
@@ -111,7 +110,6 @@ class Claim(NamedTuple):
     at_least: float | None = None
     at_most: float | None = None
     reason: str = ""
-    networks: tuple[str, ...] = ()
 
     def holds(self, value: float) -> bool:
         """Says whether a measured value bears the claim out."""

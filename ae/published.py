@@ -18,7 +18,7 @@ def curve(name: str) -> dict[str, list[float]]:
             what the columns are and where they were printed.
 
     Returns:
-        Values by column name. Every file has a column `epoch`.
+        Values by column name; a lesson's own file has a column `epoch`.
     """
     with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))

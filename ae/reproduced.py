@@ -11,7 +11,7 @@ from ae import published
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
 from ae.paths import DATA
-from ae.records import read_record
+from ae.runs import read_run
 
 import numpy as np
 
@@ -48,6 +48,31 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
     return "-".join([lesson.name, *chosen, *(["synthetic"] if notice else [])])
 
 
+def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
+    """Names what keeps a run from being one at the article's settings, which titles do not say.
+
+    Args:
+        lesson: the lesson.
+        record: the run's.
+
+    Returns:
+        What a sentence can list; nothing if the run is at the article's settings.
+    """
+    article, settings = lesson.presets["article"], record["settings"]
+    epochs = article.num_epochs
+    if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
+        epochs = len(published.curve(lesson.name)["epoch"])
+    found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
+    if not record["trainings"]:
+        found.append("no finished training")
+    for name in ("batch_size", "learning_rate"):
+        if settings[name] != getattr(article, name):
+            found.append(f"{name} {settings[name]}")
+    if settings["num_epochs"] < epochs:
+        found.append(f"{settings['num_epochs']} epochs instead of {epochs}")
+    return found
+
+
 def trainings_of(record: Mapping[str, Any]) -> list[Training]:
     """Takes the trainings out of a run's record."""
     shared = {key: record[key] for key in ("settings", "versions", "device", "started")}
@@ -78,19 +103,22 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
         The CSV file.
 
     Raises:
-        InputError: if a run is not at the article's scale, or the runs are of different kinds.
+        InputError: if a run is not at the article's settings, or they are of different kinds.
     """
+    for record in records:
+        if found := departures(lesson, record):
+            raise InputError(
+                f"Only runs at the article's settings are kept; one has {', '.join(found)}."
+            )
     titles = {title(lesson, r["settings"], r["data"]["notice"]) for r in records}
     if len(titles) != 1:
         raise InputError(f"These runs differ in more than the seed: {', '.join(sorted(titles))}.")
-    if any(record["preset"] != "article" for record in records):
-        raise InputError("Only runs of the preset 'article' are kept.")
     name = titles.pop()
     trainings = [training for record in records for training in trainings_of(record)]
     if add:
         by_kind = {
             (t.about["seed"], t.about["network"], t.about["style"]): t
-            for t in [*read(FOLDER / f"{name}.csv"), *trainings]
+            for t in [*kept(name), *trainings]
         }
         trainings = list(by_kind.values())
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -129,12 +157,27 @@ def read(path: str | os.PathLike) -> list[Training]:
     return [Training(*pair) for pair in zip(abouts, histories, strict=True)]
 
 
+def kept(name: str) -> list[Training]:
+    """Reads the kept runs of one kind, if there are any."""
+    path = FOLDER / f"{name}.csv"
+    return read(path) if path.exists() else []
+
+
+def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None:
+    """Reads the kept runs that differ from one in bfloat16 in that alone; None for another run."""
+    about = training.about
+    if not about["settings"]["mixed_precision"]:
+        return None
+    settings = {**about["settings"], "mixed_precision": False}
+    alike = kept(title(lesson, settings, about["data"]["notice"]))
+    return [t for t in alike if t.about["network"] == about["network"]]
+
+
 def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
     """Reads the kept runs of the same kind as a run, but for those of its own seed and style."""
-    path = FOLDER / f"{title(lesson, record['settings'], record['data']['notice'])}.csv"
     own = {(record["settings"]["seed"], training["style"]) for training in record["trainings"]}
-    kept = read(path) if path.exists() else []
-    return [t for t in kept if (t.about["seed"], t.about["style"]) not in own]
+    alike = kept(title(lesson, record["settings"], record["data"]["notice"]))
+    return [t for t in alike if (t.about["seed"], t.about["style"]) not in own]
 
 
 def table(lessons: Sequence[Lesson]) -> str:
@@ -189,7 +232,7 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
     """
     times = {}
     for lesson in lessons:
-        record = read_record(folder / lesson.name)
+        record, _ = read_run(lesson, folder / lesson.name)
         if record["preset"] != "quick":
             raise InputError(f"{folder / lesson.name}: this is no run of the preset 'quick'.")
         times[lesson.name] = _sum_by_style(record["trainings"])

@@ -1,9 +1,9 @@
 """A run of a lesson: what it writes into its folder, and how it goes on after an interruption.
 
 Until a run is complete, all that it writes is in the folder "unfinished" within its own: pictures,
-networks, a record that grows with each finished training, and the checkpoints of the one under
-way. Then the files move to their places, the record last. So a run that ends early leaves an
-earlier one in the same folder as it was.
+networks, a record that grows with each finished training, TensorBoard's logs, and the checkpoints
+of the training under way. Then the files move to their places, the record last. So a run that ends
+early leaves an earlier one in the same folder as it was.
 """
 
 import dataclasses
@@ -111,11 +111,7 @@ def resume(
     with _claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         data = lesson.load(settings, data_dir)
-        if record["data"]["sha256"] != data.provenance.sha256:
-            raise InputError(
-                f"{folder}: this run began with other data ({record['data']['source']}); "
-                "give those again, with --data-dir, or begin a new run."
-            )
+        _refuse_other_data(folder, record, data)
         if record["versions"] != records.environment()["versions"]:
             print(
                 f"{folder}: this run began with other versions of its packages, so it may end "
@@ -160,14 +156,31 @@ def redraw(
     record, settings = read_run(lesson, folder, asked)
     with _claimed(out):
         data = lesson.load(settings, data_dir)
-        for training in record["trainings"]:
-            if style not in (training["style"], "both"):
-                continue
-            network = load_network(lesson, folder, training, settings)
-            label = _label(lesson, training["network"], training["style"])
-            _draw(lesson, network, label, data, settings, out, show)
-        _draw_appendix(lesson, data, settings, out, show)
+        if "data" not in asked:
+            _refuse_other_data(folder, record, data)
+        try:
+            for training in record["trainings"]:
+                if style not in (training["style"], "both"):
+                    continue
+                network = load_network(lesson, folder, training, settings)
+                label = _label(lesson, training["network"], training["style"])
+                _draw(lesson, network, label, data, settings, out, show)
+            _draw_appendix(lesson, data, settings, out, show)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(
+                f"--out {out}: a figure cannot be written ({error.strerror or error})."
+            ) from error
     return {**record, "folder": out}
+
+
+def _refuse_other_data(folder: Path, record: Mapping[str, Any], data: Any) -> None:
+    if record["data"]["sha256"] != data.provenance.sha256:
+        raise InputError(
+            f"{folder}: this run was on other data ({record['data']['source']}); "
+            "give those again, with --data-dir, or begin a new run."
+        )
 
 
 def read_run(
@@ -192,16 +205,33 @@ def read_run(
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
     try:
-        settings = type(lesson.presets["article"])(**{**record["settings"], **(asked or {})})
+        settings = _settings(lesson, {**record["settings"], **(asked or {})})
+        for key in ("preset", "style", "tensorboard", "started", "device", "measure"):
+            record[key]
+        dict(record["versions"]), record["data"]["source"], record["data"]["sha256"]
         for training in record["trainings"]:
             lesson.networks[training["network"]][training["style"]]  # what the record names exists
             folder / training["saved"]
+            training["parameters"], training["claims"]
         records.table([record])  # what is printed at the end can be
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"{folder}: its record does not fit this version of {lesson.name}; run it again."
         ) from error
     return record, settings
+
+
+def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
+    """Makes settings of a record's values; a TypeError if they are not a lesson's."""
+    article = lesson.presets["article"]
+    values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    settings = type(article)(**values)
+    for name, usual in dataclasses.asdict(article).items():
+        value = getattr(settings, name)
+        kinds = (int, float) if isinstance(usual, float) else type(usual)
+        if usual is not None and not isinstance(value, kinds):
+            raise TypeError(f"{name} is {value!r}.")
+    return settings
 
 
 def load_network(
@@ -247,6 +277,8 @@ class _Unfinished:
             self._move()
         except KeyboardInterrupt as error:
             raise Interrupted(f"Interrupted; to go on: {self.again}") from error
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise InputError(
                 f"{self.folder}: something cannot be written ({error.strerror or error}); "
@@ -286,7 +318,7 @@ class _Unfinished:
             f"{lesson.name} {label}",
             settings.num_epochs,
             lesson.epoch_line,
-            self.folder / "tensorboard" / name if self.record["tensorboard"] else None,
+            work / "tensorboard" / name if self.record["tensorboard"] else None,
             snapshots.after_epoch,
             checkpoints,
         )
@@ -301,7 +333,7 @@ class _Unfinished:
         report = _draw(lesson, network, label, data, settings, work, self.show)
         claimed = []
         if self.record["preset"] == "article":
-            claimed = claims.measure(lesson, network_name, network, data, settings)
+            claimed = claims.measure(lesson, network, data, settings)
             print("\n".join(f"{label}: {line}" for line in claims.lines(claimed)))
         return {
             "network": network_name,

@@ -97,6 +97,9 @@ def a_record(lesson, seed, losses, **changes):
     return {
         "lesson": lesson.name,
         "preset": "article",
+        "style": "keras",
+        "tensorboard": False,
+        "measure": lesson.measure,
         "settings": {**settings, **changes},
         "versions": {},
         "device": "a machine",
@@ -109,6 +112,8 @@ def a_record(lesson, seed, losses, **changes):
                 "seconds": 1.0,
                 "parameters": 1,
                 "claims": [],
+                "published": None,
+                "saved": "networks/keras.keras",
                 "history": [{"loss": loss, "seconds": 0.1} for loss in losses],
             }
         ],
@@ -159,9 +164,46 @@ def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
     runs = [a_record(VAE, 0, [0.5]), a_record(VAE, 1, [0.5], variant="corrected")]
     with pytest.raises(reproduced.InputError, match="more than the seed"):
         reproduced.keep(VAE, runs)
-    with pytest.raises(reproduced.InputError, match="article"):
+    with pytest.raises(reproduced.InputError, match="preset quick"):
         reproduced.keep(VAE, [{**runs[0], "preset": "quick"}])
+    for name, value in (("batch_size", 8), ("learning_rate", 0.5), ("num_epochs", 1)):
+        with pytest.raises(reproduced.InputError, match=str(value)):
+            reproduced.keep(VAE, [a_record(VAE, 0, [0.5], **{name: value})])
     assert not list(folder.iterdir())
+
+
+def test_the_notebook_s_run_is_as_long_as_what_it_printed():
+    denoiser = LESSONS[3]
+    assert reproduced.departures(denoiser, a_record(denoiser, 0, [0.5], num_epochs=2))
+    linear = a_record(denoiser, 0, [0.5], num_epochs=2, output="linear")
+    assert reproduced.departures(denoiser, linear) == []
+
+
+def test_what_is_kept_is_of_one_lesson_and_whole(tmp_path, capsys):
+    for name, record in (("vae", a_record(VAE, 0, [0.5])), ("digits", a_record(SIGMOID, 0, [0.5]))):
+        write_record(tmp_path / name, record)
+    runs = [str(tmp_path / "vae"), str(tmp_path / "digits")]
+    assert tutorials.main(["keep", *runs]) == 2
+    assert "not of fashion_vae" in capsys.readouterr().err
+    write_record(tmp_path / "begun", {**a_record(VAE, 0, [0.5]), "trainings": []})
+    assert tutorials.main(["keep", str(tmp_path / "begun")]) == 2
+    assert "no finished training" in capsys.readouterr().err
+
+
+def test_there_must_be_something_to_check(tmp_path, capsys):
+    write_record(tmp_path / "vae", a_record(VAE, 0, [0.5]))
+    chosen = ["check", "sigmoid_ae", "--out", str(tmp_path / "out"), "--from"]
+    assert tutorials.main([*chosen, str(tmp_path / "vae")]) == 2
+    assert "no runs" in capsys.readouterr().err
+    write_record(tmp_path / "vae", a_record(VAE, 0, [0.5], batch_size=8))
+    chosen[1] = "fashion_vae"
+    assert tutorials.main([*chosen, str(tmp_path / "vae")]) == 2
+    assert "batch_size 8" in capsys.readouterr().err
+    assert tutorials.main([*chosen, str(tmp_path / "vae"), "--kept"]) == 2
+    assert "not allowed with" in capsys.readouterr().err
+    chosen[3] = __file__
+    assert tutorials.main([*chosen, str(tmp_path / "vae")]) == 2
+    assert "no folder can be made" in capsys.readouterr().err
 
 
 def test_another_variant_output_or_data_set_is_another_kind():

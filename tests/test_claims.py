@@ -16,12 +16,12 @@ import pytest
 DIGIT_LESSONS = ("dense_ae", "sigmoid_ae", "low_level_ae")
 
 
-def claim(value, networks=(), **thresholds):
-    return Claim("it works", lambda *_: value, **thresholds, networks=networks)
+def claim(value, **thresholds):
+    return Claim("it works", lambda *_: value, **thresholds)
 
 
-def measure(*declared, name="one"):
-    return claims.measure(SimpleNamespace(claims=declared), name, "network", "data", "settings")
+def measure(*declared):
+    return claims.measure(SimpleNamespace(claims=declared), "network", "data", "settings")
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,6 @@ def test_a_line_names_both_thresholds():
     assert lines == ["holds: it works: 1.23 (at least 0) (at most 2.5)"]
 
 
-def test_only_claims_about_the_network_are_measured():
-    declared = (claim(1), claim(2, networks=("one",)), claim(3, networks=("other", "third")))
-    assert [result["value"] for result in measure(*declared)] == [1, 2]
-    assert [result["value"] for result in measure(*declared, name="third")] == [1, 3]
-    assert measure() == []
-
-
 def random_digits(module):
     rng = np.random.default_rng(0)
 
@@ -113,7 +106,6 @@ def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
     for declared in lesson.claims:
         assert declared.reason
         assert (declared.at_least is None) != (declared.at_most is None)
-        assert set(declared.networks) <= set(lesson.networks)
 
 
 @pytest.mark.parametrize("style", ["low-level", "keras"])
@@ -125,11 +117,11 @@ def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
         module, "compare_classifiers", few_labels if name == "dense_ae" else None, raising=False
     )
     settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=20, jit_compile=False)
-    for network_name, styles in module.LESSON.networks.items():
+    for styles in module.LESSON.networks.values():
         keras.utils.set_random_seed(0)
         network = styles[style].build(settings)
         data = random_digits(module)
-        results = claims.measure(module.LESSON, network_name, network, data, settings)
+        results = claims.measure(module.LESSON, network, data, settings)
         assert all(np.isfinite(result["value"]) for result in results)
         assert len(results) == len(module.LESSON.claims)
         holds = {result["claim"].split(":")[0]: result["holds"] for result in results}

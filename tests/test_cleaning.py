@@ -12,6 +12,7 @@ from tutorials.document_cleaner import LESSON
 import keras
 import numpy as np
 import pytest
+from test_check import a_record
 
 STYLES = LESSON.networks["autoencoder"]
 BOTH = pytest.mark.parametrize("style", STYLES)
@@ -134,6 +135,12 @@ def test_the_margin_covers_what_an_output_pixel_can_see(style):
 # The command
 
 
+def a_run(*trainings):
+    record = a_record(LESSON, 0, [0.5])
+    record["trainings"] = [{**record["trainings"][0], **training} for training in trainings]
+    return record
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """What a training of both styles leaves behind."""
@@ -142,7 +149,7 @@ def run_folder(tmp_path_factory):
     for style in STYLES:
         saved = save_network(network(style), folder / "networks", style)
         trainings.append({"style": style, "saved": saved.relative_to(folder)})
-    write_record(folder, {"lesson": LESSON.name, "settings": {}, "trainings": trainings})
+    write_record(folder, a_run(*trainings))
     return folder
 
 
@@ -219,8 +226,7 @@ def test_a_run_of_another_lesson(scan, tmp_path):
 
 def test_a_run_without_the_style(scan, tmp_path):
     folder = tmp_path / "run"
-    trainings = [{"style": "keras", "saved": "networks/keras.keras"}]
-    write_record(folder, {"lesson": LESSON.name, "settings": {}, "trainings": trainings})
+    write_record(folder, a_run({"style": "keras", "saved": "networks/keras.keras"}))
     sentence = "this run has no network of style low-level"
     arguments = (scan, "-o", tmp_path / "o.png", "--from", folder, "--style", "low-level")
     refused(sentence, *arguments)
@@ -277,6 +283,19 @@ def test_several_pages_do_not_fit_in_a_file(run_folder, scan, tmp_path):
     out.write_text("mine")
     refused(f"-o {out}: several pages need a folder", scan, second, "-o", out, "--from", run_folder)
     assert out.read_text() == "mine"
+
+
+def test_a_page_goes_into_a_folder_that_is_named_with_a_slash(run_folder, scan, tmp_path):
+    clean(scan, "-o", f"{tmp_path / 'new'}/", "--from", run_folder)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"{scan.stem}.png"]
+
+
+def test_a_folder_that_cannot_be_made_or_is_not_needed(run_folder, scan, tmp_path):
+    second, missing = tmp_path / "second.png", tmp_path / "missing.png"
+    write_grey(second, page_of((4, 4)))
+    refused("no folder can be made", scan, second, "-o", scan / "out", "--from", run_folder)
+    refused("no file", scan, missing, "-o", tmp_path / "out", "--from", run_folder)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_kind_of_picture_that_cannot_be_written(run_folder, scan, tmp_path):

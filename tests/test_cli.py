@@ -183,6 +183,21 @@ def test_an_interrupted_run_says_so_and_gives_130(tmp_path, capsys):
     assert not files_under(tmp_path)
 
 
+def test_a_batch_that_the_data_cannot_fill(tmp_path, capsys):
+    arguments = ["--preset", "smoke", "--batch-size", "513"]
+    assert run(lesson("low_level_ae"), *arguments, "--out", tmp_path) == 2
+    assert_one_sentence(capsys, "513", "512", "--batch-size")
+    assert not files_under(tmp_path)
+
+
+def test_a_reader_that_goes_away_is_no_failure(monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert cli.guard(lambda: print("to nobody")) == 141
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_help_explains_the_lesson_and_every_option(capsys, name):
     assert run(lesson(name), "--help") == 0

@@ -221,6 +221,37 @@ def test_a_run_s_figures_are_drawn_again_to_the_pixel_without_training(smoke, na
     assert (folder / "record.json").read_bytes() == before
 
 
+@EACH_LESSON
+def test_a_finished_run_with_the_same_options_is_taken_as_it_is(smoke, name, monkeypatch):
+    monkeypatch.setattr(cli, "run", lambda *_: pytest.fail("it trains again"))
+    options = cli.article_options(preset="smoke", data="synthetic")
+    record = cli.run_or_resume(lesson(name), options, smoke(name))
+    assert record["folder"] == smoke(name)
+
+
+def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, capsys):
+    for name, *options in (
+        ("conv_denoiser", "--output", "linear"),
+        ("sigmoid_ae", "--epochs", "3"),
+        ("sigmoid_ae", "--preset", "smoke"),
+    ):
+        assert run(name, "--from", smoke(name), "--out", tmp_path / "out", *options) == 2
+        assert "--from takes its settings from the run" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_not_redrawn_on_other_data(smoke, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(smoke("sigmoid_ae"), folder)
+    record = json.loads((folder / "record.json").read_text())
+    record["data"]["sha256"] = "another"
+    (folder / "record.json").write_text(json.dumps(record))
+    figures_before = {path: path.stat().st_mtime_ns for path in (folder / "figures").iterdir()}
+    assert run("sigmoid_ae", "--from", folder) == 2
+    assert "other data" in capsys.readouterr().err
+    assert {p: p.stat().st_mtime_ns for p in (folder / "figures").iterdir()} == figures_before
+
+
 def test_figures_come_from_the_saved_network_of_that_style(smoke, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(smoke("sigmoid_ae"), folder)

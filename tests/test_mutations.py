@@ -1,6 +1,5 @@
 """Files damaged at random: each is refused in one sentence, or gives what the sound file gives."""
 
-import dataclasses
 import gzip
 import hashlib
 import io
@@ -12,7 +11,8 @@ from ae.datasets.images import load_image_set
 from ae.datasets.pictures import read_grey
 from ae.datasets.registry import DataSet, Payload
 from ae.errors import InputError
-from ae.records import load_weights, save_network, table, write_record
+from ae.records import load_weights, save_network, table
+from ae.reproduced import departures, title, trainings_of
 from ae.runs import read_run
 from tutorials.dense_ae import LESSON
 
@@ -210,13 +210,15 @@ def test_states_of_interrupted_runs(tmp_path, cases):
 
 
 @pytest.mark.fault("a run's record damaged at random")
-def test_records(tmp_path, cases):
-    record = {"lesson": "dense_ae", "preset": "smoke", "measure": "loss", "data": {"notice": ""}}
-    record["settings"] = dataclasses.asdict(LESSON.presets["smoke"])
-    training = {"network": "autoencoder", "style": "keras", "saved": "networks/keras.keras"}
-    training |= {"history": [{"loss": 0.5}], "seconds": 1.0, "published": None}
-    path = write_record(tmp_path, {**record, "trainings": [training]})
+def test_records(smoke, tmp_path, cases):
+    sound = (smoke("dense_ae") / "record.json").read_bytes()
     read = partial(read_run, LESSON, tmp_path)
-    try_mutations(
-        cases, 150, path.read_bytes(), path.write_bytes, read, lambda run: table([run[0]])
-    )
+
+    def expected(run):
+        record, _ = run
+        table([record])
+        trainings_of(record)
+        title(LESSON, record["settings"], record["data"]["notice"])
+        departures(LESSON, record)
+
+    try_mutations(cases, 150, sound, (tmp_path / "record.json").write_bytes, read, expected)

@@ -115,9 +115,10 @@ def check_curves(arguments):
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     parser.add_argument("--seeds", type=int, choices=range(1, 100), default=3, metavar="N",
         help="runs to train at the article's settings; default: 3")  # fmt: skip
-    parser.add_argument("--from", dest="from_runs", nargs="+", type=Path, metavar="RUN",
+    taken = parser.add_mutually_exclusive_group()
+    taken.add_argument("--from", dest="from_runs", nargs="+", type=Path, metavar="RUN",
         help="take these runs instead of training")  # fmt: skip
-    parser.add_argument("--kept", action="store_true", help="take the runs in data/reproduced")
+    taken.add_argument("--kept", action="store_true", help="take the runs in data/reproduced")
     parser.add_argument("--resume", action="store_true",
         help="go on with the runs of a check that was interrupted")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs") / "check")
@@ -141,13 +142,14 @@ def compare_styles(arguments):
 def keep_runs(arguments):
     """Copies the records of article-scale runs into data/reproduced."""
     from ae import cli, records, reproduced
+    from ae.runs import read_run
 
     parser = cli.Parser(prog="tutorials keep", description="Keep the records of runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one for each seed")
     parser.add_argument("--add", action="store_true", help="beside those that are kept already")
     options = parser.parse_args(arguments)
-    runs = [records.read_record(folder) for folder in options.runs]
-    (lesson,) = chosen(sorted({record["lesson"] for record in runs})[:1])
+    (lesson,) = chosen([records.read_record(options.runs[0])["lesson"]])
+    runs = [read_run(lesson, folder)[0] for folder in options.runs]
     print(reproduced.keep(lesson, runs, options.add))
 
 
@@ -173,6 +175,7 @@ def write_tables(arguments):
 def write_report(arguments):
     """Turns the records of runs into pages to look at."""
     from ae import cli, report
+    from ae.errors import InputError
 
     parser = cli.Parser(prog="tutorials report", description=write_report.__doc__)
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS",
@@ -181,6 +184,8 @@ def write_report(arguments):
     options = parser.parse_args(arguments)
     runs = report.find_runs(options.runs)
     names = [name for name in NAMES if name in runs]
+    if not names:
+        raise InputError(f"{options.runs}: no run here is of a lesson that there is.")
     print(report.write(chosen(names), runs, options.out or options.runs / "report"))
 
 

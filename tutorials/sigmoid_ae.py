@@ -262,7 +262,8 @@ def train_two_d(examples, settings, num_epochs):
     autoencoder = keras.Model(x, layers.Dense(NUM_INPUT, activation="sigmoid")(h))
     autoencoder.compile("adam", "binary_crossentropy", jit_compile=settings.jit_compile)
     (x_train,) = examples.arrays
-    order = Shuffled(len(x_train), settings.batch_size, settings.seed, drop_remainder=True)
+    batch_size = min(settings.batch_size, len(x_train))
+    order = Shuffled(len(x_train), batch_size, settings.seed, drop_remainder=True)
     autoencoder.fit(
         feed(order, x_train),
         epochs=num_epochs,

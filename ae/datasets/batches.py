@@ -8,6 +8,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ae.errors import InputError
+
 import numpy as np
 import tensorflow as tf
 
@@ -50,12 +52,22 @@ class Shuffled:
         batch_size: examples a batch.
         seed: seed of the shuffling.
         drop_remainder: whether to leave out the examples that do not fill a last batch.
+
+    Raises:
+        InputError: if that leaves no batch.
     """
 
     num_examples: int
     batch_size: int
     seed: int
     drop_remainder: bool = False
+
+    def __post_init__(self):
+        if self.steps_per_epoch == 0:
+            raise InputError(
+                f"A batch of {self.batch_size} cannot be filled with {self.num_examples} examples; "
+                "choose a smaller --batch-size."
+            )
 
     @property
     def steps_per_epoch(self) -> int:

@@ -7,12 +7,12 @@ holds the same pages under numbers.
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ae.datasets import noisy_office
+from ae.datasets.fetch import user_folder
 from ae.datasets.pictures import decode_grey
 from ae.errors import InputError, MissingDataError
 from ae.paths import DATA, cache_root
@@ -68,7 +68,7 @@ class Documents:
     sha256: str
 
 
-def load_documents(data_dir: str | os.PathLike | None = None) -> Documents:
+def load_documents(data_dir: str | Path | None = None) -> Documents:
     """Loads the published pages from a folder, from the cache, or else from UCI.
 
     Every page is compared with the registry in data/dirty_documents.json, so all sources agree.
@@ -84,10 +84,8 @@ def load_documents(data_dir: str | os.PathLike | None = None) -> Documents:
         MissingDataError: No page can be had.
         InputError: A page is missing, damaged or not the published one.
     """
-    if data_dir := data_dir or os.environ.get("AE_DATA_DIR"):
-        folder = Path(data_dir)
-        if not folder.is_dir():
-            raise InputError(f"The data folder {folder} does not exist; name another.")
+    folder = user_folder(data_dir)
+    if folder is not None:
         for place in (folder / "dirty_documents", folder):
             try:
                 files = noisy_office.kaggle_files(place) or noisy_office.uci_files(place)
@@ -99,7 +97,7 @@ def load_documents(data_dir: str | os.PathLike | None = None) -> Documents:
                 return _read_documents(files, f"NoisyOffice in {place}")
         attempt = f"{folder} holds neither dirty_documents nor NoisyOffice"
     else:
-        attempt = "AE_DATA_DIR is not set"
+        attempt = "AE_DATA_DIR names no folder"
     archive = cache_root() / "noisyoffice.zip"
     if not archive.exists():
         try:

@@ -58,7 +58,7 @@ def sources_for(data_set: DataSet, data_dir: str | Path | None = None) -> list[S
         InputError: If `data_dir` is not a folder.
     """
     sources = []
-    folder = _user_folder(data_dir)
+    folder = user_folder(data_dir)
     if folder is not None:
         sources.append(folders.data_folder(folder, data_set))
     sources.append(folders.cache_folder(cache_root() / data_set.name, _notify))
@@ -104,7 +104,18 @@ def fetch(data_set: DataSet, sources: Sequence[Source]) -> Fetched:
     return Fetched(found, ", ".join(givers))
 
 
-def _user_folder(data_dir: str | Path | None) -> Path | None:
+def user_folder(data_dir: str | Path | None) -> Path | None:
+    """Finds the user's folder with data sets.
+
+    Args:
+        data_dir: what the user named; by default the environment's AE_DATA_DIR.
+
+    Returns:
+        The folder; None if none is named, or AE_DATA_DIR is not a folder, which is then said.
+
+    Raises:
+        InputError: if `data_dir` is not a folder.
+    """
     if data_dir is not None:
         folder = Path(data_dir).expanduser()
         if not folder.is_dir():

@@ -10,7 +10,7 @@ from ae import check, claims, errata, published, records
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.report import charts, source
-from ae.reproduced import kept_like, trainings_of
+from ae.reproduced import departures, kept_in_float32, kept_like, trainings_of
 from ae.runs import UNFINISHED, read_run
 
 import jinja2
@@ -258,13 +258,17 @@ def _verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, s
             text = "not compared: it was printed with other settings"
         elif preset != "article":
             text = f"not compared at the preset {preset}"
+        elif found := departures(lesson, record):
+            text = f"not compared: it has {', '.join(found)}"
         else:
+            float32 = kept_in_float32(lesson, trainings[0])
             kept = [t for t in kept_like(lesson, record) if t.about["network"] == network]
             together = f"this run and {len(kept)} kept ones"
-            if len(trainings) + len(kept) < check.FEWEST_RUNS:
+            spread = [*trainings, *kept] if float32 is None else float32
+            if len(spread) < check.FEWEST_RUNS:
                 text = f"not compared: {together} are too few to make a band of"
             else:
-                text = check.verdict(check.compare(lesson, network, [*trainings, *kept]))
+                text = check.verdict(check.compare(lesson, network, [*trainings, *kept], float32))
                 kind = "passed" if text.startswith("passed") else "failed"
                 text += f"; {together}"
         yield {"of": of, "kind": kind, "text": text}

@@ -5,7 +5,7 @@ from pathlib import Path
 from ae.datasets import noisy_office
 from ae.datasets.documents import digest_page, load_documents, resize
 from ae.datasets.pictures import read_grey, write_grey
-from ae.errors import InputError
+from ae.errors import InputError, MissingDataError
 
 import numpy as np
 import pytest
@@ -67,13 +67,20 @@ def test_without_any_source_the_message_lists_the_attempts_and_the_remedies(tmp_
         "`--data synthetic`",
     ):
         assert part in str(info.value)
-    with pytest.raises(InputError, match="AE_DATA_DIR is not set"):
+    with pytest.raises(InputError, match="AE_DATA_DIR names no folder"):
         load_documents()
 
 
 def test_a_data_folder_that_does_not_exist_is_not_passed_over(tmp_path):
     with pytest.raises(InputError, match=r"nowhere does not exist"):
         load_documents(tmp_path / "nowhere")
+
+
+def test_an_environment_that_names_no_folder_is_passed_over(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AE_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(MissingDataError):
+        load_documents()
+    assert "nowhere" in capsys.readouterr().err
 
 
 def replace_by_folder(path):
