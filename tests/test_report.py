@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import html
 import importlib
 import json
@@ -147,7 +148,7 @@ def record(smoke):
         record = json.loads((smoke(name) / "record.json").read_text())
         record["preset"] = "article"
         record["data"]["notice"] = ""
-        record["settings"].update(settings)
+        record["settings"].update(dataclasses.asdict(BY_NAME[name].presets["article"]), **settings)
         return record
 
     return of

@@ -308,7 +308,7 @@ def test_a_run_of_other_data(stopped):
     text = json.loads(record.read_text())
     text["data"]["sha256"] = "other"
     record.write_text(json.dumps(text))
-    with pytest.raises(InputError, match="began with other data"):
+    with pytest.raises(InputError, match="was on other data"):
         runs.resume(lesson("sigmoid_ae"), stopped)
     assert record.exists()
 
