@@ -1,13 +1,11 @@
 import contextlib
 import functools
 import importlib
-import os
 
 from ae import cli, datasets  # starts TensorFlow quietly, before any test imports it
 
 import matplotlib
 import pytest
-from filelock import FileLock
 from matplotlib import pyplot
 
 matplotlib.use("Agg")
@@ -64,20 +62,12 @@ def _no_figure_survives_a_test():
 def smoke(tmp_path_factory):
     """Gives the folder of a lesson's smoke run, which is made when it is first asked for.
 
-    The documents are generated ones. Processes that test side by side share the runs.
+    The documents are generated ones.
     """
-    own = tmp_path_factory.getbasetemp()
-    runs = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "runs"
-    runs.mkdir(exist_ok=True)
+    runs = tmp_path_factory.mktemp("runs")
 
     @functools.cache
     def run_once(name):
-        with FileLock(runs / f"{name}.lock"):
-            if not (runs / name / "record.json").exists():
-                run(name)
-        return runs / name
-
-    def run(name):
         lesson = importlib.import_module(f"tutorials.{name}").LESSON
         options = ["--preset", "smoke", "--out", str(runs / name)]
         if name == "document_cleaner":
@@ -85,6 +75,7 @@ def smoke(tmp_path_factory):
         with pytest.raises(SystemExit) as stopped:
             cli.main(lesson, options)
         assert stopped.value.code == 0
+        return runs / name
 
     return run_once
 

@@ -12,6 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 SOURCES = Path(tutorials.__file__).parent
+QUICK = ("low_level_ae", "document_cleaner")  # two networks; a command and data of its own
 EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 
 
@@ -36,7 +37,9 @@ def test_a_notebook_holds_the_lesson_s_code(folder, name):
     assert len(cells) == len(headings)
 
 
-@EACH_LESSON
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NAMES]
+)
 @pytest.mark.filterwarnings("default::DeprecationWarning")  # Jupyter's own
 def test_a_notebook_runs_and_shows_its_figures(folder, name):
     notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
