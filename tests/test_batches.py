@@ -1,4 +1,5 @@
 from ae.datasets.batches import NextBatch, Shuffled, feed
+from ae.errors import InputError
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_shuffled_gives_every_example_once_an_epoch(num_examples, batch_size):
 
 @pytest.mark.parametrize(
     ("num_examples", "batch_size", "kept", "dropped"),
-    [(10, 3, 4, 3), (12, 4, 3, 3), (3, 8, 1, 0), (60_000, 128, 469, 468)],
+    [(10, 3, 4, 3), (12, 4, 3, 3), (60_000, 128, 469, 468)],
 )
 def test_shuffled_keeps_or_drops_the_remainder(num_examples, batch_size, kept, dropped):
     assert Shuffled(num_examples, batch_size, 0).steps_per_epoch == kept
@@ -142,6 +143,12 @@ def test_shuffled_keeps_or_drops_the_remainder(num_examples, batch_size, kept, d
 
 X = np.arange(20, dtype="float32").reshape(10, 2)
 Y = 100 + np.arange(10)
+
+
+def test_a_batch_that_cannot_be_filled_is_refused():
+    assert Shuffled(3, 8, 0).steps_per_epoch == 1
+    with pytest.raises(InputError, match="A batch of 8 cannot be filled with 3 examples"):
+        Shuffled(3, 8, 0, drop_remainder=True)
 
 
 @pytest.mark.parametrize("order", [Shuffled(10, 4, 0), NextBatch(10, 4, 3, 0)])
