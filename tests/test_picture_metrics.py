@@ -271,7 +271,7 @@ def test_every_claim_is_measured_on_an_untrained_network(
     keras.utils.set_random_seed(0)
     settings = lesson.presets["smoke"]
     network = lesson.networks["autoencoder"][style].build(settings)
-    results = claims.measure(lesson, "autoencoder", network, data, settings)
+    results = claims.measure(lesson, network, data, settings)
     assert len(results) == len(lesson.claims) >= 3
     for result in results:
         assert np.isfinite(result["value"])
@@ -293,7 +293,7 @@ def measured(name, reconstruct, data):
     """Returns the values of a lesson's claims for a network that is a function of images."""
     lesson = importlib.import_module(f"tutorials.{name}").LESSON
     settings = lesson.presets["smoke"]
-    results = claims.measure(lesson, "autoencoder", Pointwise(reconstruct), data, settings)
+    results = claims.measure(lesson, Pointwise(reconstruct), data, settings)
     return [result["value"] for result in results]
 
 
