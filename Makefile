@@ -11,13 +11,13 @@ run: venv
 	$(BIN)/python -m tutorials report runs/quick
 
 check: venv
-	$(BIN)/python -m tutorials check --seeds 3
+	$(BIN)/python -m tutorials check --seeds 3 --resume
 	$(BIN)/python -m tutorials parity
 	$(BIN)/python -m pytest -m long
 
 test: venv
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist loadfile
 
 torture: venv
 	$(BIN)/python -m pytest tests/test_resume.py --kills 120

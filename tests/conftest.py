@@ -1,6 +1,7 @@
 import contextlib
 import functools
 import importlib
+import os
 
 from ae import cli, datasets  # starts TensorFlow quietly, before any test imports it
 
@@ -16,6 +17,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        # A core for each worker: where they share the cores, TensorFlow's threads wait for each
+        # other and the tests take twice as long. Many threads are left to the long tests.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
     # Keras saves a model's variables with np.array(), whose new signature TensorFlow lacks.
     config.addinivalue_line(
         "filterwarnings",

@@ -346,6 +346,7 @@ def test_digits_are_those_after_the_first_five_thousand():
         assert data.x_train.dtype == "float32"
 
 
+@pytest.mark.long
 def test_a_classifier_on_few_labels_does_better_than_chance(tmp_path):
     arguments = ["--preset", "smoke", "--style", "keras", "--classifier", "--out", tmp_path]
     assert run("dense_ae", *arguments) == 0

@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 SOURCES = Path(tutorials.__file__).parent
-QUICK = ("low_level_ae", "document_cleaner")  # two networks; a command and data of its own
+QUICK = ("document_cleaner",)  # a command and data of its own
 EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 
 

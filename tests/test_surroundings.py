@@ -206,6 +206,7 @@ def test_spaces_and_other_letters(tmp_path):
 ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+@pytest.mark.long
 @pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
 def test_a_locale_without_utf_8(tmp_path):
     options = ["--preset", "smoke", "--out"]
@@ -221,6 +222,7 @@ def test_a_locale_without_utf_8(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
 def test_a_terminal_of_20_columns(tmp_path):
     here, there = pty.openpty()
