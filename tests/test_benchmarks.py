@@ -51,10 +51,7 @@ def first_loss(monkeypatch):
     return train
 
 
-SAME = [name for name in problems.SHAPES if name != "fashion_vae"]
-
-
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", problems.SHAPES)
 @pytest.mark.parametrize(
     "peer", [p for p in worker.PEERS if p not in ("fit", "torch.compile", "keras-bf16")]
 )
@@ -72,12 +69,6 @@ def test_bfloat16_trains_alike_within_its_own_tolerance(first_loss, name):
     assert first_loss(name, "keras-bf16") == pytest.approx(first_loss(name, "fit"), rel=tolerance)
 
 
-@pytest.mark.parametrize("peer", ["low-level", "keras", "fit", "torch", "jax"])
-def test_the_variational_network_is_trained_by_all(first_loss, peer):
-    """Its noise differs from peer to peer, so the losses are of a size and no more."""
-    assert 0.3 < first_loss("fashion_vae", peer) < 1e6
-
-
 def test_a_known_network_has_known_operations():
     """784 x 784, 784 x 256, 256 x 128 and back; 2 forward and 4 backward, 4 in the first layer."""
     products = [784 * 784, 784 * 256, 256 * 128, 128 * 128, 128 * 256, 256 * 784]
@@ -86,10 +77,10 @@ def test_a_known_network_has_known_operations():
 
 
 def test_who_trains_differently_is_named():
-    measured = {"fit": {"first_loss": 1.0}, "jax": {"first_loss": 1.001}, "torch": {"failed": "x"}}
-    assert benchmarks.disagreements("dense_ae", measured) == []
-    measured["low-level"] = {"first_loss": 1.01}
-    assert benchmarks.disagreements("dense_ae", measured) == ["low-level"]
+    measured = {"fit": {"first_loss": 1.0}, "jax": {"first_loss": 1.00005}, "torch": {"failed": "x"}}
+    assert benchmarks.disagreements(measured) == []
+    measured["low-level"] = {"first_loss": 1.0002}
+    assert benchmarks.disagreements(measured) == ["low-level"]
 
 
 def test_the_readme_holds_the_table_of_the_kept_benchmarks():
