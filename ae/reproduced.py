@@ -228,15 +228,20 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
         folder: that of the runs.
 
     Raises:
-        InputError: if the run of a lesson is missing, or of another preset.
+        InputError: if the run of a lesson is missing, of another preset or of another machine.
     """
-    times = {}
+    times, device = {}, None
     for lesson in lessons:
         record, _ = read_run(lesson, folder / lesson.name)
         if record["preset"] != "quick":
             raise InputError(f"{folder / lesson.name}: this is no run of the preset 'quick'.")
+        if device not in (None, record["device"]):
+            raise InputError(
+                f"{folder / lesson.name}: this run was on {record['device']}, others on {device}."
+            )
+        device = record["device"]
         times[lesson.name] = _sum_by_style(record["trainings"])
-    kept = {"device": record["device"], "versions": record["versions"], "quick": times}
+    kept = {"device": device, "versions": record["versions"], "quick": times}
     TIMES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return TIMES
 

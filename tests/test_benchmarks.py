@@ -77,7 +77,11 @@ def test_a_known_network_has_known_operations():
 
 
 def test_who_trains_differently_is_named():
-    measured = {"fit": {"first_loss": 1.0}, "jax": {"first_loss": 1.00005}, "torch": {"failed": "x"}}
+    measured = {
+        "fit": {"first_loss": 1.0},
+        "jax": {"first_loss": 1.00005},
+        "torch": {"failed": "x"},
+    }
     assert benchmarks.disagreements(measured) == []
     measured["low-level"] = {"first_loss": 1.0002}
     assert benchmarks.disagreements(measured) == ["low-level"]

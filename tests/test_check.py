@@ -12,6 +12,7 @@ import pytest
 
 LESSONS = [importlib.import_module(f"tutorials.{name}").LESSON for name in NAMES]
 SIGMOID = LESSONS[1]
+CLEANER = LESSONS[4]
 VAE = LESSONS[5]
 
 
@@ -158,6 +159,11 @@ def test_times_are_summed_over_networks_and_averaged_over_seeds(folder, tmp_path
     write_record(tmp_path / VAE.name, {**quick, "preset": "smoke"})
     with pytest.raises(reproduced.InputError, match="'quick'"):
         reproduced.keep_times([VAE], tmp_path)
+    write_record(tmp_path / VAE.name, quick)
+    other = {**a_record(CLEANER, 0, [0.5]), "preset": "quick", "device": "another machine"}
+    write_record(tmp_path / CLEANER.name, other)
+    with pytest.raises(reproduced.InputError, match="on another machine"):
+        reproduced.keep_times([VAE, CLEANER], tmp_path)
 
 
 def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
