@@ -11,9 +11,11 @@ run: venv
 	$(BIN)/python -m tutorials report runs/quick
 
 check: venv
-	$(BIN)/python -m tutorials check --seeds 3 --resume
-	$(BIN)/python -m tutorials parity
-	$(BIN)/python -m pytest -m long
+	failed=0; \
+	$(BIN)/python -m tutorials check --seeds 3 || failed=1; \
+	$(BIN)/python -m tutorials parity || failed=1; \
+	$(BIN)/python -m pytest -m long || failed=1; \
+	exit $$failed
 
 test: venv
 	$(BIN)/ruff check .

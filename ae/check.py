@@ -53,7 +53,7 @@ def compare(
     trainings: Sequence[Training],
     float32: Sequence[Training] | None = None,
 ) -> Comparison | None:
-    """Lays our curves over the published one, at every published epoch.
+    """Lays our curves over the published one, at every published epoch that all of ours reached.
 
     Where several complete runs were published, the mean of ours must lie within their range,
     widened by three of our own run-to-run standard deviations. Where one was published, it must lie

@@ -1,5 +1,6 @@
 """Measuring what the articles claim."""
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,14 +56,18 @@ def summary(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     Args:
         runs: what `measure` returned for each run.
     """
+    by_claim: dict[str, list[Mapping[str, Any]]] = {}
+    for result in itertools.chain.from_iterable(runs):
+        by_claim.setdefault(result["claim"], []).append(result)
     written = []
-    for results in zip(*runs, strict=True):
+    for results in by_claim.values():
         values = [result["value"] for result in results if result["value"] is not None]
         if not values:
             written.append(f"not measured: {results[0]['claim']}")
             continue
         held = sum(bool(result["holds"]) for result in results)
-        span = f"{min(values):.3g} to {max(values):.3g}{threshold(results[0])}"
+        span = " to ".join(dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values))))
+        span += threshold(results[0])
         written.append(f"holds in {held} of {len(values)} runs: {results[0]['claim']}: {span}")
     return written
 

@@ -20,7 +20,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     Args:
         lesson: the lesson.
         runs: folders of runs, some as published and some with the change that an erratum names,
-            all of equally many epochs.
+            all of equally many epochs, batch size and learning rate.
 
     Returns:
         The file in data/errata.
@@ -39,9 +39,17 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     for folder in runs:
         record, settings = read_run(lesson, folder)
         kind = title(lesson, record["settings"], record["data"]["notice"])
-        scale = {"preset": record["preset"], "epochs": settings.num_epochs}
-        if about and scale != {key: about[key] for key in scale}:
-            raise InputError(f"{folder}: its preset or epochs differ from those of the run before.")
+        scale = {
+            "preset": record["preset"],
+            "epochs": settings.num_epochs,
+            "batch_size": settings.batch_size,
+            "learning_rate": settings.learning_rate,
+        }
+        for key in scale:
+            if about and scale[key] != about[key]:
+                raise InputError(
+                    f"{folder}: {key} is {scale[key]}, in the run before {about[key]}."
+                )
         about = {**scale, "versions": record["versions"]}
         devices[record["device"]] = None
         data = lesson.load(settings, None)

@@ -68,7 +68,7 @@ def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     for name in ("batch_size", "learning_rate"):
         if settings[name] != getattr(article, name):
             found.append(f"{name} {settings[name]}")
-    if settings["num_epochs"] < epochs:
+    if settings["num_epochs"] != epochs:
         found.append(f"{settings['num_epochs']} epochs instead of {epochs}")
     return found
 

@@ -86,8 +86,14 @@ def disagreements(measured: dict) -> list[str]:
     return [
         peer
         for peer, loss in losses.items()
-        if abs(loss - reference) > TOLERANCES.get(peer, TOLERANCE) * abs(reference)
+        # A loss that is no number is not within anything.
+        if not abs(loss - reference) <= TOLERANCES.get(peer, TOLERANCE) * abs(reference)
     ]
+
+
+def failures(result: dict) -> list[str]:
+    """Names the peers that ended before their last epoch."""
+    return [peer for peer, m in result["peers"].items() if "failed" in m]
 
 
 def peak() -> float:
@@ -185,7 +191,7 @@ def write(path: Path, result: dict) -> None:
 
 
 def run() -> int:
-    """Runs the benchmark; 1 if peers did not train alike."""
+    """Runs the benchmark; 1 if peers failed or did not train alike."""
     parser = cli.Parser(prog="benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("speed", "scaling", "cleaning", "table"),
         default="speed", help="table writes the README's; default: speed")  # fmt: skip
@@ -221,18 +227,23 @@ def run() -> int:
     if not has_bfloat16():
         missing.add("keras-bf16")
         print("keras-bf16 is left out: this processor has no bfloat16", file=sys.stderr)
-    results = []
+    peers_of = {}
     for problem in options.lesson:
-        peers = [p for p in options.peer if p not in missing]
         left_out = "keras-bf16" if problem in DIGITS else "session"
-        peers = [p for p in peers if p != left_out]
+        peers_of[problem] = [p for p in options.peer if p not in missing and p != left_out]
+        if not peers_of[problem]:
+            raise InputError(
+                f"--peer {' '.join(options.peer)}: none of them trains {problem} here."
+            )
+    results = []
+    for problem, peers in peers_of.items():
         result = measure(problem, peers, rounds)
         result["peak_gigaflops"] = peak()
         print(table(result), flush=True)
         results.append(result)
         write(options.out / "speed.json", {"rounds": rounds, "results": results})
         plot(results, options.out / "speed.png")
-    return int(any(result["disagree"] for result in results))
+    return int(any(result["disagree"] or failures(result) for result in results))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ import numpy as np
 PEERS = ("low-level", "keras", "fit")
 BATCH_SIZES = (16, 64, 256, 1024, 4096)
 BATCH_PROBLEMS = ("dense_ae", "conv_denoiser")
-AMOUNTS = (1, 4, 16)  # times the examples of the article
+AMOUNTS = (1, 4, 16)  # times EXAMPLES
 AMOUNT_PROBLEM, EXAMPLES = "sigmoid_ae", 60_000
-LEAST = {"dense_ae": 16_384, "conv_denoiser": 1024}  # images an epoch, for a time worth the name
+LEAST = {"dense_ae": 16_384, "conv_denoiser": 1024}  # examples; the former's epochs are 100 batches
 
 
 def measure(rounds: int) -> dict:

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 
 from ae import readme
+from ae.errors import InputError
 from benchmarks import __main__ as benchmarks
 from benchmarks import problems, worker
 from tutorials import dense_ae
@@ -84,7 +85,21 @@ def test_who_trains_differently_is_named():
     }
     assert benchmarks.disagreements(measured) == []
     measured["low-level"] = {"first_loss": 1.0002}
-    assert benchmarks.disagreements(measured) == ["low-level"]
+    measured["keras"] = {"first_loss": float("nan")}
+    assert benchmarks.disagreements(measured) == ["low-level", "keras"]
+    measured["fit"] = {"first_loss": float("nan")}
+    assert set(benchmarks.disagreements(measured)) == {"fit", "low-level", "jax", "keras"}
+    assert benchmarks.failures({"peers": measured}) == ["torch"]
+
+
+def test_a_network_that_no_chosen_peer_trains_is_refused_before_anything_is_timed(
+    monkeypatch, tmp_path
+):
+    arguments = ["--lesson", "dense_ae", "conv_denoiser", "--peer", "session"]
+    monkeypatch.setattr("sys.argv", ["benchmarks", *arguments, "--out", str(tmp_path)])
+    with pytest.raises(InputError, match="conv_denoiser"):
+        benchmarks.run()
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_readme_holds_the_table_of_the_kept_benchmarks():

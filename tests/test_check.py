@@ -172,7 +172,10 @@ def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
         reproduced.keep(VAE, runs)
     with pytest.raises(reproduced.InputError, match="preset quick"):
         reproduced.keep(VAE, [{**runs[0], "preset": "quick"}])
-    for name, value in (("batch_size", 8), ("learning_rate", 0.5), ("num_epochs", 1)):
+    for name, value in (
+        *(("batch_size", 8), ("learning_rate", 0.5)),
+        *(("num_epochs", 1), ("num_epochs", 50)),
+    ):
         with pytest.raises(reproduced.InputError, match=str(value)):
             reproduced.keep(VAE, [a_record(VAE, 0, [0.5], **{name: value})])
     assert not list(folder.iterdir())

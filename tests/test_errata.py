@@ -17,6 +17,7 @@ from tutorials import (
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 LESSONS = tutorials.chosen(())
 LOW_LEVEL = low_level_ae.LESSON
@@ -55,6 +56,15 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
         assert dead[kind] == [128 - active.any(axis=0).sum()]
 
 
+def test_a_run_with_another_learning_rate_is_refused(runs, folder, tmp_path):
+    record = json.loads((runs["published"] / "record.json").read_text())
+    record["settings"]["learning_rate"] = 0.1
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"learning_rate is 0\.1"):
+        errata.measure(LOW_LEVEL, [runs["corrected"], tmp_path])
+    assert not folder.exists()
+
+
 def test_a_run_on_other_data_is_refused(runs, folder, tmp_path):
     record = json.loads((runs["published"] / "record.json").read_text())
     record["data"]["sha256"] = "another"
@@ -90,7 +100,7 @@ def test_runs_of_another_lesson_or_scale_are_refused(runs, folder, tmp_path, cap
     record["settings"]["num_epochs"] = 7
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert tutorials.main(["errata", "low_level_ae", "--measure", run, str(tmp_path)]) == 2
-    assert "epochs differ" in capsys.readouterr().err
+    assert "epochs is 7, in the run before 1" in capsys.readouterr().err
 
 
 def test_what_is_kept_is_what_the_errata_measure():
@@ -145,12 +155,23 @@ def test_the_ratio_of_spreads_is_one_where_they_are_the_same():
     assert fashion_vae.spread_ratio(vae, data, corrected) == pytest.approx(1)
 
 
-def test_nats_are_zero_for_the_prior_and_grow_with_the_mean():
+@pytest.mark.parametrize(
+    ("mean", "s", "variant", "sigma"),
+    [
+        (0, 0, "published", 1),
+        (2, 0, "corrected", 1),
+        (1, -2, "published", np.exp(-2)),
+        (1, -2, "corrected", np.exp(-1)),
+    ],
+)
+def test_nats_are_those_of_the_distribution_that_codes_are_drawn_from(mean, s, variant, sigma):
     data = types.SimpleNamespace(x_val=np.zeros((3, 28, 28, 1), "float32"))
-    for mean, expected in ((0.0, 0.0), (2.0, 4.0)):  # 1/2 (2^2 + 2^2)
-        codes = tf.fill([3, 2], mean), tf.zeros([3, 2])
-        vae = Stub(encode=lambda x, codes=codes: codes)
-        assert fashion_vae.nats(vae, data, None) == pytest.approx(expected)
+    codes = tf.fill([3, 2], float(mean)), tf.fill([3, 2], float(s))
+    vae = Stub(encode=lambda x: codes)
+    z = stats.norm(mean, sigma)
+    integral = z.expect(lambda x: z.logpdf(x) - stats.norm.logpdf(x))
+    settings = fashion_vae.VAESettings(variant=variant)
+    assert fashion_vae.nats(vae, data, settings) == pytest.approx(2 * integral, abs=1e-6)
 
 
 def test_gaps_compare_what_was_trained_on_with_what_was_not():

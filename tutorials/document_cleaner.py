@@ -302,12 +302,15 @@ def validation_gap(network, data, settings):
 
 
 def misread(network, data, settings):
-    """Returns Tesseract's character error rate on three fitted pages, against the whole pages."""
+    """Returns Tesseract's character error rate on three fitted pages, against the rows they show.
+
+    Squashed pages show all rows; cropped ones keep theirs as they are, so their rate is 0.
+    """
     documents = datasets.load_or_generate_documents(settings.data, None, settings.seed)
     pages = [page.clean for page in documents.train if len(page.clean) > HEIGHT][:3]
     shapes = (crop, crop) if settings.corrected else (np.asarray, squash)
-    whole, fitted = ([datasets.nhwc(fit(page)) for page in pages] for fit in shapes)
-    rates = readability.error_rates(whole, fitted)
+    shown, fitted = ([datasets.nhwc(fit(page)) for page in pages] for fit in shapes)
+    rates = readability.error_rates(shown, fitted)
     return None if rates is None else rates[0]
 
 

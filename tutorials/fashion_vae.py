@@ -405,9 +405,13 @@ def spread_ratio(network, data, settings):
 
 
 def nats(network, data, settings):
-    """Returns the divergence D(q(z|x) || N(0, 1)) of validation images, a mean in nats."""
-    z_mean, s = codec(network).encode(data.x_val)
-    return -0.5 * np.mean(np.sum(1 + s - np.square(z_mean) - np.exp(s), axis=-1))
+    """Returns the divergence D(q(z|x) || N(0, 1)) of validation images, a mean in nats.
+
+    q(z|x) is what codes are drawn from, whatever the loss takes for its variance.
+    """
+    z_mean, s = (part.astype("float64") for part in codec(network).encode(data.x_val))
+    variance = np.square(standard_deviation(tf.constant(s), settings.corrected))
+    return -0.5 * np.mean(np.sum(1 + np.log(variance) - np.square(z_mean) - variance, axis=-1))
 
 
 def validation_gap(network, data, settings):

@@ -26,17 +26,17 @@ from keras import layers
 
 D = 784  # input dimension: 28 x 28 pixels
 d = 128  # encoding dimension
-LAYERS_BATCH_SIZE = 32  # the class takes --batch-size
-LAYERS_LEARNING_RATE = 0.001  # the class takes --learning-rate
 
 
 @dataclass(frozen=True, kw_only=True)
 class LowLevelSettings(Settings):
-    """The article's constants."""
+    """The article's constants: the class's, then those of the Keras half."""
 
     num_epochs: int = 10
     batch_size: int = 64
     learning_rate: float = 0.005
+    layers_batch_size: int = 32
+    layers_learning_rate: float = 0.001
     jit_compile: bool = True
 
 
@@ -78,7 +78,7 @@ def permuted(data, settings):
 
 def shuffled(data, settings):
     """Permutes the digits at each epoch, as `Model.fit` does."""
-    return Shuffled(len(data.x_train), LAYERS_BATCH_SIZE, settings.seed)
+    return Shuffled(len(data.x_train), settings.layers_batch_size, settings.seed)
 
 
 # %% low-level: network
@@ -158,7 +158,8 @@ class LayeredAutoencoder(tf.Module):
         loss = mean_cross_entropy if self.corrected else doubled_sigmoid_cross_entropy
         fit_low_level(
             self.weights,
-            keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8),  # TensorFlow 1's epsilon
+            # TensorFlow 1's epsilon
+            keras.optimizers.Adam(settings.layers_learning_rate, epsilon=1e-8),
             lambda x: loss(x, self.reconstruct(x)),
             *(shuffled(data, settings), data, settings, run),
         )
@@ -282,7 +283,7 @@ def train_class(autoencoder, data, settings, run):
 def train_layers(autoencoder, data, settings, run):
     """Fits the stack."""
     loss = "binary_crossentropy" if settings.corrected else doubled_sigmoid_loss
-    optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)
+    optimizer = keras.optimizers.Adam(settings.layers_learning_rate, epsilon=1e-8)
     fit_keras(autoencoder, optimizer, loss, shuffled(data, settings), data, settings, run)
 
 
