@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ae import claims, cli, figures, graph_mode, parity, published, records, reproduced
+from ae import claims, cli, graph_mode, parity, published, records, reproduced
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.reproduced import Training
@@ -17,6 +17,7 @@ from ae.runs import read_run
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 ROUNDING = 0.5e-4  # published losses have four decimals
 DEVIATIONS = 3.0
@@ -119,14 +120,21 @@ def verdict(comparison: Comparison) -> str:
 
 def draw(comparison: Comparison, name: str, measure: str) -> Figure:
     """Draws our runs, the band and the published points."""
-    mean = {"ours, mean": comparison.ours.mean(axis=0)}
-    figure = figures.curves(mean, comparison.epochs, xlabel="epoch", ylabel=measure, title=name)
-    (axis,) = figure.axes
-    for run in comparison.ours:
-        axis.plot(comparison.epochs, run, color="tab:blue", alpha=0.3, linewidth=1)
-    axis.fill_between(comparison.epochs, comparison.lower, comparison.upper, alpha=0.15)
-    for run in comparison.printed:
-        axis.plot(comparison.epochs, run, "k.", label="published")
+    epochs, outside = comparison.epochs, ~comparison.inside
+    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    axis.fill_between(epochs, comparison.lower, comparison.upper, alpha=0.25, label="band")
+    for number, run in enumerate(comparison.ours):
+        label = {"label": "our runs"} if number == 0 else {}
+        axis.plot(epochs, run, color="tab:blue", linewidth=0.7, **label)
+    for number, run in enumerate(comparison.printed):
+        label = {"label": "published"} if number == 0 else {}
+        axis.plot(epochs, run, "k.", markersize=4, **label)
+        if outside.any():
+            label = {"label": "published, outside the band"} if number == 0 else {}
+            axis.plot(epochs[outside], run[outside], "r.", markersize=4, **label)
+    axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3, which="both")
     axis.legend()
     plt.close(figure)
     return figure

@@ -189,24 +189,30 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
 
 
 def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Runs a lesson, unless the folder holds a run of it with the same options.
+    """Runs a lesson, unless the folder holds a run already.
 
     One that was interrupted is gone on with, and a finished one is taken as it is.
+
+    Raises:
+        InputError: if the run there is of other options; as `ae.runs.train` and `ae.runs.resume`.
     """
-    wanted = {
-        "lesson": lesson.name,
-        "preset": options.preset,
-        "style": options.style,
-        "settings": dataclasses.asdict(choose_settings(lesson, options)),
-    }
+    defaults = dataclasses.asdict(lesson.presets[options.preset])
+    settings = dataclasses.asdict(choose_settings(lesson, options))
+    wanted = {"lesson": lesson.name, "preset": options.preset, "style": options.style, **settings}
     wanted = json.loads(json.dumps(wanted))  # as a record holds it: lists in place of tuples
     for place in (folder / runs.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
             record = records.read_record(place)
-            if all(record.get(key) == value for key, value in wanted.items()):
-                if place == folder:
-                    return {**record, "folder": folder}
-                return runs.resume(lesson, folder, options.data_dir, options.show)
+            found = {**defaults, **record, **record["settings"]}
+            for name, value in wanted.items():
+                if found[name] != value:
+                    raise InputError(
+                        f"{folder}: the run there has {name} {found[name]}, not {value}; "
+                        "go on with the options that it began with, or choose another --out."
+                    )
+            if place == folder:
+                return {**record, "folder": folder}
+            return runs.resume(lesson, folder, options.data_dir, options.show)
     return run(lesson, options, folder)
 
 
@@ -235,6 +241,17 @@ def _positive(kind: type) -> Callable[[str], Any]:
             noun = "whole number" if kind is int else "number"
             raise argparse.ArgumentTypeError(f"must be a {noun} above zero, not '{text}'")
         return value
+
+    return parse
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """Makes a function that parses a whole number from 1 to `most`."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}")
+        return int(text)
 
     return parse
 

@@ -207,7 +207,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"--out {options.out}: no folder can be made there.") from error
     agree = True
-    print(_LINE.format("lesson", "against", "type", "steps", "of loss", "of weights", "target"))
+    print(_LINE.format("lesson", "against", "type", "steps", "of loss", "allowed", "of weights"))
     for lesson in lessons:
         for network in lesson.networks:
             ways = [KERAS, GRAPH] if (lesson.name, network) in graph_mode.NETWORKS else [KERAS]
@@ -218,20 +218,20 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
                     _print_row(parity)
                 agree = agree and settled[-1][-1].agrees
             _draw([parities[0] for parities in settled], options.out)
-    print("\nLargest relative differences. Float64 decides where float32 misses its target:")
+    print("\nLargest relative differences. Float64 decides where float32 misses what is allowed:")
     print("rounding that training magnifies shrinks with the precision, a mistake does not.")
     print(f"Figures: {options.out}")
     return 0 if agree else 1
 
 
-_LINE = "{:24}{:11}{:9}{:>5}  {:>9}  {:>10}  {:>7}"
+_LINE = "{:24}{:11}{:9}{:>5}  {:>9}  {:>7}  {:>10}"
 
 
 def _print_row(parity: Parity) -> None:
-    numbers = (parity.loss_difference, parity.weight_difference, parity.target)
+    numbers = (parity.loss_difference, parity.target, parity.weight_difference)
     cells = (parity.label, parity.against, parity.floatx, len(parity.losses))
     line = _LINE.format(*cells, *(f"{number:.1e}" for number in numbers))
-    print(line if parity.agrees else f"{line}  missed", flush=True)
+    print(f"{line}  {'agrees' if parity.agrees else 'missed'}", flush=True)
 
 
 def _draw(parities: Sequence[Parity], folder: Path) -> None:

@@ -31,6 +31,7 @@ import tensorflow as tf
 from filelock import FileLock, Timeout
 
 UNFINISHED = "unfinished"
+PARTS = ("figures", "networks", "snapshots", "plane", "tensorboard")  # folders that a run may make
 LOCK = ".lock"
 
 
@@ -151,9 +152,12 @@ def redraw(
         The run's record, with `out` for `folder`.
 
     Raises:
-        InputError: if there is no such run, or data or folder cannot be used.
+        InputError: if there is no such run, it has no network of that style, or data or folder
+            cannot be used.
     """
     record, settings = read_run(lesson, folder, asked)
+    if style not in ("both", *(training["style"] for training in record["trainings"])):
+        raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
     with _claimed(out):
         data = lesson.load(settings, data_dir)
         if "data" not in asked:
@@ -367,7 +371,10 @@ class _Unfinished:
     def _move(self) -> None:
         """Moves all files out of the folder "unfinished", the record last."""
         shutil.rmtree(self.work / "checkpoints", ignore_errors=True)
-        (self.folder / records.RECORD).unlink(missing_ok=True)  # it is not of what comes now
+        if (self.folder / records.RECORD).is_file():  # of an earlier run, whose files go with it
+            for part in PARTS:
+                shutil.rmtree(self.folder / part, ignore_errors=True)
+            (self.folder / records.RECORD).unlink()
         for path in sorted(self.work.rglob("*")):
             if path.is_file() and path != self.work / records.RECORD:
                 target = self.folder / path.relative_to(self.work)

@@ -197,7 +197,7 @@ def run() -> int:
         default="speed", help="table writes the README's; default: speed")  # fmt: skip
     parser.add_argument("--lesson", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--peer", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--rounds", type=int, choices=range(1, 100), default=5, metavar="N",
+    parser.add_argument("--rounds", type=cli.up_to(99), default=5, metavar="N",
         help="epochs to time; default: 5")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="two rounds")
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench")

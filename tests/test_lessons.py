@@ -263,6 +263,18 @@ def test_figures_come_from_the_saved_network_of_that_style(smoke, tmp_path, caps
     assert "keras.keras" in capsys.readouterr().err
 
 
+def test_nothing_stays_of_the_run_that_a_folder_held_before(tmp_path, capsys):
+    for style in ("keras", "low-level"):
+        arguments = ["--preset", "smoke", "--style", style, "--out", tmp_path]
+        assert run("sigmoid_ae", *arguments) == 0
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert "low-level-strip.png" in names
+    assert not any("keras" in name for name in names)
+    capsys.readouterr()
+    assert run("sigmoid_ae", "--from", tmp_path, "--style", "keras") == 2
+    assert "no keras network" in capsys.readouterr().err
+
+
 def test_a_saved_network_of_another_lesson_is_refused(smoke):
     networks = lesson("dense_ae").networks["autoencoder"]
     settings = lesson("dense_ae").presets["smoke"]

@@ -274,20 +274,26 @@ def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, 
     assert not reports
     assert record.read_bytes() == finished
 
-    assert several(tmp_path, "--resume", "--seed", "4") == 0  # another run: it begins anew
-    assert reports
-    assert json.loads(record.read_text())["settings"]["seed"] == 4
+    for options in (("--seed", "4"), ("--style", "both")):
+        assert several(tmp_path, "--resume", *options) == 2
+        assert "another --out" in capsys.readouterr().err
+    assert not reports
+    assert record.read_bytes() == finished
 
 
-def test_an_unfinished_run_with_other_options_is_given_up(tmp_path, interrupt):
+def test_run_resume_with_other_options_leaves_an_unfinished_run_as_it_is(
+    tmp_path, capsys, interrupt
+):
     interrupt(3)
     assert several(tmp_path, "--seed", "1") == 130
     reports = interrupt(0)
-    assert several(tmp_path, "--resume", "--seed", "2") == 0
-    assert reports[0][1] == 0
-    assert (
-        json.loads((tmp_path / "sigmoid_ae" / "record.json").read_text())["settings"]["seed"] == 2
-    )
+    capsys.readouterr()
+    assert several(tmp_path, "--resume", "--seed", "2") == 2
+    assert "has seed 1, not 2" in capsys.readouterr().err
+    assert not reports
+    assert several(tmp_path, "--resume", "--seed", "1") == 0
+    record = json.loads((tmp_path / "sigmoid_ae" / "record.json").read_text())
+    assert record["settings"]["seed"] == 1
 
 
 # What cannot be resumed

@@ -113,7 +113,7 @@ def check_curves(arguments):
 
     parser = cli.Parser(prog="tutorials check", description="Check curves against published ones.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
-    parser.add_argument("--seeds", type=int, choices=range(1, 100), default=3, metavar="N",
+    parser.add_argument("--seeds", type=cli.up_to(99), metavar="N",
         help="runs to train at the article's settings; default: 3")  # fmt: skip
     taken = parser.add_mutually_exclusive_group()
     taken.add_argument("--from", dest="from_runs", nargs="+", type=Path, metavar="RUN",
@@ -123,6 +123,9 @@ def check_curves(arguments):
         help="go on with the runs of a check that was interrupted")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs") / "check")
     options = parser.parse_args(arguments)
+    if options.seeds is not None and (options.kept or options.from_runs):
+        parser.error("--seeds is for training; leave it out beside --kept or --from")
+    options.seeds = options.seeds or check.FEWEST_RUNS
     return check.main(chosen(options.names), options)
 
 
@@ -132,7 +135,7 @@ def compare_styles(arguments):
 
     parser = cli.Parser(prog="tutorials parity", description="Check that the styles are one model.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
-    parser.add_argument("--steps", type=int, choices=range(1, 10_001), default=50, metavar="N",
+    parser.add_argument("--steps", type=cli.up_to(10_000), default=50, metavar="N",
         help="steps to take at least; default: 50")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs") / "parity")
     options = parser.parse_args(arguments)
@@ -235,7 +238,10 @@ def command(arguments):
     if arguments[0] in ("-h", "--help"):
         return print_list()
     if arguments[0] not in COMMANDS:
-        raise InputError(f"'{arguments[0]}' is not a command; try `python -m tutorials`.")
+        lesson = f"`python -m tutorials.{arguments[0]}`" if arguments[0] in NAMES else None
+        raise InputError(
+            f"'{arguments[0]}' is not a command; try {lesson or '`python -m tutorials`'}."
+        )
     return COMMANDS[arguments[0]](arguments[1:])
 
 

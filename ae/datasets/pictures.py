@@ -41,7 +41,7 @@ def read_grey(path: str | os.PathLike) -> np.ndarray:
         if not path.exists():
             raise InputError(f"There is no file {path}; check the name.")
         if path.is_dir():
-            raise InputError(f"{path} is a folder; name one picture in it.")
+            raise InputError(f"{path} is a folder; name the pictures in it, as in {path}/*.png.")
         if not path.is_file():
             raise InputError(f"{path} is not an ordinary file; name a picture.")
         with path.open("rb") as file:
