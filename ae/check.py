@@ -133,6 +133,8 @@ def draw(comparison: Comparison, name: str, measure: str) -> Figure:
             label = {"label": "published, outside the band"} if number == 0 else {}
             axis.plot(epochs[outside], run[outside], "r.", markersize=4, **label)
     axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
+    lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
+    axis.set_ylim(0.97 * lowest, 1.1 * comparison.printed.max())  # a run may begin far above
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3, which="both")
     axis.legend()

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
 from ae.runs import read_run
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 TILE = 512  # pixels; bounds the memory that a page takes
@@ -92,6 +94,12 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if style not in trained:
             raise InputError(f"{options.from_run}: this run has no network of style {style}.")
         saved = options.from_run / trained[style]["saved"]
+        if record["preset"] != "article":
+            print(
+                f"{options.from_run}: this run was of the preset '{record['preset']}'; for cleaner "
+                f"pages train with `python -m tutorials.{lesson.name} --out FOLDER`.",
+                file=sys.stderr,
+            )
     network = lesson.networks[ONLY_NETWORK][style].build(settings)
     records.load_weights(network, saved)
     return network
@@ -104,6 +112,7 @@ def _targets(pages: Sequence[Path], out: str) -> list[Path]:
         return [out]
     if len({path.stem for path in pages}) < len(pages):
         raise InputError("Two of the pages have the same name; clean them in separate calls.")
-    if out.exists() and not out.is_dir():
+    names_picture = not is_folder and out.suffix.lower() in Image.registered_extensions()
+    if names_picture or (out.exists() and not out.is_dir()):
         raise InputError(f"-o {out}: several pages need a folder, and this is a file.")
     return [out / f"{path.stem}.png" for path in pages]

@@ -607,7 +607,7 @@ def test_the_command_cleans_a_scan_of_odd_size(smoke, scan, tmp_path):
     np.testing.assert_allclose(clean, expected, atol=0.51)  # rounded to a grey level
 
 
-def test_the_command_takes_either_style_and_a_file_of_its_own(smoke, scan, tmp_path):
+def test_the_command_takes_either_style_and_a_file_of_its_own(smoke, scan, tmp_path, capsys):
     folder = smoke("document_cleaner")
     networks = {
         "low-level": ["--from", folder, "--style", "low-level"],
@@ -617,6 +617,7 @@ def test_the_command_takes_either_style_and_a_file_of_its_own(smoke, scan, tmp_p
         out = tmp_path / style
         out.mkdir()
         assert run("document_cleaner", "clean", scan, "-o", out, *arguments) == 0
+        assert ("preset 'smoke'" in capsys.readouterr().err) == (style == "low-level")
         expected = cleaned_at_once(folder, style, read_grey(scan))
         np.testing.assert_allclose(read_grey(out / "scan.png"), expected, atol=0.51)
 
@@ -627,6 +628,7 @@ def test_the_command_refuses_what_it_cannot_use(smoke, scan, tmp_path, capsys):
     for arguments, part in [
         ([tmp_path / "gone.png", "--from", folder], "gone.png"),
         ([scan, "--from", tmp_path], "no run"),
+        ([scan, tmp_path / "other.png", "--from", folder], "several pages need a folder"),
         ([scan, "--from", smoke("conv_denoiser")], "conv_denoiser"),
         ([scan, "--from", smoke("conv_denoiser") / "networks" / "keras.keras"], "keras.keras"),
     ]:

@@ -261,7 +261,9 @@ def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, 
     record = tmp_path / "sigmoid_ae" / "record.json"
     reports = interrupt(3)
     assert several(tmp_path, "--resume") == 130  # nothing is there: it begins
-    assert "--resume" in capsys.readouterr().err
+    again = capsys.readouterr().err.split("python -m tutorials ")[1].split()
+    assert again[:2] == ["run", "sigmoid_ae"]
+    assert again[-2:] == [str(tmp_path), "--resume"]
     assert not record.exists()
     assert len(reports) == 3
 

@@ -5,6 +5,7 @@ Each lesson also runs alone: `python -m tutorials.NAME`.
 
 import ast
 import importlib
+import shlex
 import sys
 import textwrap
 from pathlib import Path
@@ -86,6 +87,7 @@ def wrap(text, indent):
 def run_lessons(arguments):
     """Runs lessons one after the other and prints a table of what they reached."""
     from ae import cli
+    from ae.errors import Interrupted
     from ae.records import table
 
     parser = cli.Parser(prog="tutorials run", description="Run several lessons, or all six.")
@@ -99,7 +101,13 @@ def run_lessons(arguments):
     for lesson in chosen(options.names):
         print(f"\n{lesson.name}: {summary(lesson.name)}")
         run = cli.run_or_resume if options.resume else cli.run
-        records.append(run(lesson, options, out / lesson.name))
+        try:
+            records.append(run(lesson, options, out / lesson.name))
+        except Interrupted as interrupt:
+            again = shlex.join([*(a for a in arguments if a != "--resume"), "--resume"])
+            raise Interrupted(
+                f"Interrupted; to go on: python -m tutorials run {again}"
+            ) from interrupt
     print(f"\n{table(records)}")
     print("\nFigures:")
     for record in records:
