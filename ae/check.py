@@ -123,15 +123,13 @@ def draw(comparison: Comparison, name: str, measure: str) -> Figure:
     epochs, outside = comparison.epochs, ~comparison.inside
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
     axis.fill_between(epochs, comparison.lower, comparison.upper, alpha=0.25, label="band")
-    for number, run in enumerate(comparison.ours):
-        label = {"label": "our runs"} if number == 0 else {}
-        axis.plot(epochs, run, color="tab:blue", linewidth=0.7, **label)
-    for number, run in enumerate(comparison.printed):
-        label = {"label": "published"} if number == 0 else {}
-        axis.plot(epochs, run, "k.", markersize=4, **label)
-        if outside.any():
-            label = {"label": "published, outside the band"} if number == 0 else {}
-            axis.plot(epochs[outside], run[outside], "r.", markersize=4, **label)
+    ours = axis.plot(epochs, comparison.ours.T, color="tab:blue", linewidth=0.7)
+    ours[0].set_label("our runs")
+    printed = axis.plot(epochs, comparison.printed.T, "k.", markersize=4)
+    printed[0].set_label("published")
+    if outside.any():
+        missed = axis.plot(epochs[outside], comparison.printed[:, outside].T, "r.", markersize=4)
+        missed[0].set_label("published, outside the band")
     axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
     lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
     axis.set_ylim(0.97 * lowest, 1.1 * comparison.printed.max())  # a run may begin far above

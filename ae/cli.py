@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import io
-import json
 import os
 import sys
 import typing
@@ -196,14 +195,12 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
     Raises:
         InputError: if the run there is of other options; as `ae.runs.train` and `ae.runs.resume`.
     """
-    defaults = dataclasses.asdict(lesson.presets[options.preset])
-    settings = dataclasses.asdict(choose_settings(lesson, options))
-    wanted = {"lesson": lesson.name, "preset": options.preset, "style": options.style, **settings}
-    wanted = json.loads(json.dumps(wanted))  # as a record holds it: lists in place of tuples
+    chosen = dataclasses.asdict(choose_settings(lesson, options))
+    wanted = {"preset": options.preset, "style": options.style, **chosen}
     for place in (folder / runs.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
-            record = records.read_record(place)
-            found = {**defaults, **record, **record["settings"]}
+            record, settings = runs.read_run(lesson, place)
+            found = {**record, **dataclasses.asdict(settings)}
             for name, value in wanted.items():
                 if found[name] != value:
                     raise InputError(

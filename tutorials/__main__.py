@@ -246,10 +246,8 @@ def command(arguments):
     if arguments[0] in ("-h", "--help"):
         return print_list()
     if arguments[0] not in COMMANDS:
-        lesson = f"`python -m tutorials.{arguments[0]}`" if arguments[0] in NAMES else None
-        raise InputError(
-            f"'{arguments[0]}' is not a command; try {lesson or '`python -m tutorials`'}."
-        )
+        lesson = f".{arguments[0]}" if arguments[0] in NAMES else ""
+        raise InputError(f"'{arguments[0]}' is not a command; try `python -m tutorials{lesson}`.")
     return COMMANDS[arguments[0]](arguments[1:])
 
 

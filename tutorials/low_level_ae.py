@@ -30,7 +30,7 @@ d = 128  # encoding dimension
 
 @dataclass(frozen=True, kw_only=True)
 class LowLevelSettings(Settings):
-    """The article's constants: the class's, then those of the Keras half."""
+    """The article's constants: its class's, then those of its Keras layers."""
 
     num_epochs: int = 10
     batch_size: int = 64
