@@ -126,7 +126,7 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     add("--show", action="store_true", help="show the figures in windows too")
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,
-        help="compute the Keras network in bfloat16")  # fmt: skip
+        help="multiply and convolve in bfloat16")  # fmt: skip
     add("--deterministic", action="store_true", default=None,
         help="use only operations that give the same bits each time, on a GPU too")  # fmt: skip
     add("--xla", dest="jit_compile", action=argparse.BooleanOptionalAction,

@@ -34,7 +34,7 @@ class Settings:
         seed: seeds weights, shuffling, noise and sampling.
         variant: "published" does what the article's code did, "corrected" applies the errata.
         jit_compile: whether XLA compiles the training steps.
-        mixed_precision: whether the Keras network computes in bfloat16.
+        mixed_precision: whether networks multiply and convolve in bfloat16 (`ae.precision`).
         deterministic: whether TensorFlow may only use operations that give the same bits each time.
     """
 

@@ -43,8 +43,8 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
         notice: the data's notice; generated pages have a title of their own.
     """
     article = lesson.presets["article"]
-    names = [name for name in DISTINGUISHING if name in settings]
-    chosen = [f"{n}-{settings[n]}" for n in names if settings[n] != getattr(article, n)]
+    names = [n for n in DISTINGUISHING if n in settings and settings[n] != getattr(article, n)]
+    chosen = [n if settings[n] is True else f"{n}-{settings[n]}" for n in names]
     return "-".join([lesson.name, *chosen, *(["synthetic"] if notice else [])])
 
 

@@ -13,15 +13,15 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ae import claims, published, records
+from ae import claims, precision, published, records
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
-from ae.lesson import Lesson, Settings, count_parameters, reconstruct
+from ae.lesson import STYLES, Lesson, Settings, count_parameters, reconstruct
 from ae.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 
@@ -62,10 +62,12 @@ def train(
         The record, as `record.json` in the folder holds it, and the `folder`.
 
     Raises:
-        InputError: if the data or the folder cannot be used, or a loss stops being a number.
+        InputError: if the data or the folder cannot be used, the low-level style cannot compute in
+            bfloat16 as asked, or a loss stops being a number.
         Interrupted: if Ctrl-C was pressed after the run had begun.
     """
     with _claimed(folder):
+        precision.check(settings, _styles(style))
         data = lesson.load(settings, data_dir)
         record = {
             "lesson": lesson.name,
@@ -111,6 +113,7 @@ def resume(
         )
     with _claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
+        precision.check(settings, _styles(record["style"]))
         data = lesson.load(settings, data_dir)
         _refuse_other_data(folder, record, data)
         if record["versions"] != records.environment()["versions"]:
@@ -164,7 +167,7 @@ def redraw(
             _refuse_other_data(folder, record, data)
         try:
             for training in record["trainings"]:
-                if style not in (training["style"], "both"):
+                if training["style"] not in _styles(style):
                     continue
                 network = load_network(lesson, folder, training, settings)
                 label = _label(lesson, training["network"], training["style"])
@@ -296,7 +299,7 @@ class _Unfinished:
             (network, style)
             for network, styles in self.lesson.networks.items()
             for style in styles
-            if self.record["style"] in (style, "both")
+            if style in _styles(self.record["style"])
         ]
         for network_name, style in chosen[len(self.record["trainings"]) :]:
             training = self._train(network_name, style, examples)
@@ -329,7 +332,9 @@ class _Unfinished:
         if training.is_over:
             checkpoints.follow(None)
         else:
-            self._fit(lesson.networks[network_name][style].train, network, training)
+            rewritten = settings.mixed_precision and style == "low-level"
+            with precision.compiled_steps() if rewritten else nullcontext():
+                self._fit(lesson.networks[network_name][style].train, network, training)
         snapshots.keep(training.epochs_done)
 
         keras.utils.set_random_seed(settings.seed)  # what follows is alike, resumed or not
@@ -432,13 +437,8 @@ def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
 def _build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
     keras.utils.set_random_seed(settings.seed)
     mixed = settings.mixed_precision and style == "keras"
-    if settings.mixed_precision and not mixed:
-        print(f"{lesson.name}: the low-level style computes in float32.", file=sys.stderr)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
-    try:
+    with precision.keras_layers() if mixed else nullcontext():
         return lesson.networks[network][style].build(settings)
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
 
 
 def _draw(lesson, network, label, data, settings, folder, show) -> records.Report:
@@ -472,6 +472,10 @@ def _draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:
         "results": report.results,
         "figures": [path.relative_to(folder) for path in report.figures],
     }
+
+
+def _styles(style: str) -> tuple[str, ...]:
+    return STYLES if style == "both" else (style,)
 
 
 def _label(lesson: Lesson, network: str, style: str) -> str:

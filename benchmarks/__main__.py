@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from ae import cli, readme, records
+from ae import cli, precision, readme, records
 from ae.errors import InputError
 from ae.paths import DATA
 from benchmarks import cleaning, scaling
@@ -22,7 +22,8 @@ KEPT = DATA / "benchmarks"
 NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 # The mean loss of the first epoch may differ from the baseline's by this share; it does by 1e-5.
 TOLERANCE = 1e-4
-TOLERANCES = {"keras-bf16": 2e-2}  # bfloat16 has three decimal digits
+BFLOAT16 = ("low-level-bf16", "keras-bf16")
+TOLERANCES = dict.fromkeys(BFLOAT16, 2e-2)  # bfloat16 has three decimal digits
 DIGITS = ("dense_ae", "sigmoid_ae", "low_level_ae_class", "low_level_ae_layers")
 PEAK_SIZE = 2048  # of the matrices whose product measures the machine's peak
 
@@ -172,17 +173,6 @@ def _readme_table(kept: dict) -> str:
     return "\n".join(lines)
 
 
-def has_bfloat16() -> bool:
-    """Says whether a GPU or the processor multiplies numbers in bfloat16."""
-    import tensorflow as tf
-
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    return bool(
-        tf.config.list_physical_devices("GPU") or "avx512_bf16" in flags or "amx_bf16" in flags
-    )
-
-
 def write(path: Path, result: dict) -> None:
     """Writes a result, with the machine and the versions, and says where."""
     text = json.dumps({**records.environment(), **result}, indent=1)
@@ -224,13 +214,14 @@ def run() -> int:
     missing = {p for p in options.peer if p in NEEDS and not importlib.util.find_spec(NEEDS[p])}
     for peer in sorted(missing):
         print(f"{peer} is left out: pip install -r requirements-bench.txt", file=sys.stderr)
-    if not has_bfloat16():
-        missing.add("keras-bf16")
-        print("keras-bf16 is left out: this processor has no bfloat16", file=sys.stderr)
+    for peer in BFLOAT16:
+        if not precision.is_native() or (peer == BFLOAT16[0] and not precision.rewrites_steps()):
+            missing.add(peer)
+            print(f"{peer} is left out: TensorFlow has no bfloat16 for it here", file=sys.stderr)
     peers_of = {}
     for problem in options.lesson:
-        left_out = "keras-bf16" if problem in DIGITS else "session"
-        peers_of[problem] = [p for p in options.peer if p not in missing and p != left_out]
+        left_out = {*missing, *(BFLOAT16 if problem in DIGITS else ["session"])}
+        peers_of[problem] = [p for p in options.peer if p not in left_out]
         if not peers_of[problem]:
             raise InputError(
                 f"--peer {' '.join(options.peer)}: none of them trains {problem} here."

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-from ae import graph_mode
+from ae import graph_mode, precision
 from ae.optimizers import RMSpropKeras2, RMSpropTF1
 from ae.training import Run
 from benchmarks.problems import Problem
@@ -73,6 +73,12 @@ def low_level(problem: Problem, epoch_done: EpochDone) -> None:
     style.train(network, problem.data, problem.settings, Stopwatch(epoch_done))
 
 
+def low_level_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
+    """Trains our low-level style as `--mixed-precision` does."""
+    with precision.compiled_steps():
+        low_level(problem, epoch_done)
+
+
 def our_keras(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our Keras style."""
     style = problem.lesson.networks[problem.network]["keras"]
@@ -84,11 +90,8 @@ def our_keras(problem: Problem, epoch_done: EpochDone) -> None:
 
 def our_keras_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our Keras style as `--mixed-precision` does."""
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
+    with precision.keras_layers():
         our_keras(problem, epoch_done)
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
 
 
 def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:

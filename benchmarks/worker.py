@@ -16,6 +16,7 @@ from pathlib import Path
 PEERS = {  # name: module and function
     "low-level": ("tensorflow_peers", "low_level"),
     "keras": ("tensorflow_peers", "our_keras"),
+    "low-level-bf16": ("tensorflow_peers", "low_level_in_bfloat16"),
     "keras-bf16": ("tensorflow_peers", "our_keras_in_bfloat16"),
     "fit": ("tensorflow_peers", "plain_fit"),
     "session": ("tensorflow_peers", "session"),

@@ -1,0 +1,99 @@
+"""Training in bfloat16, as `--mixed-precision` asks for: float32's range with eight bits of precision.
+
+Weights, optimizer and loss stay in float32 in both styles. Keras has a policy for the layers that
+are built under it. For the low-level style TensorFlow rewrites the compiled steps, so a lesson's code
+stays as it is; it does so on processors with AVX-512 and not for what XLA compiles.
+"""
+
+import os
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ae.errors import InputError
+from ae.lesson import Settings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# What losses are made of. The rewriter takes it into bfloat16 where it stands between convolutions;
+# there log(1 - x) ends at x = 0.996, and means that differ by less than 0.4 % are the same.
+FLOAT32_OPS = (
+    *("Exp", "Log", "Mean", "Mul", "Neg", "Pow", "RealDiv", "Reciprocal", "Sigmoid"),
+    *("SigmoidGrad", "Square", "SquaredDifference", "Sub"),
+)
+
+
+@contextmanager
+def keras_layers() -> Iterator[None]:
+    """Lets Keras layers that are built within compute in bfloat16."""
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+@contextmanager
+def compiled_steps() -> Iterator[None]:
+    """Lets each `tf.function` that is called within multiply and convolve in bfloat16."""
+    os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_REMOVE"] = ",".join(FLOAT32_OPS)
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options(
+            {"auto_mixed_precision_onednn_bfloat16": False}
+        )
+
+
+def check(settings: Settings, styles: Collection[str]) -> None:
+    """Refuses a training in bfloat16 that TensorFlow would do in float32; warns of a slow one.
+
+    Args:
+        settings: what to train with.
+        styles: the styles to train.
+
+    Raises:
+        InputError: if the low-level style cannot compute in bfloat16 here.
+    """
+    if not settings.mixed_precision:
+        return
+    if "low-level" in styles and settings.jit_compile:
+        raise InputError(
+            "--mixed-precision: the low-level style computes in float32 where XLA compiles it; "
+            "add --style keras or --no-xla."
+        )
+    if "low-level" in styles and not rewrites_steps():
+        raise InputError(
+            "--mixed-precision: on this machine TensorFlow computes the low-level style in float32; "
+            "add --style keras."
+        )
+    if not is_native():
+        print(
+            "This processor has no bfloat16 of its own; --mixed-precision makes training slower.",
+            file=sys.stderr,
+        )
+
+
+def rewrites_steps() -> bool:
+    """Says whether `compiled_steps` has an effect here: multiplies a number that bfloat16 rounds."""
+
+    @tf.function
+    def square(x):
+        return tf.nn.relu(x @ x) @ x
+
+    with compiled_steps():
+        product = square(tf.constant([[1 + 2.0**-10]]))
+    return bool(np.all(product == 1))
+
+
+def is_native() -> bool:
+    """Says whether a GPU or the processor multiplies numbers in bfloat16 itself."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    return bool(
+        tf.config.list_physical_devices("GPU") or "avx512_bf16" in flags or "amx_bf16" in flags
+    )

@@ -1,0 +1,102 @@
+"""What --mixed-precision does: products in bfloat16, everything else in float32."""
+
+import json
+
+from ae import cli, precision
+from tutorials import conv_denoiser, fashion_vae
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+RNG = np.random.default_rng(0)
+needs_rewriting = pytest.mark.skipif(
+    not precision.rewrites_steps(), reason="TensorFlow computes the low-level style in float32 here"
+)
+
+
+def rounded(x):
+    return np.asarray(x).astype(tf.bfloat16.as_numpy_dtype).astype("float64")
+
+
+@needs_rewriting
+def test_compiled_steps_multiply_numbers_rounded_to_bfloat16():
+    x, v, w = (RNG.normal(size=(32, 32)).astype("float32") for _ in range(3))
+
+    @tf.function
+    def products(x, v, w):
+        return tf.nn.relu(x @ v) @ w
+
+    expected = rounded(rounded(rounded(x) @ rounded(v)).clip(0) @ rounded(w))
+    in_float32 = (x.astype("float64") @ v).clip(0) @ w
+    scale = np.abs(in_float32).max()
+    with precision.compiled_steps():
+        found = products(x, v, w).numpy()
+    np.testing.assert_allclose(found, expected, atol=2**-8 * scale)
+    np.testing.assert_array_equal(found, rounded(found))
+    again = tf.function(products.python_function)(x, v, w).numpy()
+    np.testing.assert_allclose(again, in_float32, atol=1e-6 * scale)
+    assert not np.array_equal(again, rounded(again))
+
+
+@needs_rewriting
+def test_what_a_loss_is_made_of_stays_in_float32():
+    """Near 1, bfloat16 knows 0.996 and 1 alone, and log(1 - 1) would end the training."""
+    logits = RNG.normal(4, 3, size=(8, 28, 28, 1)).astype("float32")
+    x = RNG.uniform(size=logits.shape).astype("float32")
+
+    @tf.function
+    def loss_of(x, logits):
+        kernel = tf.ones([1, 1, 1, 1])
+        return fashion_vae.cross_entropy(x, tf.nn.sigmoid(tf.nn.conv2d(logits, kernel, 1, "SAME")))
+
+    p = np.clip(1 / (1 + np.exp(-rounded(logits))), 1e-7, 1 - 1e-7)
+    expected = -np.mean(x * np.log(p) + (1 - x) * np.log1p(-p))
+    with precision.compiled_steps():
+        assert float(loss_of(x, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_keras_layers_compute_in_bfloat16_and_keep_their_weights_in_float32():
+    settings = conv_denoiser.PRESETS["smoke"]
+    with precision.keras_layers():
+        denoiser = conv_denoiser.build_keras(settings)
+    first, last = denoiser.get_layer("encoder").layers[1], denoiser.get_layer("decoder").layers[-1]
+    assert (first.compute_dtype, first.variable_dtype) == ("bfloat16", "float32")
+    assert last.compute_dtype == "float32"
+    assert keras.mixed_precision.dtype_policy().name == "float32"
+
+
+@needs_rewriting
+def test_a_run_in_bfloat16_is_near_one_in_float32_in_both_styles(tmp_path):
+    losses = []
+    for folder, flags in (("whole", []), ("mixed", ["--mixed-precision"])):
+        arguments = ["--preset", "smoke", *flags, "--out", str(tmp_path / folder)]
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(conv_denoiser.LESSON, arguments)
+        record = json.loads((tmp_path / folder / "record.json").read_text())
+        losses.append([training["history"][0]["loss"] for training in record["trainings"]])
+    whole, mixed = losses
+    assert mixed == pytest.approx(whole, rel=2**-8)
+    assert all(a != b for a, b in zip(whole, mixed, strict=True))
+
+
+@pytest.mark.parametrize("rewrites, flags", [(False, []), (True, ["--xla"])])
+def test_the_low_level_style_is_refused_where_it_would_be_computed_in_float32(
+    monkeypatch, tmp_path, capsys, rewrites, flags
+):
+    monkeypatch.setattr(precision, "rewrites_steps", lambda: rewrites)
+    folder = tmp_path / "run"
+    arguments = ["--preset", "smoke", "--mixed-precision", *flags, "--out", str(folder)]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(conv_denoiser.LESSON, arguments)
+    assert "add --style keras" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_a_processor_without_bfloat16_is_warned_of(monkeypatch, capsys):
+    settings = conv_denoiser.DenoiserSettings(mixed_precision=True)
+    for native in (True, False):
+        monkeypatch.setattr(precision, "is_native", lambda native=native: native)
+        precision.check(settings, ["keras"])
+        assert ("slower" in capsys.readouterr().err) != native
