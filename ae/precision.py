@@ -1,8 +1,8 @@
-"""Training in bfloat16, as `--mixed-precision` asks for: float32's range with eight bits of precision.
+"""Training in bfloat16 (`--mixed-precision`): float32's range with eight bits of precision.
 
 Weights, optimizer and loss stay in float32 in both styles. Keras has a policy for the layers that
-are built under it. For the low-level style TensorFlow rewrites the compiled steps, so a lesson's code
-stays as it is; it does so on processors with AVX-512 and not for what XLA compiles.
+are built under it. For the low-level style TensorFlow rewrites the compiled steps, so that lessons
+stay as they are; it does so on processors with AVX-512, and not for what XLA compiles.
 """
 
 import os
@@ -68,7 +68,7 @@ def check(settings: Settings, styles: Collection[str]) -> None:
         )
     if "low-level" in styles and not rewrites_steps():
         raise InputError(
-            "--mixed-precision: on this machine TensorFlow computes the low-level style in float32; "
+            "--mixed-precision: here TensorFlow computes the low-level style in float32; "
             "add --style keras."
         )
     if not is_native():
@@ -79,7 +79,7 @@ def check(settings: Settings, styles: Collection[str]) -> None:
 
 
 def rewrites_steps() -> bool:
-    """Says whether `compiled_steps` has an effect here: multiplies a number that bfloat16 rounds."""
+    """Says whether `compiled_steps` works here, by multiplying a number that bfloat16 rounds."""
 
     @tf.function
     def square(x):
