@@ -133,7 +133,7 @@ def draw(comparison: Comparison, name: str, measure: str) -> Figure:
     axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
     lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
     axis.set_ylim(0.97 * lowest, 1.1 * comparison.printed.max())  # a run may begin far above
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3, which="both")
     axis.legend()
     plt.close(figure)

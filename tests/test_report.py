@@ -50,6 +50,19 @@ def test_a_report_needs_nothing_but_its_folder(pages):
         assert (pages / frame["image"]).is_file()
 
 
+def test_a_page_names_its_run_and_the_settings_that_are_not_its_presets(smoke, pages, tmp_path):
+    assert "<dd>smoke</dd>" in (pages / "dense_ae.html").read_text()
+    run = tmp_path / "mine"
+    shutil.copytree(smoke("dense_ae"), run)
+    record = json.loads((run / "record.json").read_text())
+    record["settings"].update(learning_rate=0.5, seed=7)
+    (run / "record.json").write_text(json.dumps(record))
+    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "pages")
+    text = (tmp_path / "pages" / "dense_ae.html").read_text()
+    assert "<dd>smoke, but learning_rate 0.5, seed 7</dd>" in text
+    assert f"<dd>{run}</dd>" in text
+
+
 @EACH_LESSON
 def test_every_picture_has_words(pages, name):
     text = (pages / f"{name}.html").read_text()
@@ -116,28 +129,44 @@ def test_the_diagram_counts_all_parameters_and_narrows_at_the_code(name):
     for styles in lesson.networks.values():
         model = styles["keras"].build(settings)
         parts = charts.diagram(model, (258, 540))
-        bars = [bar for _, bars in parts for bar in bars]
+        bars = [bar for _, rows in parts for row in rows for bar in row]
         assert sum(bar.parameters for bar in bars) == model.count_params()
-        assert all(8 <= bar.width <= 101 for bar in bars)
-        assert not any("None" in bar.shape for bar in bars)
+        assert all(8 <= bar.width <= 100 for bar in bars)
+        assert not any(None in bar.shape for bar in bars)
         if len(parts) == 2 and name != "document_cleaner":  # whose code is larger than the page
-            code = parts[0][1][-1].width
-            assert code == parts[1][1][0].width == min(bar.width for bar in bars)
+            (code,), (code_again,) = parts[0][1][-1], parts[1][1][0]
+            assert code.width == code_again.width == min(bar.width for bar in bars)
+
+
+def kinds(rows):
+    return [[bar.kind for bar in row] for row in rows]
 
 
 def test_the_diagram_states_the_shapes_of_a_page():
     model = BY_NAME["document_cleaner"].networks["autoencoder"]["keras"].build(None)
     (_, encoder), (_, decoder) = charts.diagram(model, (258, 540))
-    assert [bar.shape for bar in encoder] == ["258 x 540 x 1", "258 x 540 x 64", "129 x 270 x 64"]
-    assert decoder[-1].shape == "258 x 540 x 1"
-    assert [bar.kind for bar in decoder] == ["InputLayer", "Conv2D", "UpSampling2D", "Conv2D"]
+    assert [row[0].shape for row in encoder] == [(258, 540, 1), (258, 540, 64), (129, 270, 64)]
+    assert decoder[-1][0].shape == (258, 540, 1)
+    assert kinds(decoder) == [["Input"], ["Conv2D"], ["UpSampling2D"], ["Conv2D"]]
+
+
+def test_layers_with_one_input_share_a_row_and_what_is_between_parts_closes_the_first():
+    lesson = BY_NAME["fashion_vae"]
+    model = lesson.networks["autoencoder"]["keras"].build(lesson.presets["smoke"])
+    (_, encoder), (_, decoder) = charts.diagram(model, (28, 28))
+    assert kinds(encoder[-3:]) == [["Dense"], ["Dense", "Dense"], ["Sampling"]]
+    assert kinds(decoder[-2:]) == [["Conv2D"], ["VariationalLoss"]]
 
 
 def test_a_model_without_parts_is_drawn_as_one():
     model = keras.Sequential([keras.Input([9]), keras.layers.Dense(3)], name="small")
-    (name, bars), *others = charts.diagram(model, (1, 1))
+    (name, rows), *others = charts.diagram(model, (1, 1))
     assert (name, others) == ("small", [])
-    assert [(bar.kind, bar.shape, bar.parameters) for bar in bars] == [("Dense", "3", 30)]
+    bars = [bar for row in rows for bar in row]
+    assert [(b.kind, b.shape, b.parameters) for b in bars] == [
+        ("Input", (9,), 0),
+        ("Dense", (3,), 30),
+    ]
 
 
 @pytest.fixture

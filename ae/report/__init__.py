@@ -1,5 +1,6 @@
 """The report: the records of runs as pages that need neither network nor server."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -155,7 +156,7 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
                 for row in (source.rows(run / record["source"]) if record["source"] else [])
             ],
             "source_name": record["source"],
-            "facts": _facts(record),
+            "facts": _facts(lesson, record, run),
         }
     except (KeyError, TypeError, IndexError, FileNotFoundError) as error:
         raise InputError(
@@ -311,12 +312,16 @@ def _claims(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(lesson: Lesson, record: Mapping[str, Any], run: Path) -> list[tuple[str, str]]:
     settings = {name: value for name, value in record["settings"].items() if value is not None}
+    preset = json.loads(json.dumps(dataclasses.asdict(lesson.presets[record["preset"]])))
+    changed = [f"{name} {value}" for name, value in settings.items() if value != preset[name]]
     return [
+        ("folder", str(run)),
         ("started", record["started"]),
         ("machine", record["device"]),
         ("data", record["data"]["source"]),
+        ("preset", record["preset"] + (f", but {', '.join(changed)}" if changed else "")),
         ("settings", ", ".join(f"{name} {value}" for name, value in settings.items())),
         ("versions", ", ".join(f"{name} {value}" for name, value in record["versions"].items())),
     ]

@@ -22,15 +22,20 @@ class Bar(NamedTuple):
 
     Attributes:
         kind: the layer's class, such as "Conv2D".
-        shape: what it returns for one example, such as "14 x 14 x 64".
+        shape: of what it returns for one example, such as (14, 14, 64).
         parameters: its trainable numbers.
-        width: how wide it is drawn, in percent; the logarithm of the numbers it returns.
+        width: how wide it is drawn, in percent; the logarithm of `numbers`.
     """
 
     kind: str
-    shape: str
+    shape: tuple[int, ...]
     parameters: int
-    width: float
+    width: float = 0.0
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it returns for one example."""
+        return math.prod(self.shape)
 
 
 def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
@@ -62,11 +67,11 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
                 label = "published" if number == 0 else None
                 axis.plot(curve["epoch"], curve[column], "x", color=INK, label=label, markersize=5)
         axis.set(xlabel="epoch", ylabel=lesson.measure.replace("_", " "), yscale="log")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         return _svg(figure)
 
 
-def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[Bar]]]:
+def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[list[Bar]]]]:
     """Lists the layers of a network, part by part.
 
     Args:
@@ -74,50 +79,57 @@ def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[
         sides: height and width of an example, for a network of images of any size.
 
     Returns:
-        The parts' names and their bars; a model without parts is one.
+        The parts' names and their rows of bars, the input first. Layers that take the same input
+        share a row, and a layer between parts closes the one before it. A model without parts is
+        one part.
     """
-    parts = [layer for layer in model.layers if isinstance(layer, keras.Model)] or [model]
-    if None in model.input_shape[1:]:
-        shape = (*sides, 1)
-        for number, part in enumerate(parts):
-            fixed = keras.models.clone_model(part, input_tensors=keras.Input(shape))
-            parts[number], shape = fixed, fixed.output_shape[1:]
-    listed = [(part.name, _layers(part)) for part in parts]
-    sizes = [_size(layer) for _, layers in listed for layer in layers]
-    largest = math.log(max(sizes))
+    shape = (*sides, 1) if None in model.input_shape[1:] else None
+    parts: list[tuple[str, list[list[Bar]]]] = []
+    has_parts = any(isinstance(layer, keras.Model) for layer in model.layers)
+    for layer in model.layers if has_parts else [model]:
+        if isinstance(layer, keras.Model):
+            if shape is not None:
+                layer = keras.models.clone_model(layer, input_tensors=keras.Input(shape))
+                shape = layer.output_shape[1:]
+            parts.append((layer.name, _rows(layer)))
+        elif parts:
+            parts[-1][1].append([_bar(layer)])
+    largest = max(bar.numbers for _, rows in parts for row in rows for bar in row)
     return [
-        (
-            name,
-            [
-                Bar(
-                    type(layer).__name__,
-                    " x ".join(map(str, _shape(layer))),
-                    sum(math.prod(w.shape) for w in layer.trainable_weights),
-                    round(max(8.0, 100 * math.log(_size(layer) + 1) / largest), 1),
-                )
-                for layer in layers
-            ],
-        )
-        for name, layers in listed
+        (name, [[bar._replace(width=_width(bar.numbers, largest)) for bar in row] for row in rows])
+        for name, rows in parts
     ]
+
+
+def _rows(part: keras.Model) -> list[list[Bar]]:
+    rows, last = [[Bar("Input", tuple(part.input_shape[1:]), 0)]], None
+    for layer in _layers(part):
+        if last is not None and layer.input is last.input:
+            rows[-1].append(_bar(layer))
+        else:
+            rows.append([_bar(layer)])
+        last = layer
+    return rows
 
 
 def _layers(model: keras.Model) -> Sequence[keras.Layer]:
     """Lists layers; a model within the model counts as its layers."""
     found = []
     for layer in model.layers:
-        found += _layers(layer)[1:] if isinstance(layer, keras.Model) else [layer]
+        if isinstance(layer, keras.Model):
+            found += _layers(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            found.append(layer)
     return found
 
 
-def _shape(layer: keras.Layer) -> tuple[int | None, ...]:
-    output = layer.output
-    return tuple((output[0] if isinstance(output, list | tuple) else output).shape[1:])
+def _bar(layer: keras.Layer) -> Bar:
+    parameters = sum(math.prod(w.shape) for w in layer.trainable_weights)
+    return Bar(type(layer).__name__, tuple(layer.output.shape[1:]), parameters)
 
 
-def _size(layer: keras.Layer) -> int:
-    """Counts the numbers that a layer returns."""
-    return math.prod(_shape(layer))
+def _width(numbers: int, largest: int) -> float:
+    return round(100 * max(0.08, math.log(numbers + 1) / math.log(largest + 1)), 1)
 
 
 def _svg(figure: plt.Figure) -> str:
