@@ -14,7 +14,7 @@ from ae.runs import read_run
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 TILE = 512  # pixels; bounds the memory that a page takes
 MARGIN = 8  # pixels; even, and more than the 5 that an output pixel of the cleaner can see

@@ -43,7 +43,8 @@ def guard(command: Callable[[], int | None]) -> int:
     """Runs a command and turns what a user can mend, or did, into a sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a locale may lack a letter
+            # A locale may lack a letter, and who reads a log should not wait for a full buffer.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         code = command() or 0
         sys.stdout.flush()

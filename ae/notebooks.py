@@ -16,13 +16,16 @@ START = """import sys
 from pathlib import Path
 
 sys.path.insert(0, {folder!r})  # where the package ae is"""
-TRAIN = """from IPython.display import Image, display
+TRAIN = """from ae import records
+
+from IPython.display import Image, Markdown, display
 
 options = cli.article_options(preset={preset!r})
 record = cli.run(LESSON, options, Path("runs") / LESSON.name)
-for training in record["trainings"]:
+print(records.table([record]))
+for training in [*record["trainings"], record["appendix"]]:
     for figure in training["figures"]:
-        display(Image(record["folder"] / figure))"""
+        display(Markdown(f"**{{Path(figure).stem}}**"), Image(record["folder"] / figure))"""
 
 
 def write(source: Path, folder: Path, preset: str) -> Path:

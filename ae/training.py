@@ -17,7 +17,7 @@ from ae.errors import InputError
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 
 class Run:

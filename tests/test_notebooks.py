@@ -48,15 +48,23 @@ def test_a_notebook_runs_and_shows_its_figures(folder, name):
         last.source = last.source.replace("'smoke'", "'smoke', data='synthetic'")
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}})
     client.execute()
-    shown = [
-        output
-        for output in notebook.cells[-1].outputs
-        if output.output_type == "display_data" and "image/png" in output.data
-    ]
+    outputs = notebook.cells[-1].outputs
+    displayed = [output.data for output in outputs if output.output_type == "display_data"]
+    captions = [data["text/markdown"].strip("*") for data in displayed if "text/markdown" in data]
+    shown = [data for data in displayed if "image/png" in data]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
     record = json.loads((folder / "runs" / name / "record.json").read_text())
     assert record["preset"] == "smoke"
     assert record["source"] is None
-    assert len(shown) == sum(len(training["figures"]) for training in record["trainings"]) > 0
+    figures = [
+        Path(figure).stem
+        for training in [*record["trainings"], record["appendix"]]
+        for figure in training["figures"]
+    ]
+    assert captions == figures
+    assert len(shown) == len(figures) > 0
+    for training in record["trainings"]:
+        assert f"{training['history'][-1][record['measure']]:.4f}" in printed
 
 
 def test_a_file_that_is_no_lesson_is_refused(tmp_path):
