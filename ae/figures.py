@@ -109,7 +109,7 @@ def scatter(
     )
     for axis, (title, points) in zip(axes[0], codes.items(), strict=True):
         drawn = axis.scatter(
-            points[:, 0], points[:, 1], c=labels, cmap=cmap, s=size, vmin=0, vmax=9
+            *points.T, c=labels, cmap=plt.get_cmap(cmap, 10), s=size, vmin=-0.5, vmax=9.5
         )
         axis.set_title(title)
     figure.colorbar(drawn, ax=axes[0], ticks=range(10))

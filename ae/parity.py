@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae import figures, graph_mode
+from ae import graph_mode
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, reconstruct
 from ae.stepwise import SharedNoise, StepRun, cast, computing_in
@@ -237,8 +237,12 @@ def _print_row(parity: Parity) -> None:
 def _draw(parities: Sequence[Parity], folder: Path) -> None:
     first = parities[0]
     lines = {"low-level": first.losses, **{p.against: p.other_losses for p in parities}}
-    axes = {"xlabel": "step", "ylabel": "loss", "yscale": "log", "title": first.label}
-    figure = figures.curves(lines, range(1, len(first.losses) + 1), **axes)
+    figure, axis = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for width, (name, losses) in zip((7, 3.5, 1), lines.items(), strict=False):
+        axis.plot(range(1, len(losses) + 1), losses, linewidth=width, label=name)
+    axis.set(xlabel="step", ylabel="loss", yscale="log", title=first.label)
+    axis.grid(alpha=0.3)
+    axis.legend()
     figure.savefig(folder / f"{first.label.replace(' ', '-')}.png")
     pyplot.close(figure)
 

@@ -123,7 +123,7 @@ def test_a_scatter_has_every_code_in_the_colour_of_its_class(titles):
         np.testing.assert_array_equal(drawn.get_offsets(), points)
         np.testing.assert_allclose(drawn.get_facecolors(), colour_of(labels / 9))
     np.testing.assert_array_equal(bar.get_yticks(), range(10))
-    assert bar.get_ylim() == (0, 9)
+    assert bar.get_ylim() == (-0.5, 9.5)  # each tick in the middle of its colour
 
 
 def test_curves_share_their_abscissa_and_are_named():
