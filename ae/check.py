@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae import claims, cli, graph_mode, parity, published, records, reproduced
+from ae.cli import print_wrapped
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.reproduced import Training
@@ -112,9 +113,9 @@ def verdict(comparison: Comparison) -> str:
     distance = np.abs(printed - mean).min(axis=0) / mean * outside
     worst = int(distance.argmax())
     return (
-        f"FAILED: {outside.sum()} of {len(outside)} published points outside the band; at epoch "
-        f"{comparison.epochs[worst]} ours is {mean[worst]:.4f} and the published "
-        f"{' or '.join(f'{value:.4f}' for value in printed[:, worst])}"
+        f"FAILED: {outside.sum()} of {len(outside)} published points outside the band, furthest at "
+        f"epoch {comparison.epochs[worst]}: ours {mean[worst]:.4f}, published "
+        f"{' and '.join(f'{value:.4f}' for value in printed[:, worst])}"
     )
 
 
@@ -177,47 +178,49 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {options.out}: no folder can be made there.") from error
-    passed, found = True, False
+    verdicts: dict[str, bool] = {}
     for lesson in lessons:
         for name, trainings in _kinds(lesson, options).items():
-            found = True
             for network in lesson.networks:
                 chosen = [t for t in trainings if t.about["network"] == network]
-                passed &= _check(lesson, network, name, chosen, options.out)
-    if not found:
+                label = name if network == ONLY_NETWORK else f"{name} {network}"
+                print(f"\n{label}")
+                verdicts[label] = _check(lesson, network, name, chosen, options.out)
+    if not verdicts:
         raise InputError("There are no runs of these lessons to check.")
-    return int(not passed)
+    failed = [label for label, passed in verdicts.items() if not passed]
+    print(f"\nCurves that failed: {', '.join(failed) or 'none'}.")
+    return int(bool(failed))
 
 
 def _check(
     lesson: Lesson, network: str, name: str, trainings: Sequence[Training], out: Path
 ) -> bool:
     """Checks one network of one kind of run and prints what it finds; False if it fails."""
-    label = name if network == ONLY_NETWORK else f"{name} {network}"
     for line in claims.summary([training.about["claims"] for training in trainings]):
-        print(f"{label}: {line}")
+        print_wrapped(line, "  claim   ")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if published.columns(lesson, network, settings, data["notice"]):
         float32 = reproduced.kept_in_float32(lesson, trainings[0])
         spread = trainings if float32 is None else float32
         if len(spread) < FEWEST_RUNS:
-            print(f"{label}: curve not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
+            print(f"  curve   not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
             return True
         comparison = compare(lesson, network, trainings, float32)
-        wider = "" if float32 is None else f", band of {len(float32)} in float32 and 2^-8 more"
-        print(f"{label}: {verdict(comparison)}; {len(trainings)} runs{wider}")
+        wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
+        print_wrapped(f"{verdict(comparison)}; {len(trainings)} runs{wider}", "  curve   ")
         report = records.Report(out, f"{name}-")
         report.figure(lesson.measure, draw(comparison, name, lesson.measure))
-        print(f"  {report.figures[0]}")
+        print(f"  figure  {report.figures[0]}")
         return bool(comparison.inside.all())
     if lesson.published.get(network):
-        print(f"{label}: curve not checked, for the published one is of other settings")
+        print("  curve   not checked, for the published one is of other settings")
         return True
     if (lesson.name, network) in graph_mode.NETWORKS and name == lesson.name:
         agrees, words = against_graph(lesson, network)
-        print(f"{label}: {words}")
+        print_wrapped(words, "  curve   ")
         return agrees
-    print(f"{label}: no curve was published")
+    print("  curve   none was published")
     return True
 
 

@@ -55,6 +55,10 @@ def summary(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
 
     Args:
         runs: what `measure` returned for each run.
+
+    Returns:
+        Lines of "holds", "mixed" or "fails", in how many of the runs it holds, the claim, and the
+        range of the measured values.
     """
     by_claim: dict[str, list[Mapping[str, Any]]] = {}
     for result in itertools.chain.from_iterable(runs):
@@ -66,9 +70,10 @@ def summary(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
             written.append(f"not measured: {results[0]['claim']}")
             continue
         held = sum(bool(result["holds"]) for result in results)
+        verdict = "holds" if held == len(values) else "mixed" if held else "fails"
         span = " to ".join(dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values))))
         span += threshold(results[0])
-        written.append(f"holds in {held} of {len(values)} runs: {results[0]['claim']}: {span}")
+        written.append(f"{verdict}, {held} of {len(values)}: {results[0]['claim']}: {span}")
     return written
 
 

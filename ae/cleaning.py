@@ -61,13 +61,16 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     Raises:
         InputError: if a scan, the network or the output cannot be used.
     """
-    parser = cli.Parser(prog=f"{lesson.name} clean", description="Clean scanned pages of any size.")
+    parser = cli.Parser(
+        prog=f"python -m tutorials.{lesson.name} clean",
+        description="Clean scanned pages of any size.",
+    )
     add = parser.add_argument
     add("pages", nargs="+", type=Path, metavar="IN", help="scans to clean")
     add("-o", "--out", required=True, help="picture to write, or folder for several")
     add("--from", dest="from_run", type=Path, metavar="RUN", default=Path("runs") / lesson.name,
         help="folder of an earlier run, or its .keras file; default: %(default)s")  # fmt: skip
-    add("--style", choices=STYLES, default="keras", help="default: keras")
+    add("--style", choices=STYLES, help="default: keras, if the run has it")
     options = parser.parse_args(arguments)
     targets = _targets(options.pages, options.out)
     for path, target in zip(options.pages, targets, strict=True):
@@ -85,14 +88,15 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
 
 
 def _load_network(lesson: Lesson, options: argparse.Namespace):
-    style, settings = options.style, lesson.presets["article"]
+    settings = lesson.presets["article"]
     if options.from_run.suffix == ".keras":
         saved, style = options.from_run, "keras"
     else:
         record, settings = read_run(lesson, options.from_run)
         trained = {training["style"]: training for training in record["trainings"]}
+        style = options.style or ("keras" if "keras" in trained else "low-level")
         if style not in trained:
-            raise InputError(f"{options.from_run}: this run has no network of style {style}.")
+            raise InputError(f"{options.from_run}: this run has no {style} network.")
         saved = options.from_run / trained[style]["saved"]
         if record["preset"] != "article":
             print(

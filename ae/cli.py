@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import sys
+import textwrap
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         lesson.commands[arguments[0]](lesson, arguments[1:])
         return
     parser = Parser(
-        prog=lesson.name,
+        prog=f"python -m tutorials.{lesson.name}",
         description=lesson.doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -112,22 +113,32 @@ def show_figures(options: argparse.Namespace) -> None:
         matplotlib.pyplot.show()
 
 
+def print_wrapped(text: str, indent: str) -> None:
+    """Prints a paragraph 96 columns wide, its first line after `indent`, the others as far in."""
+    print(textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=" " * len(indent)))
+
+
 def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     """Adds the options that every lesson takes."""
     add = parser.add_argument
-    add("--style", choices=(*STYLES, "both"), default="both", help="default: both")
+    add("--style", choices=(*STYLES, "both"), default="both",
+        help="tf.Variable and GradientTape, compile and fit, or both; default: both")  # fmt: skip
     add("--preset", choices=PRESETS, default=default_preset, help=f"default: {default_preset}")
     add("--variant", choices=VARIANTS, help="as published (default), or with the errata applied")
-    add("--epochs", type=_positive(int), help="epochs to train for")
-    add("--batch-size", type=_positive(int), help="examples in a minibatch")
-    add("--learning-rate", type=_positive(float), help="the optimizer's step size")
+    add("--epochs", type=_positive(int), help="epochs to train for; default: the preset's")
+    add("--batch-size", type=_positive(int), help="examples in a minibatch; default: the preset's")
+    add(
+        "--learning-rate",
+        type=_positive(float),
+        help="the optimizer's step size; default: the preset's",
+    )
     add("--seed", type=_natural, help="seed of weights, shuffling and noise; default: 0")
     add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
     add("--out", type=Path, help="folder for record, figures and networks; default: runs/NAME")
     add("--show", action="store_true", help="show the figures in windows too")
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,
-        help="multiply and convolve in bfloat16")  # fmt: skip
+        help="multiply and convolve in bfloat16; the low-level style not with XLA")  # fmt: skip
     add("--deterministic", action="store_true", default=None,
         help="use only operations that give the same bits each time, on a GPU too")  # fmt: skip
     add("--xla", dest="jit_compile", action=argparse.BooleanOptionalAction,

@@ -101,7 +101,8 @@ def circumstances(kept: Mapping[str, Any]) -> str:
     trainings = max(len(entry["changed"]) for entry in kept["measured"])
     return (
         f"Measured after {kept['epochs']} epochs of the preset '{kept['preset']}', "
-        f"{trainings} run{'s' if trainings > 1 else ''} with the change, on {kept['device']}."
+        f"{trainings} run{'s' if trainings > 1 else ''} with the change, on {kept['device']}. "
+        "The variant 'corrected' has all of the lesson's corrections together."
     )
 
 

@@ -6,8 +6,7 @@ stay as they are; it does so on processors with AVX-512, and not for what XLA co
 """
 
 import os
-import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,32 +48,27 @@ def compiled_steps() -> Iterator[None]:
         )
 
 
-def check(settings: Settings, styles: Collection[str]) -> None:
-    """Refuses a training in bfloat16 that TensorFlow would do in float32; warns of a slow one.
+def require(settings: Settings, style: str) -> None:
+    """Refuses a training in bfloat16 that TensorFlow would do in float32.
 
     Args:
         settings: what to train with.
-        styles: the styles to train.
+        style: "low-level", "keras" or "both".
 
     Raises:
         InputError: if the low-level style cannot compute in bfloat16 here.
     """
-    if not settings.mixed_precision:
+    if not settings.mixed_precision or style == "keras":
         return
-    if "low-level" in styles and settings.jit_compile:
+    if settings.jit_compile:
         raise InputError(
             "--mixed-precision: the low-level style computes in float32 where XLA compiles it; "
             "add --style keras or --no-xla."
         )
-    if "low-level" in styles and not rewrites_steps():
+    if not rewrites_steps():
         raise InputError(
             "--mixed-precision: here TensorFlow computes the low-level style in float32; "
             "add --style keras."
-        )
-    if not is_native():
-        print(
-            "This processor has no bfloat16 of its own; --mixed-precision makes training slower.",
-            file=sys.stderr,
         )
 
 

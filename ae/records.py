@@ -164,7 +164,7 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
                     str(len(history)),
                     f"{training['seconds']:.1f} s",
                     f"{history[-1][record['measure']]:.4f}",
-                    " or ".join(f"{loss:.4f}" for loss in printed["losses"])
+                    " and ".join(f"{loss:.4f}" for loss in printed["losses"])
                     + f" at epoch {printed['epoch']}"
                     if printed
                     else "no number",
@@ -176,7 +176,8 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
-    if any(r["preset"] != "article" for r in runs):
+    shown = [r for r in runs if any(training["published"] for training in r["trainings"])]
+    if any(r["preset"] != "article" for r in shown):
         notices.append(
             "The published losses are those of the article's settings, not this preset's."
         )

@@ -21,7 +21,7 @@ from typing import Any
 from ae import claims, precision, published, records
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
-from ae.lesson import STYLES, Lesson, Settings, count_parameters, reconstruct
+from ae.lesson import Lesson, Settings, count_parameters, reconstruct
 from ae.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 
@@ -67,7 +67,7 @@ def train(
         Interrupted: if Ctrl-C was pressed after the run had begun.
     """
     with _claimed(folder):
-        precision.check(settings, _styles(style))
+        precision.require(settings, style)
         data = lesson.load(settings, data_dir)
         record = {
             "lesson": lesson.name,
@@ -113,7 +113,7 @@ def resume(
         )
     with _claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
-        precision.check(settings, _styles(record["style"]))
+        precision.require(settings, record["style"])
         data = lesson.load(settings, data_dir)
         _refuse_other_data(folder, record, data)
         if record["versions"] != records.environment()["versions"]:
@@ -167,7 +167,7 @@ def redraw(
             _refuse_other_data(folder, record, data)
         try:
             for training in record["trainings"]:
-                if training["style"] not in _styles(style):
+                if style not in (training["style"], "both"):
                     continue
                 network = load_network(lesson, folder, training, settings)
                 label = _label(lesson, training["network"], training["style"])
@@ -275,6 +275,11 @@ class _Unfinished:
         """Does what is left, moves everything to its place and returns the record."""
         if not self.show:
             matplotlib.use("Agg")
+        if self.settings.mixed_precision and not precision.is_native():
+            print(
+                "This processor has no bfloat16 of its own, and trains slower in it.",
+                file=sys.stderr,
+            )
         if self.settings.deterministic:
             tf.config.experimental.enable_op_determinism()
         try:
@@ -299,7 +304,7 @@ class _Unfinished:
             (network, style)
             for network, styles in self.lesson.networks.items()
             for style in styles
-            if style in _styles(self.record["style"])
+            if self.record["style"] in (style, "both")
         ]
         for network_name, style in chosen[len(self.record["trainings"]) :]:
             training = self._train(network_name, style, examples)
@@ -472,10 +477,6 @@ def _draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:
         "results": report.results,
         "figures": [path.relative_to(folder) for path in report.figures],
     }
-
-
-def _styles(style: str) -> tuple[str, ...]:
-    return STYLES if style == "both" else (style,)
 
 
 def _label(lesson: Lesson, network: str, style: str) -> str:

@@ -156,14 +156,18 @@ def plot(results: list[dict], path: Path) -> None:
 
 
 def readme_tables() -> str:
-    """Makes the README's tables of the speeds in data/benchmarks, one for each machine."""
+    """Makes the README's tables of the speeds in data/benchmarks, one for each machine.
+
+    What did not train alike is left out.
+    """
     kept = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("speed-*.json")]
     kept.sort(key=lambda record: record["device"], reverse=True)
     return "\n\n".join(f"{record['device']}:\n\n{_readme_table(record)}" for record in kept)
 
 
 def _readme_table(kept: dict) -> str:
-    results = {result["problem"]: result["peers"] for result in kept["results"]}
+    alike = [result for result in kept["results"] if not result["disagree"]]
+    results = {result["problem"]: result["peers"] for result in alike}
     shown = [p for p in PEERS if p != BASELINE and any(p in peers for peers in results.values())]
     lines = [f"| network | {BASELINE} | {' | '.join(shown)} |", "|---|" + "---|" * (len(shown) + 1)]
     for problem in (name for name in SHAPES if name in results):
@@ -182,7 +186,7 @@ def write(path: Path, result: dict) -> None:
 
 def run() -> int:
     """Runs the benchmark; 1 if peers failed or did not train alike."""
-    parser = cli.Parser(prog="benchmarks", description=__doc__)
+    parser = cli.Parser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("speed", "scaling", "cleaning", "table"),
         default="speed", help="table writes the README's; default: speed")  # fmt: skip
     parser.add_argument("--lesson", nargs="+", choices=SHAPES, default=list(SHAPES))
@@ -190,7 +194,8 @@ def run() -> int:
     parser.add_argument("--rounds", type=cli.up_to(99), default=5, metavar="N",
         help="epochs to time; default: 5")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="two rounds")
-    parser.add_argument("--out", type=Path, default=Path("runs") / "bench")
+    parser.add_argument("--out", type=Path, default=Path("runs") / "bench",
+        help="for the numbers and the figure; default: runs/bench")  # fmt: skip
     options = parser.parse_args()
     if options.what == "table":
         readme.put("speed", readme_tables())

@@ -286,7 +286,9 @@ def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, offse
     runs = trained(lambda options: curve + 1e-3 * options.seed)
     assert tutorials.main(["check", "fashion_vae", "--seeds", "3", "--out", str(tmp_path)]) == code
     assert runs == [(f"fashion_vae-{seed}", None) for seed in range(3)]
-    assert f"fashion_vae: {word}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"\nfashion_vae\n  curve   {word}" in out
+    assert f"Curves that failed: {'fashion_vae' if code else 'none'}." in out
     assert (tmp_path / "fashion_vae-loss.png").stat().st_size > 1000
 
 
@@ -299,9 +301,9 @@ def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp
         for seed in range(3)
     ]
     assert runs == [run for pair in pairs for run in pair]
-    article, notebook, _ = capsys.readouterr().out.splitlines()
-    assert article.startswith("conv_denoiser: curve not checked")
-    assert notebook.startswith("conv_denoiser-output-linear: passed: 2 of 2")
+    article, notebook, _ = capsys.readouterr().out.split("\n\n")
+    assert article.startswith("\nconv_denoiser\n  curve   not checked")
+    assert notebook.startswith("conv_denoiser-output-linear\n  curve   passed: 2 of 2")
 
 
 @pytest.mark.parametrize(("other", "code"), [([1.0, 0.5], 0), ([1.0, 0.6], 1)])

@@ -155,7 +155,7 @@ def test_the_figure_and_the_claim_share_the_network_of_two_units():
 def test_a_summary_counts_the_runs_in_which_a_claim_held():
     runs = [measure(claim(value, at_least=2), claim(None, "it is read")) for value in (1, 2, 3)]
     assert claims.summary(runs) == [
-        "holds in 2 of 3 runs: it works: 1 to 3 (at least 2)",
+        "mixed, 2 of 3: it works: 1 to 3 (at least 2)",
         "not measured: it is read",
     ]
 
@@ -163,6 +163,6 @@ def test_a_summary_counts_the_runs_in_which_a_claim_held():
 def test_claims_of_older_runs_are_matched_by_what_they_say():
     old, new = [claim(1)], [claim(5, "a later claim"), claim(1)]
     assert claims.summary([measure(*old), measure(*new)]) == [
-        "holds in 2 of 2 runs: it works: 1",
-        "holds in 1 of 1 runs: a later claim: 5",
+        "holds, 2 of 2: it works: 1",
+        "holds, 1 of 1: a later claim: 5",
     ]

@@ -227,9 +227,18 @@ def test_a_run_of_another_lesson(scan, tmp_path):
 def test_a_run_without_the_style(scan, tmp_path):
     folder = tmp_path / "run"
     write_record(folder, a_run({"style": "keras", "saved": "networks/keras.keras"}))
-    sentence = "this run has no network of style low-level"
+    sentence = "this run has no low-level network"
     arguments = (scan, "-o", tmp_path / "o.png", "--from", folder, "--style", "low-level")
     refused(sentence, *arguments)
+
+
+def test_a_run_of_the_low_level_style_alone_needs_no_option(scan, cleaners, tmp_path):
+    folder = tmp_path / "run"
+    save_network(network("low-level"), folder / "networks", "low-level")
+    write_record(folder, a_run({"style": "low-level", "saved": "networks/low-level"}))
+    clean(scan, "-o", tmp_path / "o.png", "--from", folder)
+    page = read_grey(scan)
+    assert_same_page(read_grey(tmp_path / "o.png"), whole_page(page, cleaners["low-level"]))
 
 
 def test_a_keras_file_of_another_lesson(scan, tmp_path):

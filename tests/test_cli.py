@@ -279,7 +279,7 @@ def test_several_lessons_end_with_one_table(tmp_path, capsys):
         ["sigmoid_ae", "low-level", "1"],
         ["sigmoid_ae", "keras", "1"],
     ]
-    published = ["no number"] * 2 + ["0.2187 or 0.2003 at epoch 1"] * 2
+    published = ["no number"] * 2 + ["0.2187 and 0.2003 at epoch 1"] * 2
     assert [row[6] for row in rows] == published
     for name, style, row in zip(
         ["dense_ae", "dense_ae", "sigmoid_ae", "sigmoid_ae"], [0, 1, 0, 1], rows, strict=True

@@ -3,7 +3,8 @@
 import json
 
 from ae import cli, precision
-from tutorials import conv_denoiser, fashion_vae
+from tutorials import __main__ as tutorials
+from tutorials import conv_denoiser, fashion_vae, sigmoid_ae
 
 import keras
 import numpy as np
@@ -94,9 +95,18 @@ def test_the_low_level_style_is_refused_where_it_would_be_computed_in_float32(
     assert not folder.exists()
 
 
-def test_a_processor_without_bfloat16_is_warned_of(monkeypatch, capsys):
-    settings = conv_denoiser.DenoiserSettings(mixed_precision=True)
-    for native in (True, False):
-        monkeypatch.setattr(precision, "is_native", lambda native=native: native)
-        precision.check(settings, ["keras"])
-        assert ("slower" in capsys.readouterr().err) != native
+@pytest.mark.parametrize("native", [True, False])
+def test_a_processor_without_bfloat16_is_warned_of(monkeypatch, tmp_path, capsys, native):
+    monkeypatch.setattr(precision, "is_native", lambda: native)
+    arguments = ["--preset", "smoke", "--mixed-precision", "--style", "keras"]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(sigmoid_ae.LESSON, [*arguments, "--out", str(tmp_path / "run")])
+    assert ("slower" in capsys.readouterr().err) != native
+
+
+def test_several_lessons_are_refused_before_the_first_is_trained(tmp_path, capsys):
+    names = ["conv_denoiser", "dense_ae"]  # XLA compiles the second
+    arguments = ["--preset", "smoke", "--mixed-precision", "--out", str(tmp_path / "runs")]
+    assert tutorials.main(["run", *names, *arguments]) == 2
+    assert "add --style keras" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

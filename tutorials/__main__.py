@@ -7,7 +7,6 @@ import ast
 import importlib
 import shlex
 import sys
-import textwrap
 from pathlib import Path
 
 NAMES = (
@@ -30,13 +29,10 @@ def print_list():
     """Prints the lessons, a line each."""
     for name in NAMES:
         print(f"{name:18}{summary(name)}")
-    print("\nRun one:      python -m tutorials.NAME        (--help lists its options)")
-    print("Run several:  python -m tutorials run [NAME ...] [--preset smoke|quick|article]")
-    print("Errata:       python -m tutorials errata [NAME ...]")
-    print("Check:        python -m tutorials check [NAME ...]   our curves over the published ones")
-    print("Report:       python -m tutorials report [RUNS]       pages of runs to look at")
-    print("Notebooks:    python -m tutorials notebooks [NAME ...]")
-    print("Parity:       python -m tutorials parity [NAME ...]  the two styles over each other")
+    print("\nRun one: python -m tutorials.NAME. Or python -m tutorials COMMAND:\n")
+    for name, function in COMMANDS.items():
+        print(f"{name:18}{function.__doc__.partition(';')[0].rstrip('.')}")
+    print("\n--help, after either, lists the options.")
 
 
 def chosen(names):
@@ -58,7 +54,7 @@ def print_errata(arguments):
     from ae import cli, errata
     from ae.errors import InputError
 
-    parser = cli.Parser(prog="tutorials errata", description=print_errata.__doc__)
+    parser = cli.Parser(prog="python -m tutorials errata", description=print_errata.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     parser.add_argument("--measure", nargs="+", type=Path, metavar="RUN",
         help="measure what one lesson's errata change, on these runs, and keep it")  # fmt: skip
@@ -71,26 +67,21 @@ def print_errata(arguments):
     for lesson in lessons:
         print(f"\n{lesson.name}")
         for erratum in lesson.errata:
-            wrap(f"{erratum.place} {erratum.does}: {erratum.follows}.", "  - ")
-            wrap(f"Corrected: {erratum.corrected}.", "    ")
+            cli.print_wrapped(f"{erratum.place} {erratum.does}: {erratum.follows}.", "  - ")
+            cli.print_wrapped(f"Corrected: {erratum.corrected}.", "    ")
             for difference in errata.differences(lesson, erratum):
-                wrap(f"Measured: {difference}.", "    ")
+                cli.print_wrapped(f"Measured: {difference}.", "    ")
         if kept := errata.read(lesson):
-            wrap(errata.circumstances(kept), "  ")
-
-
-def wrap(text, indent):
-    """Prints a paragraph, its first line after `indent`."""
-    print(textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=" " * len(indent)))
+            cli.print_wrapped(errata.circumstances(kept), "  ")
 
 
 def run_lessons(arguments):
-    """Runs lessons one after the other and prints a table of what they reached."""
-    from ae import cli
+    """Runs several lessons, or all six, and prints a table of what they reached."""
+    from ae import cli, precision
     from ae.errors import Interrupted
     from ae.records import table
 
-    parser = cli.Parser(prog="tutorials run", description="Run several lessons, or all six.")
+    parser = cli.Parser(prog="python -m tutorials run", description=run_lessons.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     cli.add_options(parser, default_preset="quick")
     parser.add_argument("--resume", action="store_true",
@@ -98,7 +89,10 @@ def run_lessons(arguments):
     options = parser.parse_args(arguments)
     out = options.out or Path("runs")
     records = []
-    for lesson in chosen(options.names):
+    lessons = chosen(options.names)
+    for lesson in lessons:
+        precision.require(cli.choose_settings(lesson, options), options.style)
+    for lesson in lessons:
         print(f"\n{lesson.name}: {summary(lesson.name)}")
         run = cli.run_or_resume if options.resume else cli.run
         try:
@@ -119,7 +113,7 @@ def check_curves(arguments):
     """Lays our curves over the published ones; returns 1 if a point is outside the band."""
     from ae import check, cli
 
-    parser = cli.Parser(prog="tutorials check", description="Check curves against published ones.")
+    parser = cli.Parser(prog="python -m tutorials check", description=check_curves.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     parser.add_argument("--seeds", type=cli.up_to(99), metavar="N",
         help="runs to train at the article's settings; default: 3")  # fmt: skip
@@ -129,7 +123,8 @@ def check_curves(arguments):
     taken.add_argument("--kept", action="store_true", help="take the runs in data/reproduced")
     parser.add_argument("--resume", action="store_true",
         help="go on with the runs of a check that was interrupted")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("runs") / "check")
+    parser.add_argument("--out", type=Path, default=Path("runs") / "check",
+        help="for runs and figures; default: runs/check")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.seeds is not None and (options.kept or options.from_runs):
         parser.error("--seeds is for training; leave it out beside --kept or --from")
@@ -141,11 +136,12 @@ def compare_styles(arguments):
     """Runs both styles from equal weights on equal batches; returns 1 if they differ."""
     from ae import cli, parity
 
-    parser = cli.Parser(prog="tutorials parity", description="Check that the styles are one model.")
+    parser = cli.Parser(prog="python -m tutorials parity", description=compare_styles.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     parser.add_argument("--steps", type=cli.up_to(10_000), default=50, metavar="N",
         help="steps to take at least; default: 50")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("runs") / "parity")
+    parser.add_argument("--out", type=Path, default=Path("runs") / "parity",
+        help="for the figures; default: runs/parity")  # fmt: skip
     options = parser.parse_args(arguments)
     return parity.main(chosen(options.names), options)
 
@@ -155,7 +151,7 @@ def keep_runs(arguments):
     from ae import cli, records, reproduced
     from ae.runs import read_run
 
-    parser = cli.Parser(prog="tutorials keep", description="Keep the records of runs.")
+    parser = cli.Parser(prog="python -m tutorials keep", description=keep_runs.__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one for each seed")
     parser.add_argument("--add", action="store_true", help="beside those that are kept already")
     options = parser.parse_args(arguments)
@@ -168,7 +164,7 @@ def write_tables(arguments):
     """Puts the tables of kept runs and of survived faults into the README."""
     from ae import cli, readme, reliability, reproduced
 
-    parser = cli.Parser(prog="tutorials table", description=write_tables.__doc__)
+    parser = cli.Parser(prog="python -m tutorials table", description=write_tables.__doc__)
     parser.add_argument("--tests", type=Path, metavar="XML",
         help="count the faults in this report of the tests first")  # fmt: skip
     parser.add_argument("--times", type=Path, metavar="RUNS",
@@ -188,7 +184,7 @@ def write_report(arguments):
     from ae import cli, report
     from ae.errors import InputError
 
-    parser = cli.Parser(prog="tutorials report", description=write_report.__doc__)
+    parser = cli.Parser(prog="python -m tutorials report", description=write_report.__doc__)
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS",
         help="a run, or a folder of runs, of a lesson the newest; default: runs")  # fmt: skip
     parser.add_argument("--out", type=Path, help="default: RUNS/report")
@@ -205,11 +201,12 @@ def write_notebooks(arguments):
     from ae import cli, notebooks
     from ae.lesson import PRESETS
 
-    parser = cli.Parser(prog="tutorials notebooks", description=write_notebooks.__doc__)
+    parser = cli.Parser(prog="python -m tutorials notebooks", description=write_notebooks.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
     parser.add_argument("--preset", choices=PRESETS, default="quick",
         help="what the last cell trains at; default: quick")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("notebooks"))
+    parser.add_argument("--out", type=Path, default=Path("notebooks"),
+        help="default: notebooks")  # fmt: skip
     options = parser.parse_args(arguments)
     for lesson in chosen(options.names):
         source = Path(__file__).with_name(f"{lesson.name}.py")

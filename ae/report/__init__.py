@@ -189,7 +189,7 @@ def _network(lesson, name, record, settings, folder) -> dict[str, Any]:
 
 def _row(lesson: Lesson, training: Mapping[str, Any]) -> dict[str, str]:
     printed = training["published"]
-    losses = " or ".join(f"{loss:.4f}" for loss in printed["losses"]) if printed else ""
+    losses = " and ".join(f"{loss:.4f}" for loss in printed["losses"]) if printed else ""
     return {
         "label": label(training),
         "epochs": str(len(training["history"])),
