@@ -30,6 +30,7 @@ class LastBatch(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Replaces the value by the loss of this minibatch."""
+        y_true, y_pred = (ops.cast(y, self.dtype) for y in (y_true, y_pred))
         self.value.assign(ops.mean(self.loss(y_true, y_pred)))
 
     def result(self):

@@ -1,10 +1,12 @@
 """What --mixed-precision does: products in bfloat16, everything else in float32."""
 
+import importlib
 import json
 
 from ae import cli, precision
 from tutorials import __main__ as tutorials
 from tutorials import conv_denoiser, fashion_vae, sigmoid_ae
+from tutorials.__main__ import NAMES
 
 import keras
 import numpy as np
@@ -68,18 +70,30 @@ def test_keras_layers_compute_in_bfloat16_and_keep_their_weights_in_float32():
     assert keras.mixed_precision.dtype_policy().name == "float32"
 
 
-@needs_rewriting
-def test_a_run_in_bfloat16_is_near_one_in_float32_in_both_styles(tmp_path):
-    losses = []
-    for folder, flags in (("whole", []), ("mixed", ["--mixed-precision"])):
-        arguments = ["--preset", "smoke", *flags, "--out", str(tmp_path / folder)]
-        with pytest.raises(SystemExit, match="0"):
-            cli.main(conv_denoiser.LESSON, arguments)
-        record = json.loads((tmp_path / folder / "record.json").read_text())
-        losses.append([training["history"][0]["loss"] for training in record["trainings"]])
-    whole, mixed = losses
-    assert mixed == pytest.approx(whole, rel=2**-8)
-    assert all(a != b for a, b in zip(whole, mixed, strict=True))
+def losses_of(folder):
+    """What a run's record holds of each training, by network and style."""
+    record = json.loads((folder / "record.json").read_text())
+    return {
+        (t["network"], t["style"]): t["history"][-1][record["measure"]] for t in record["trainings"]
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_in_bfloat16_is_near_one_in_float32(smoke, tmp_path, name):
+    """A VAE's first losses differ as much as its noise does: both have exp(s) in them."""
+    folder = tmp_path / "run"
+    lesson = importlib.import_module(f"tutorials.{name}").LESSON
+    both = name in ("conv_denoiser", "document_cleaner") and precision.rewrites_steps()
+    arguments = ["--preset", "smoke", "--mixed-precision", "--out", str(folder)]
+    arguments += [] if both else ["--style", "keras"]
+    arguments += ["--data", "synthetic"] if name == "document_cleaner" else []
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(lesson, arguments)
+    whole, mixed = losses_of(smoke(name)), losses_of(folder)
+    assert len(mixed) == len(whole) // (1 if both else 2)
+    for key, loss in mixed.items():
+        assert loss != whole[key]
+        assert loss == pytest.approx(whole[key], rel=0.5 if name == "fashion_vae" else 2**-7)
 
 
 @pytest.mark.parametrize("rewrites, flags", [(False, []), (True, ["--xla"])])

@@ -5,6 +5,12 @@ Autoencoders; the model is that of D. P. Kingma and M. Welling, arXiv:1312.6114.
 It shows that the code's plane holds each kind of clothing in a cluster, with smooth transitions.
 Network: Conv 32-64-64-64, Dense 32, a mean and a spread in 2 dimensions; Dense 12544,
 Conv2DTranspose 32, Conv 1; cross entropy plus a Kullback-Leibler term; RMSprop 0.001.
+
+The encoder answers an image with a normal distribution of codes and not with one code, and the
+decoder is trained on codes drawn from it, so that codes near each other must decode to similar
+images. The Kullback-Leibler term pulls these distributions towards N(0, 1), so that no two drift
+apart and what lies between them decodes too. Drawing has no gradient; a code written as mean plus
+deviation times noise has one.
 """
 
 # %% settings
@@ -35,7 +41,7 @@ from keras import layers, ops
 from scipy.stats import norm
 
 LATENT_DIM = 2
-CODE_SHAPE = (14, 14, 64)  # of the last convolution, which the decoder begins with; 12544 numbers
+FEATURE_SHAPE = (14, 14, 64)  # of the last convolution, and where the decoder begins; 12544 numbers
 KL_WEIGHT = 5e-4
 EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1
 HELD_OUT = 10_000  # images that validate; the published variant trains on them too
@@ -94,35 +100,39 @@ def batches(data, settings):
 
 # %% low-level: network
 class VAE(tf.Module):
-    """The encoder gives a distribution of codes, q(z|x) = N(z_mean, exp(s)); the decoder p(x|z)."""
+    """The encoder gives a distribution of codes, q(z|x), the decoder one of images, p(x|z).
+
+    q(z|x) is normal, with the mean z_mean and a deviation that comes of s (`standard_deviation`),
+    which the article calls z_log_var.
+    """
 
     def __init__(self, settings):
         super().__init__()
         self.corrected = settings.corrected
         self.convolutions = [self.conv(1, 32), self.conv(32, 64), self.conv(64, 64),
                              self.conv(64, 64)]  # fmt: skip
-        self.hidden = self.dense(int(np.prod(CODE_SHAPE)), 32)
+        self.hidden = self.dense(int(np.prod(FEATURE_SHAPE)), 32)
         self.to_mean = self.dense(32, LATENT_DIM)
-        self.to_log_var = self.dense(32, LATENT_DIM)
-        self.expand = self.dense(LATENT_DIM, int(np.prod(CODE_SHAPE)))
-        self.transposed = self.conv(32, 64, bias=32)  # conv2d_transpose has its channels reversed
+        self.to_s = self.dense(32, LATENT_DIM)
+        self.expand = self.dense(LATENT_DIM, int(np.prod(FEATURE_SHAPE)))
+        self.transposed = self.conv(32, 64, num_biases=32)  # its kernel is (3, 3, out, in)
         self.to_image = self.conv(32, 1)
         self.weights = tf.nest.flatten(
             [
-                *(self.convolutions, self.hidden, self.to_mean, self.to_log_var),
+                *(self.convolutions, self.hidden, self.to_mean, self.to_s),
                 *(self.expand, self.transposed, self.to_image),
             ]
         )
         self.noise = tf.random.Generator.from_seed(settings.seed)
 
     @staticmethod
-    def conv(channels_in, channels_out, bias=None):
-        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 m + 9 n)), as Keras does; b = 0."""
+    def conv(channels_in, channels_out, num_biases=None):
+        """Draws a 3 x 3 kernel from U(-l, l) as Keras does, l = sqrt(6 / (9 in + 9 out)); b = 0."""
         dtype = keras.config.floatx()
         limit = np.sqrt(6 / (9 * channels_in + 9 * channels_out))
         shape = [3, 3, channels_in, channels_out]
         kernel = tf.random.uniform(shape, -limit, limit, dtype)
-        return tf.Variable(kernel), tf.Variable(tf.zeros([bias or channels_out], dtype))
+        return tf.Variable(kernel), tf.Variable(tf.zeros([num_biases or channels_out], dtype))
 
     @staticmethod
     def dense(fan_in, fan_out):
@@ -135,23 +145,23 @@ class VAE(tf.Module):
     def encode(self, x):
         """Maps images (batch, 28, 28, 1) to z_mean and s, both (batch, 2)."""
         for (kernel, bias), stride in zip(self.convolutions, (1, 2, 1, 1), strict=True):
-            x = tf.nn.relu(tf.nn.conv2d(x, kernel, stride, "SAME") + bias)
-        h = tf.reshape(x, [-1, np.prod(CODE_SHAPE)])  # (batch, 12544)
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, stride, "SAME") + bias)  # at last (14, 14, 64)
+        h = tf.reshape(x, [-1, np.prod(FEATURE_SHAPE)])  # (batch, 12544)
         h = tf.nn.relu(h @ self.hidden[0] + self.hidden[1])  # (batch, 32)
-        return h @ self.to_mean[0] + self.to_mean[1], h @ self.to_log_var[0] + self.to_log_var[1]
+        return h @ self.to_mean[0] + self.to_mean[1], h @ self.to_s[0] + self.to_s[1]
 
-    def sample(self, z_mean, z_log_var):
+    def sample(self, z_mean, s):
         """Draws z = mu + sigma eps with eps ~ N(0, 1): the reparameterisation trick."""
         epsilon = self.noise.normal(tf.shape(z_mean), dtype=z_mean.dtype)
-        return z_mean + standard_deviation(z_log_var, self.corrected) * epsilon
+        return z_mean + standard_deviation(s, self.corrected) * epsilon
 
     def decode(self, z):
         """Maps codes (batch, 2) to images (batch, 28, 28, 1)."""
-        h = tf.nn.relu(z @ self.expand[0] + self.expand[1])
-        h = tf.reshape(h, [-1, *CODE_SHAPE])
+        h = tf.nn.relu(z @ self.expand[0] + self.expand[1])  # (batch, 12544)
+        h = tf.reshape(h, [-1, *FEATURE_SHAPE])
         kernel, bias = self.transposed
         shape = tf.stack([tf.shape(z)[0], 28, 28, 32])
-        h = tf.nn.relu(tf.nn.conv2d_transpose(h, kernel, shape, 2, "SAME") + bias)
+        h = tf.nn.relu(tf.nn.conv2d_transpose(h, kernel, shape, 2, "SAME") + bias)  # (28, 28, 32)
         kernel, bias = self.to_image
         return tf.nn.sigmoid(tf.nn.conv2d(h, kernel, 1, "SAME") + bias)
 
@@ -173,11 +183,11 @@ def cross_entropy(x, x_hat):
 
 
 def kl_divergence(z_mean, s, corrected):
-    """Weighs D(q(z|x) || N(0, 1)) = -1/2 sum(1 + s - mu^2 - e^s) against a mean over pixels.
+    """Returns the weighed D = D(q(z|x) || N(0, 1)) = -1/2 sum(1 + s - mu^2 - e^s), s = log sigma^2.
 
-    The article weighs by 5e-4 and takes the mean over the dimensions for the sum. The evidence
-    lower bound (Kingma and Welling, equation 10), divided by 784 as the cross entropy is, would
-    have 1/2 of the sum over 784.
+    The article subtracts 5e-4 times the mean of the terms, which with two dimensions is 5e-4 D.
+    The evidence lower bound (Kingma and Welling, equation 10), divided by 784 as the mean cross
+    entropy is, has D / 784, which is 2.6 times as much.
     """
     terms = 1 + s - tf.square(z_mean) - tf.exp(s)  # (batch, 2)
     if corrected:
@@ -253,8 +263,8 @@ def build_keras(settings):
     encoder = keras.Model(x, (z_mean, s), name="encoder")
 
     z = keras.Input([LATENT_DIM], name="code")
-    h = layers.Dense(int(np.prod(CODE_SHAPE)), activation="relu")(z)
-    h = layers.Reshape(CODE_SHAPE)(h)
+    h = layers.Dense(int(np.prod(FEATURE_SHAPE)), activation="relu")(z)
+    h = layers.Reshape(FEATURE_SHAPE)(h)
     h = layers.Conv2DTranspose(32, 3, strides=2, **relu)(h)
     image = layers.Conv2D(1, 3, activation="sigmoid", padding="same", **full)(h)
     decoder = keras.Model(z, image, name="decoder")
@@ -430,11 +440,11 @@ ERRATA = (
             "the evidence lower bound weighs it 2.6 times as much", "the evidence lower bound",
             {"divergence of an image's code from N(0, 1), nats": nats}),
     Erratum("the validation images", "are a subset of the training images",
-            "the validation loss says nothing about new images", "10,000 images are held out",
+            "the validation loss says too little about new images", "10,000 images are held out",
             {"cross entropy of the test images above that of the validation ones": validation_gap}),
     Erratum("Lambda and CustomVariationalLayer",
             "are code in the saved model, and an add_loss with inputs",
-            "Keras 3 refuses to load the one and to call the other",
+            "Keras 3 neither loads a Lambda's code nor takes add_loss(..., inputs=...)",
             "both variants have registered layers, Sampling and VariationalLoss"),
 )  # fmt: skip
 

@@ -252,9 +252,20 @@ def take_apart(autoencoder):
     return keras.Model(x, decoder(encoder(x)))
 
 
+class Parts(NamedTuple):
+    """Encoder and decoder that were taken out of a network, beside the network as it was."""
+
+    encode: keras.Model
+    decode: keras.Model
+    reconstruct: keras.Model
+
+
 def in_parts(network):
     """Takes apart what has to be taken apart for its encoder and decoder."""
-    return take_apart(network) if isinstance(network, keras.Sequential) else network
+    if not isinstance(network, keras.Sequential):
+        return network
+    apart = take_apart(network)
+    return Parts(apart.get_layer("encoder"), apart.get_layer("decoder"), network)
 
 
 # %% keras: loss

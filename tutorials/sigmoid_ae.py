@@ -144,7 +144,10 @@ def mean_squared_error(x, x_hat):
 
 # %% low-level: step
 def train_low_level(network, data, settings, run):
-    """Repeats w <- w - lr g / sqrt(v + 1e-10) with g = dL/dw, 214 steps an epoch."""
+    """Repeats w <- w - lr g / sqrt(v + 1e-10), 214 steps an epoch.
+
+    g = dL/dw; v is the running mean of g^2, which TensorFlow 1 begins with 1 (`ae.optimizers`).
+    """
     optimizer = RMSpropTF1(settings.learning_rate)
     optimizer.build(network.weights)
 
@@ -156,6 +159,7 @@ def train_low_level(network, data, settings, run):
         optimizer.apply(gradients, network.weights)
         return loss
 
+    # For each epoch, for each minibatch x: train_step(x). `run.fit` takes many steps in one call.
     run.fit(
         train_step,
         batches(data, settings),
