@@ -13,7 +13,6 @@ from ae.cli import print_wrapped
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.reproduced import Training
-from ae.runs import read_run
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -91,7 +90,7 @@ def compare(
         for runs in (trainings, spread)
     )
     mean = ours.mean(axis=0)
-    margin = np.maximum(DEVIATIONS * widths.std(axis=0, ddof=1), ROUNDING)
+    margin = _margin(widths)
     if float32 is not None:
         margin += BFLOAT16 * mean
     if len(printed) > 1:
@@ -102,6 +101,30 @@ def compare(
         inside = (lower <= printed[0]) & (printed[0] <= upper)
     epochs = np.array(curve["epoch"][:length], dtype=int)
     return Comparison(network, epochs, ours, printed, lower, upper, inside)
+
+
+def control(comparison: Comparison) -> list[int]:
+    """Counts at how many points each of our own runs would fail, had it been the published one.
+
+    Each is held against the others as the published run is against all. A run of the same method
+    fails where this one does as often as the curves of runs are further apart than the deviation
+    of a few of them tells.
+
+    Returns:
+        A number for each run; nothing where several runs were published or ours are too few.
+    """
+    ours = comparison.ours
+    if len(comparison.printed) > 1 or len(ours) <= FEWEST_RUNS:
+        return []
+    counts = []
+    for number, run in enumerate(ours):
+        others = np.delete(ours, number, axis=0)
+        counts.append(int(np.sum(np.abs(run - others.mean(axis=0)) > _margin(others))))
+    return counts
+
+
+def _margin(runs: np.ndarray) -> np.ndarray:
+    return np.maximum(DEVIATIONS * runs.std(axis=0, ddof=1), ROUNDING)
 
 
 def verdict(comparison: Comparison) -> str:
@@ -133,7 +156,8 @@ def draw(comparison: Comparison, name: str, measure: str) -> Figure:
         missed[0].set_label("published, outside the band")
     axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
     lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
-    axis.set_ylim(0.97 * lowest, 1.1 * comparison.printed.max())  # a run may begin far above
+    usual = np.median(comparison.ours, axis=0)  # one run may begin far above
+    axis.set_ylim(0.97 * min(lowest, usual.min()), 1.1 * max(comparison.printed.max(), usual.max()))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3, which="both")
     axis.legend()
@@ -209,6 +233,9 @@ def _check(
         comparison = compare(lesson, network, trainings, float32)
         wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
         print_wrapped(f"{verdict(comparison)}; {len(trainings)} runs{wider}", "  curve   ")
+        if counts := control(comparison) if float32 is None else []:
+            words = f"our own runs, each held against the others: {', '.join(map(str, counts))}"
+            print_wrapped(f"{words} points outside", "  control ")
         report = records.Report(out, f"{name}-")
         report.figure(lesson.measure, draw(comparison, name, lesson.measure))
         print(f"  figure  {report.figures[0]}")
@@ -231,9 +258,10 @@ def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Traini
         return {path.stem: reproduced.read(path) for path in paths}
     if options.from_runs:
         folders = [f for f in options.from_runs if records.read_record(f)["lesson"] == lesson.name]
-        runs = [read_run(lesson, folder)[0] for folder in folders]
+        runs = [reproduced.read_finished(lesson, folder) for folder in folders]
+        reproduced.refuse_repeated(lesson, runs)
         for folder, record in zip(folders, runs, strict=True):
-            if found := reproduced.departures(lesson, record):
+            if found := published.departures(lesson, record):
                 raise InputError(
                     f"{folder}: only runs at the article's settings can be checked, and this one "
                     f"has {', '.join(found)}."

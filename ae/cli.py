@@ -4,15 +4,17 @@ import argparse
 import dataclasses
 import io
 import os
+import shlex
 import sys
 import textwrap
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ae import records, runs
-from ae.errors import InputError
+from ae.errors import InputError, Interrupted
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
 from ae.reproduced import DISTINGUISHING
 
@@ -223,6 +225,21 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
                 return {**record, "folder": folder}
             return runs.resume(lesson, folder, options.data_dir, options.show)
     return run(lesson, options, folder)
+
+
+@contextmanager
+def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Has an interruption name the command of several runs, and not the run that it befell.
+
+    Args:
+        command: a command of `python -m tutorials` that takes --resume.
+        arguments: its own.
+    """
+    try:
+        yield
+    except Interrupted as interrupt:
+        again = shlex.join([command, *(a for a in arguments if a != "--resume"), "--resume"])
+        raise Interrupted(f"Interrupted; to go on: python -m tutorials {again}") from interrupt
 
 
 def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def circumstances(kept: Mapping[str, Any]) -> str:
     """Says in one line of which runs the measured differences are."""
     trainings = max(len(entry["changed"]) for entry in kept["measured"])
     return (
-        f"Measured after {kept['epochs']} epochs of the preset '{kept['preset']}', "
+        f"Measured after {kept['epochs']} epochs at most of the preset '{kept['preset']}', "
         f"{trainings} run{'s' if trainings > 1 else ''} with the change, on {kept['device']}. "
         "The variant 'corrected' has all of the lesson's corrections together."
     )

@@ -85,9 +85,10 @@ def rewrites_steps() -> bool:
 
 
 def is_native() -> bool:
-    """Says whether a GPU or the processor multiplies numbers in bfloat16 itself."""
+    """Says whether the GPU, or the processor where there is none, multiplies bfloat16 itself."""
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return details.get("compute_capability", (0, 0)) >= (8, 0)  # Nvidia's, since Ampere
     cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    return bool(
-        tf.config.list_physical_devices("GPU") or "avx512_bf16" in flags or "amx_bf16" in flags
-    )
+    words = cpuinfo.read_text(encoding="utf-8").split() if cpuinfo.exists() else []
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)  # the last is ARM's

@@ -43,3 +43,26 @@ def columns(
     if notice or any(settings[name] != value for name, value in printed_with.items()):
         return ()
     return lesson.published.get(network, ())
+
+
+def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
+    """Names what keeps a run from being one at the article's settings, which titles do not say.
+
+    Args:
+        lesson: the lesson.
+        record: the run's.
+
+    Returns:
+        What a sentence can list; nothing if the run is at the article's settings.
+    """
+    article, settings = lesson.presets["article"], record["settings"]
+    epochs = article.num_epochs
+    if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
+        epochs = len(curve(lesson.name)["epoch"])
+    found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
+    for name in ("batch_size", "learning_rate"):
+        if settings[name] != getattr(article, name):
+            found.append(f"{name} {settings[name]}")
+    if settings["num_epochs"] != epochs:
+        found.append(f"{settings['num_epochs']} epochs instead of {epochs}")
+    return found

@@ -177,10 +177,8 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
     ]
     notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
     shown = [r for r in runs if any(training["published"] for training in r["trainings"])]
-    if any(r["preset"] != "article" for r in shown):
-        notices.append(
-            "The published losses are those of the article's settings, not this preset's."
-        )
+    if any(r["preset"] != "article" or r.get("departures") for r in shown):
+        notices.append("The published losses are those of the article's settings, not of these.")
     return "\n".join([*lines, *notices])
 
 

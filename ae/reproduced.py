@@ -48,29 +48,36 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
     return "-".join([lesson.name, *chosen, *(["synthetic"] if notice else [])])
 
 
-def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
-    """Names what keeps a run from being one at the article's settings, which titles do not say.
+def read_finished(lesson: Lesson, folder: Path) -> dict[str, Any]:
+    """Reads the record of a run that came to its end.
 
-    Args:
-        lesson: the lesson.
-        record: the run's.
-
-    Returns:
-        What a sentence can list; nothing if the run is at the article's settings.
+    Raises:
+        InputError: as `ae.runs.read_run`, or if the run was interrupted.
     """
-    article, settings = lesson.presets["article"], record["settings"]
-    epochs = article.num_epochs
-    if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
-        epochs = len(published.curve(lesson.name)["epoch"])
-    found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
-    if not record["trainings"]:
-        found.append("no finished training")
-    for name in ("batch_size", "learning_rate"):
-        if settings[name] != getattr(article, name):
-            found.append(f"{name} {settings[name]}")
-    if settings["num_epochs"] != epochs:
-        found.append(f"{settings['num_epochs']} epochs instead of {epochs}")
-    return found
+    record, _ = read_run(lesson, folder)
+    if "source" not in record:
+        raise InputError(f"{folder}: this run has not come to its end; go on with it, or leave it.")
+    return record
+
+
+def refuse_repeated(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses to take one run for two.
+
+    Raises:
+        InputError: if two are of the same kind, seed and style.
+    """
+    seen = set()
+    for record in records:
+        kind = title(lesson, record["settings"], record["data"]["notice"])
+        for training in record["trainings"]:
+            seed = record["settings"]["seed"]
+            key = (kind, seed, training["network"], training["style"])
+            if key in seen:
+                raise InputError(
+                    f"Two runs of {kind} have the seed {seed} in the {training['style']} style; "
+                    "give one of them."
+                )
+            seen.add(key)
 
 
 def trainings_of(record: Mapping[str, Any]) -> list[Training]:
@@ -105,8 +112,9 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
     Raises:
         InputError: if a run is not at the article's settings, or they are of different kinds.
     """
+    refuse_repeated(lesson, records)
     for record in records:
-        if found := departures(lesson, record):
+        if found := published.departures(lesson, record):
             raise InputError(
                 f"Only runs at the article's settings are kept; one has {', '.join(found)}."
             )
@@ -166,7 +174,7 @@ def kept(name: str) -> list[Training]:
 def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None:
     """Reads the kept runs that differ from one in bfloat16 in that alone; None for another run."""
     about = training.about
-    if not about["settings"]["mixed_precision"]:
+    if not about["settings"].get("mixed_precision"):
         return None
     settings = {**about["settings"], "mixed_precision": False}
     alike = kept(title(lesson, settings, about["data"]["notice"]))
@@ -191,7 +199,9 @@ def table(lessons: Sequence[Lesson]) -> str:
             trainings = read(path)
             for network in dict.fromkeys(t.about["network"] for t in trainings):
                 chosen = [t for t in trainings if t.about["network"] == network]
-                name = path.stem if network == ONLY_NETWORK else f"{path.stem} {network}"
+                choice = path.stem.removeprefix(lesson.name).translate({45: " ", 95: " "})
+                name = f"{lesson.name},{choice}" if choice else lesson.name
+                name += "" if network == ONLY_NETWORK else f" {network}"
                 lines.append(f"| {name} | {' | '.join(_row(lesson, network, chosen))} |")
     return "\n".join(lines)
 

@@ -81,6 +81,7 @@ def train(
             "measure": lesson.measure,
             "trainings": [],
         }
+        record["departures"] = published.departures(lesson, record)
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
         return _Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
 
@@ -346,7 +347,7 @@ class _Unfinished:
         saved = records.save_network(network, work / "networks", name)
         report = _draw(lesson, network, label, data, settings, work, self.show)
         claimed = []
-        if self.record["preset"] == "article":
+        if not published.departures(lesson, self.record):
             claimed = claims.measure(lesson, network, data, settings)
             print("\n".join(f"{label}: {line}" for line in claims.lines(claimed)))
         return {

@@ -1,7 +1,8 @@
 import dataclasses
 import importlib
 
-from ae import check, graph_mode, parity, readme, reproduced
+from ae import check, cli, graph_mode, parity, published, readme, reproduced
+from ae.errors import Interrupted
 from ae.lesson import ONLY_NETWORK
 from ae.records import write_record
 from tutorials import __main__ as tutorials
@@ -62,7 +63,7 @@ def test_one_point_outside_is_found_and_named():
     result = check.compare(VAE, ONLY_NETWORK, runs(curves, "loss"))
     assert list(np.flatnonzero(~result.inside)) == [6]
     assert check.verdict(result).startswith("FAILED: 1 of 20")
-    assert "epoch 7 " in check.verdict(result)
+    assert "epoch 7: ours" in check.verdict(result)
 
 
 def test_equal_runs_leave_room_for_rounding_and_no_more():
@@ -105,6 +106,7 @@ def a_record(lesson, seed, losses, **changes):
         "versions": {},
         "device": "a machine",
         "started": "2000-01-01T00:00:00+00:00",
+        "source": None,
         "data": {"source": "/a/local/path", "sha256": "0", "notice": ""},
         "trainings": [
             {
@@ -183,9 +185,9 @@ def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
 
 def test_the_notebook_s_run_is_as_long_as_what_it_printed():
     denoiser = LESSONS[3]
-    assert reproduced.departures(denoiser, a_record(denoiser, 0, [0.5], num_epochs=2))
+    assert published.departures(denoiser, a_record(denoiser, 0, [0.5], num_epochs=2))
     linear = a_record(denoiser, 0, [0.5], num_epochs=2, output="linear")
-    assert reproduced.departures(denoiser, linear) == []
+    assert published.departures(denoiser, linear) == []
 
 
 def test_what_is_kept_is_of_one_lesson_and_whole(tmp_path, capsys):
@@ -194,9 +196,54 @@ def test_what_is_kept_is_of_one_lesson_and_whole(tmp_path, capsys):
     runs = [str(tmp_path / "vae"), str(tmp_path / "digits")]
     assert tutorials.main(["keep", *runs]) == 2
     assert "not of fashion_vae" in capsys.readouterr().err
-    write_record(tmp_path / "begun", {**a_record(VAE, 0, [0.5]), "trainings": []})
-    assert tutorials.main(["keep", str(tmp_path / "begun")]) == 2
-    assert "no finished training" in capsys.readouterr().err
+    begun = a_record(VAE, 0, [0.5])
+    del begun["source"]
+    write_record(tmp_path / "begun", begun)
+    for command in (["keep"], ["check", "fashion_vae", "--out", str(tmp_path), "--from"]):
+        assert tutorials.main([*command, str(tmp_path / "begun")]) == 2
+        assert "not come to its end" in capsys.readouterr().err
+
+
+def test_one_run_is_not_taken_for_two(tmp_path, capsys):
+    write_record(tmp_path / "vae", a_record(VAE, 4, [0.5]))
+    for command in (["keep"], ["check", "fashion_vae", "--out", str(tmp_path), "--from"]):
+        assert tutorials.main([*command, *[str(tmp_path / "vae")] * 2]) == 2
+        assert "Two runs of fashion_vae have the seed 4" in capsys.readouterr().err
+
+
+def test_runs_from_before_there_was_bfloat16_are_checked(tmp_path, capsys):
+    record = a_record(VAE, 0, [0.5])
+    del record["settings"]["mixed_precision"]
+    write_record(tmp_path / "vae", record)
+    arguments = ["check", "fashion_vae", "--out", str(tmp_path), "--from", str(tmp_path / "vae")]
+    assert tutorials.main(arguments) == 0
+    assert "1 of 3 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--seeds=3"])
+def test_what_is_for_training_is_refused_beside_kept_runs(capsys, flag):
+    assert tutorials.main(["check", "--kept", flag]) == 2
+    assert "for training" in capsys.readouterr().err
+
+
+def test_an_interrupted_check_says_how_to_go_on_with_all_of_it(monkeypatch, tmp_path, capsys):
+    def interrupt(*_):
+        raise Interrupted("python -m tutorials.fashion_vae --resume there")
+
+    monkeypatch.setattr(cli, "run", interrupt)
+    out = str(tmp_path / "my out")
+    assert tutorials.main(["check", "fashion_vae", "--out", out]) == 130
+    expected = f"python -m tutorials check fashion_vae --out '{out}' --resume\n"
+    assert capsys.readouterr().err.endswith(expected)
+
+
+def test_our_own_runs_are_held_against_each_other_in_the_same_way():
+    """1 is outside 11 +- 3; in a band that the 1 widened, each of the others is inside."""
+    ours = np.array([[10, 1], [11, 1], [12, 1], [1, 1.0]])
+    comparison = check.Comparison("n", np.arange(2), ours, np.array([[5, 1]]), *[None] * 3)
+    assert check.control(comparison) == [0, 0, 0, 1]
+    assert check.control(comparison._replace(ours=ours[:3])) == []
+    assert check.control(comparison._replace(printed=np.ones((2, 2)))) == []
 
 
 def test_there_must_be_something_to_check(tmp_path, capsys):

@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from types import SimpleNamespace
 
-from ae import claims
+from ae import claims, cli
 from ae.lesson import Claim, Provenance
 from ae.recognition import BASIC_CLAIMS
 from tutorials.sigmoid_ae import train_two_d
@@ -150,6 +150,14 @@ def test_the_figure_and_the_claim_share_the_network_of_two_units():
     for name, encode in encoders.items():
         assert encode(data.x_test).shape == (20, 2)
         np.testing.assert_array_equal(encode(data.x_test), again[name](data.x_test))
+
+
+def test_claims_are_measured_at_the_articles_settings_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(claims, "measure", lambda *_: pytest.fail("measured after one epoch"))
+    arguments = ["--epochs", "1", "--style", "keras", "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(importlib.import_module("tutorials.sigmoid_ae").LESSON, arguments)
+    assert "those of the article's settings, not of these" in capsys.readouterr().out
 
 
 def test_a_summary_counts_the_runs_in_which_a_claim_held():

@@ -11,8 +11,9 @@ from ae.datasets.images import load_image_set
 from ae.datasets.pictures import read_grey
 from ae.datasets.registry import DataSet, Payload
 from ae.errors import InputError
+from ae.published import departures
 from ae.records import load_weights, save_network, table
-from ae.reproduced import departures, title, trainings_of
+from ae.reproduced import title, trainings_of
 from ae.runs import read_run
 from tutorials.dense_ae import LESSON
 

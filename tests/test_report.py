@@ -299,6 +299,23 @@ def test_the_command_takes_the_newest_run_of_each_lesson(smoke, tmp_path, capsys
     assert tutorials.main(["report", str(tmp_path)]) == 0  # its own report is written anew
 
 
+def test_a_report_may_go_to_the_folder_that_one_is_in(smoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tutorials.main(["report", str(smoke("dense_ae")), "--out", "."]) == 0
+    assert (tmp_path / "index.html").is_file()
+
+
+def test_a_damaged_picture_is_the_run_s_fault(smoke, tmp_path, capsys):
+    run = tmp_path / "mine"
+    shutil.copytree(smoke("dense_ae"), run)
+    record = json.loads((run / "record.json").read_text())
+    (run / record["examples"]["input"]).write_text("no picture")
+    assert tutorials.main(["report", str(run), "--out", str(tmp_path / "pages")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"{run}: ")
+    assert "run the lesson again" in error
+
+
 @pytest.mark.parametrize("content", ["nothing", "a damaged record", "an older record"])
 def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys, content):
     runs, out = tmp_path / "runs", tmp_path / "out"

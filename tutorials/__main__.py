@@ -5,7 +5,6 @@ Each lesson also runs alone: `python -m tutorials.NAME`.
 
 import ast
 import importlib
-import shlex
 import sys
 from pathlib import Path
 
@@ -78,7 +77,6 @@ def print_errata(arguments):
 def run_lessons(arguments):
     """Runs several lessons, or all six, and prints a table of what they reached."""
     from ae import cli, precision
-    from ae.errors import Interrupted
     from ae.records import table
 
     parser = cli.Parser(prog="python -m tutorials run", description=run_lessons.__doc__)
@@ -95,13 +93,8 @@ def run_lessons(arguments):
     for lesson in lessons:
         print(f"\n{lesson.name}: {summary(lesson.name)}")
         run = cli.run_or_resume if options.resume else cli.run
-        try:
+        with cli.resumed_by("run", arguments):
             records.append(run(lesson, options, out / lesson.name))
-        except Interrupted as interrupt:
-            again = shlex.join([*(a for a in arguments if a != "--resume"), "--resume"])
-            raise Interrupted(
-                f"Interrupted; to go on: python -m tutorials run {again}"
-            ) from interrupt
     print(f"\n{table(records)}")
     print("\nFigures:")
     for record in records:
@@ -126,10 +119,11 @@ def check_curves(arguments):
     parser.add_argument("--out", type=Path, default=Path("runs") / "check",
         help="for runs and figures; default: runs/check")  # fmt: skip
     options = parser.parse_args(arguments)
-    if options.seeds is not None and (options.kept or options.from_runs):
-        parser.error("--seeds is for training; leave it out beside --kept or --from")
+    if (options.seeds or options.resume) and (options.kept or options.from_runs):
+        parser.error("--seeds and --resume are for training; leave them out with --kept or --from")
     options.seeds = options.seeds or check.FEWEST_RUNS
-    return check.main(chosen(options.names), options)
+    with cli.resumed_by("check", arguments):
+        return check.main(chosen(options.names), options)
 
 
 def compare_styles(arguments):
@@ -149,14 +143,13 @@ def compare_styles(arguments):
 def keep_runs(arguments):
     """Copies the records of article-scale runs into data/reproduced."""
     from ae import cli, records, reproduced
-    from ae.runs import read_run
 
     parser = cli.Parser(prog="python -m tutorials keep", description=keep_runs.__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one for each seed")
     parser.add_argument("--add", action="store_true", help="beside those that are kept already")
     options = parser.parse_args(arguments)
     (lesson,) = chosen([records.read_record(options.runs[0])["lesson"]])
-    runs = [read_run(lesson, folder)[0] for folder in options.runs]
+    runs = [reproduced.read_finished(lesson, folder) for folder in options.runs]
     print(reproduced.keep(lesson, runs, options.add))
 
 

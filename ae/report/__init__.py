@@ -11,12 +11,12 @@ from ae import check, claims, errata, published, records
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.report import charts, source
-from ae.reproduced import departures, kept_in_float32, kept_like, trainings_of
+from ae.reproduced import kept_in_float32, kept_like, trainings_of
 from ae.runs import UNFINISHED, read_run
 
 import jinja2
 from markupsafe import Markup
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 FOLDER = Path(__file__).resolve().parent
 MARK = "report.json"  # lies in every report, so that no other folder is overwritten
@@ -61,6 +61,7 @@ def write(lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path) -> Pat
     Raises:
         InputError: if a run cannot be read, or `out` is something else than a report.
     """
+    out = out.resolve()
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"--out {out}: this is not a report, and is not overwritten.")
     partial = out.with_name(f".{out.name}.partial")
@@ -158,7 +159,7 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             "source_name": record["source"],
             "facts": _facts(lesson, record, run),
         }
-    except (KeyError, TypeError, IndexError, FileNotFoundError) as error:
+    except (KeyError, TypeError, IndexError, FileNotFoundError, UnidentifiedImageError) as error:
         raise InputError(
             f"{run}: this run lacks what a report needs ({error}); run the lesson again."
         ) from error
@@ -259,7 +260,7 @@ def _verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, s
             text = "not compared: it was printed with other settings"
         elif preset != "article":
             text = f"not compared at the preset {preset}"
-        elif found := departures(lesson, record):
+        elif found := published.departures(lesson, record):
             text = f"not compared: it has {', '.join(found)}"
         else:
             float32 = kept_in_float32(lesson, trainings[0])
