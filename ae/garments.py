@@ -6,7 +6,7 @@ from typing import Any
 
 from ae import metrics
 from ae.datasets.batches import NextBatch, feed
-from ae.recognition import Examples, train_classifier
+from ae.recognition import Hashable, train_classifier
 
 import keras
 import numpy as np
@@ -40,7 +40,7 @@ def recognised(new: Mapping[int, np.ndarray], data: Any) -> float:
     Returns:
         The share of the images, a mean over the classes.
     """
-    classifier = train_classifier(Examples(_flat(data.x_train), data.y_train))
+    classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
     shares = []
     for label, images in new.items():
         scores = classifier.predict(_flat(images), batch_size=500, verbose=0)
@@ -70,12 +70,12 @@ def plain_encoder(x_train: np.ndarray) -> Callable:
     Returns:
         A function from images to codes (n, 2).
     """
-    encoder = _train_plain_encoder(Examples(_flat(x_train)))
+    encoder = _train_plain_encoder(Hashable(_flat(x_train)))
     return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)
 
 
 @functools.lru_cache(maxsize=1)
-def _train_plain_encoder(examples: Examples) -> keras.Model:
+def _train_plain_encoder(examples: Hashable) -> keras.Model:
     """Trains Dense 256-64-2-64-256 and returns it up to its code; mean squared error, Adam."""
     (x,) = examples.arrays
     h = pixels = keras.Input(x.shape[1:])

@@ -207,7 +207,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"--out {options.out}: no folder can be made there.") from error
     agree = True
-    print(_LINE.format("lesson", "against", "type", "steps", "of loss", "allowed", "of weights"))
+    print(_LINE.format("lesson", "against", "type", "steps", "loss by", "allowed", "weights by"))
     for lesson in lessons:
         for network in lesson.networks:
             ways = [KERAS, GRAPH] if (lesson.name, network) in graph_mode.NETWORKS else [KERAS]
@@ -218,8 +218,11 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
                     _print_row(parity)
                 agree = agree and settled[-1][-1].agrees
             _draw([parities[0] for parities in settled], options.out)
-    print("\nLargest relative differences. Float64 decides where float32 misses what is allowed:")
-    print("rounding that training magnifies shrinks with the precision, a mistake does not.")
+    print(
+        "\nLargest relative differences, over whole epochs. Keras adds up the loss that it reports"
+    )
+    print("in another order. Float64 decides where float32 misses what is allowed: rounding that")
+    print("training magnifies shrinks with the precision, a mistake does not.")
     print(f"Figures: {options.out}")
     return 0 if agree else 1
 

@@ -2,7 +2,9 @@
 
 Weights, optimizer and loss stay in float32 in both styles. Keras has a policy for the layers that
 are built under it. For the low-level style TensorFlow rewrites the compiled steps, so that lessons
-stay as they are; it does so on processors with AVX-512, and not for what XLA compiles.
+stay as they are; it does so on processors with AVX-512, and not for what XLA compiles. It takes
+every product, also those that a Keras network has in float32 (its output, the mean and spread of a
+variational code), and the training alone: figures and claims are computed in float32.
 """
 
 import os

@@ -21,7 +21,7 @@ LINEAR_BATCH_SIZE = 500
 Network = tf.Module | keras.Model
 
 
-class Examples:
+class Hashable:
     """Arrays as an argument of a function that remembers: equal where their contents are."""
 
     def __init__(self, *arrays: np.ndarray):
@@ -36,7 +36,7 @@ class Examples:
 
 
 @functools.lru_cache(maxsize=1)
-def train_classifier(examples: Examples) -> keras.Model:
+def train_classifier(examples: Hashable) -> keras.Model:
     """Trains the judge of all lessons on real digits: 784-256-10, ReLU, softmax; Adam.
 
     Args:
@@ -61,7 +61,7 @@ def train_classifier(examples: Examples) -> keras.Model:
 
 
 @functools.lru_cache(maxsize=1)
-def train_linear_autoencoder(examples: Examples, code_size: int) -> np.ndarray:
+def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
     """Trains x_hat = (x W + b) V + c by Adam, its steps falling to zero along half a cosine.
 
     Args:
@@ -113,7 +113,7 @@ def round_trip_difference(network: Network, data: Any, settings: Settings) -> fl
 
 def accuracy_lost(network: Network, data: Any, settings: Settings) -> float:
     """Subtracts the classifier's accuracy on rebuilt test digits from that on the originals."""
-    classifier = train_classifier(Examples(data.x_train, data.y_train))
+    classifier = train_classifier(Hashable(data.x_train, data.y_train))
     right = [
         np.mean(classifier.predict(x, batch_size=500, verbose=0).argmax(axis=-1) == data.y_test)
         for x in (data.x_test, codec(network).reconstruct(data.x_test))
@@ -123,13 +123,13 @@ def accuracy_lost(network: Network, data: Any, settings: Settings) -> float:
 
 def linear_code_angle(network: Network, data: Any, settings: Settings) -> float:
     """Measures what a linear autoencoder's decoder spans against PCA's span, in degrees."""
-    decoder = train_linear_autoencoder(Examples(data.x_train), LINEAR_CODE)
+    decoder = train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE)
     return principal_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
 
 
 def linear_unit_angle(network: Network, data: Any, settings: Settings) -> float:
     """Measures each unit of a linear code against the component nearest to it, in degrees."""
-    decoder = train_linear_autoencoder(Examples(data.x_train), LINEAR_CODE)
+    decoder = train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE)
     return nearest_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
 
 

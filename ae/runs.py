@@ -166,6 +166,11 @@ def redraw(
         data = lesson.load(settings, data_dir)
         if "data" not in asked:
             _refuse_other_data(folder, record, data)
+        elif out.samefile(folder) and record["data"]["sha256"] != data.provenance.sha256:
+            raise InputError(
+                f"{folder}: this run was on other data ({record['data']['source']}); "
+                "give figures of these a folder of their own, with --out."
+            )
         try:
             for training in record["trainings"]:
                 if style not in (training["style"], "both"):

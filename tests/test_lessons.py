@@ -251,6 +251,19 @@ def test_a_run_is_not_redrawn_on_other_data(smoke, tmp_path, capsys):
     assert {p: p.stat().st_mtime_ns for p in (folder / "figures").iterdir()} == figures_before
 
 
+def test_figures_of_other_data_go_to_another_folder(smoke, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(smoke("document_cleaner"), folder)
+    record = json.loads((folder / "record.json").read_text())
+    record["data"]["sha256"] = "another"
+    (folder / "record.json").write_text(json.dumps(record))
+    arguments = ("document_cleaner", "--from", folder, "--data", "synthetic")
+    assert run(*arguments) == 2
+    assert "with --out" in capsys.readouterr().err
+    assert run(*arguments, "--out", tmp_path / "others") == 0
+    assert list((tmp_path / "others" / "figures").iterdir())
+
+
 def test_figures_come_from_the_saved_network_of_that_style(smoke, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(smoke("sigmoid_ae"), folder)

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from ae import metrics, recognition
-from ae.recognition import Examples
+from ae.recognition import Hashable
 
 import keras
 import numpy as np
@@ -145,12 +145,12 @@ def test_digits_that_lose_what_tells_them_apart_lose_their_accuracy():
 
 def test_the_classifier_is_trained_once_for_the_same_digits_whatever_array_holds_them():
     x, y = clusters(200)
-    once = recognition.train_classifier(Examples(x, y))
-    assert recognition.train_classifier(Examples(x.copy(), y.copy())) is once
+    once = recognition.train_classifier(Hashable(x, y))
+    assert recognition.train_classifier(Hashable(x.copy(), y.copy())) is once
     weights = once.get_weights()
-    other = recognition.train_classifier(Examples(x[::-1], y[::-1]))
+    other = recognition.train_classifier(Hashable(x[::-1], y[::-1]))
     assert other is not once
-    again = recognition.train_classifier(Examples(x, y))
+    again = recognition.train_classifier(Hashable(x, y))
     for ours, theirs in zip(weights, again.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)  # it is seeded
 
@@ -161,7 +161,7 @@ def test_training_a_judge_leaves_the_random_numbers_of_a_lesson_alone():
         keras.utils.set_random_seed(3)
         if judged:
             recognition.train_classifier.cache_clear()
-            recognition.train_classifier(Examples(*clusters(50)))
+            recognition.train_classifier(Hashable(*clusters(50)))
         draws.append((keras.random.normal([3]).numpy(), np.random.normal()))  # noqa: NPY002
     np.testing.assert_array_equal(draws[0][0], draws[1][0])
     assert draws[0][1] == draws[1][1]
@@ -169,11 +169,11 @@ def test_training_a_judge_leaves_the_random_numbers_of_a_lesson_alone():
 
 def test_examples_are_equal_where_their_contents_are():
     x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
-    assert Examples(x, y) == Examples(x.copy(), y)
-    assert hash(Examples(x, y)) == hash(Examples(x.copy(), y))
-    assert Examples(x, y) != Examples(x + 1, y)
-    assert Examples(x) != Examples(x, y)
-    assert Examples(x) != Examples(x.reshape(2, 3))
+    assert Hashable(x, y) == Hashable(x.copy(), y)
+    assert hash(Hashable(x, y)) == hash(Hashable(x.copy(), y))
+    assert Hashable(x, y) != Hashable(x + 1, y)
+    assert Hashable(x) != Hashable(x, y)
+    assert Hashable(x) != Hashable(x.reshape(2, 3))
 
 
 def test_a_linear_autoencoder_spans_the_principal_components(monkeypatch):
@@ -182,7 +182,7 @@ def test_a_linear_autoencoder_spans_the_principal_components(monkeypatch):
     spectrum = np.array([3, 2, 1.5, 0.5, 0.3, 0.2])
     x = rng.normal(size=(2000, 6)) * spectrum @ np.linalg.qr(rng.normal(size=(6, 6)))[0] + 1
     x = x.astype("float32")
-    decoder = recognition.train_linear_autoencoder(Examples(x), 3)
+    decoder = recognition.train_linear_autoencoder(Hashable(x), 3)
     assert decoder.shape == (3, 6)
     _, components = metrics.principal_components(x, 3)
     assert metrics.principal_angle(decoder, components) < 2
