@@ -221,7 +221,7 @@ def _check(
     lesson: Lesson, network: str, name: str, trainings: Sequence[Training], out: Path
 ) -> bool:
     """Checks one network of one kind of run and prints what it finds; False if it fails."""
-    for line in claims.summary([training.about["claims"] for training in trainings]):
+    for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
         print_wrapped(line, "  claim   ")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if published.columns(lesson, network, settings, data["notice"]):

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ae.lesson import Lesson, Settings
@@ -50,21 +50,42 @@ def lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def summary(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+def by_claim(
+    lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Sorts what was measured by the claim, each measurement once.
+
+    Args:
+        lesson: the lesson.
+        runs: what `measure` returned for each network.
+
+    Returns:
+        The results by the claim's text. Of a claim that does not depend on the network, equal
+        values are one measurement.
+    """
+    alone = {claim.text for claim in lesson.claims if not claim.of_network}
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for result in itertools.chain.from_iterable(runs):
+        found.setdefault(result["claim"], []).append(result)
+    return {
+        text: list({r["value"]: r for r in results}.values()) if text in alone else results
+        for text, results in found.items()
+    }
+
+
+def summary(lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
     """Writes what several runs found of the same claims, a line each.
 
     Args:
-        runs: what `measure` returned for each run.
+        lesson: the lesson.
+        runs: what `measure` returned for each network.
 
     Returns:
-        Lines of "holds", "mixed" or "fails", in how many of the runs it holds, the claim, and the
+        Lines of "holds", "mixed" or "fails", in how many measurements it holds, the claim, and the
         range of the measured values.
     """
-    by_claim: dict[str, list[Mapping[str, Any]]] = {}
-    for result in itertools.chain.from_iterable(runs):
-        by_claim.setdefault(result["claim"], []).append(result)
     written = []
-    for results in by_claim.values():
+    for results in by_claim(lesson, runs).values():
         values = [result["value"] for result in results if result["value"] is not None]
         if not values:
             written.append(f"not measured: {results[0]['claim']}")

@@ -103,6 +103,8 @@ class Claim(NamedTuple):
         at_least: the smallest value with which the claim holds, or None.
         at_most: the largest, or None.
         reason: why the threshold is where it is; fixed before anything was measured.
+        of_network: whether the value depends on the trained network; where it does not, several
+            networks on the same data are one measurement.
     """
 
     text: str
@@ -110,6 +112,7 @@ class Claim(NamedTuple):
     at_least: float | None = None
     at_most: float | None = None
     reason: str = ""
+    of_network: bool = True
 
     def holds(self, value: float) -> bool:
         """Says whether a measured value bears the claim out."""

@@ -20,6 +20,10 @@ def claim(value, text="it works", **thresholds):
     return Claim(text, lambda *_: value, **thresholds)
 
 
+# What a summary asks of a lesson.
+LESSON = SimpleNamespace(claims=[Claim("of the data", lambda *_: 0, of_network=False)])
+
+
 def measure(*declared):
     return claims.measure(SimpleNamespace(claims=declared), "network", "data", "settings")
 
@@ -162,15 +166,24 @@ def test_claims_are_measured_at_the_articles_settings_alone(monkeypatch, tmp_pat
 
 def test_a_summary_counts_the_runs_in_which_a_claim_held():
     runs = [measure(claim(value, at_least=2), claim(None, "it is read")) for value in (1, 2, 3)]
-    assert claims.summary(runs) == [
+    assert claims.summary(LESSON, runs) == [
         "mixed, 2 of 3: it works: 1 to 3 (at least 2)",
         "not measured: it is read",
     ]
 
 
+def test_what_does_not_depend_on_the_network_is_counted_once():
+    runs = [measure(claim(7, "of the data"), claim(7)) for _ in range(4)]
+    runs.append(measure(claim(8, "of the data"), claim(8)))  # on other data
+    assert claims.summary(LESSON, runs) == [
+        "holds, 2 of 2: of the data: 7 to 8",
+        "holds, 5 of 5: it works: 7 to 8",
+    ]
+
+
 def test_claims_of_older_runs_are_matched_by_what_they_say():
     old, new = [claim(1)], [claim(5, "a later claim"), claim(1)]
-    assert claims.summary([measure(*old), measure(*new)]) == [
+    assert claims.summary(LESSON, [measure(*old), measure(*new)]) == [
         "holds, 2 of 2: it works: 1",
         "holds, 1 of 1: a later claim: 5",
     ]

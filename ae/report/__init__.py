@@ -134,6 +134,7 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             "title": title,
             "about": [" ".join(paragraph.split()) for paragraph in about],
             "preset": record["preset"],
+            "departures": ", ".join(published.departures(lesson, record)),
             "variant": settings.variant,
             "notice": record["data"]["notice"],
             "trainings": [_row(lesson, t) for t in record["trainings"]],
@@ -274,10 +275,13 @@ def _verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, s
                 kind = "passed" if text.startswith("passed") else "failed"
                 text += f"; {together}"
         yield {"of": of, "kind": kind, "text": text}
-    measured = [claim for t in record["trainings"] for claim in t["claims"]]
-    known = [claim["holds"] for claim in measured if claim["holds"] is not None]
+    measured = claims.by_claim(lesson, (t["claims"] for t in record["trainings"]))
+    results = [result for found in measured.values() for result in found]
+    known = [result["holds"] for result in results if result["holds"] is not None]
     if not measured:
-        yield {"of": "claims", "kind": "open", "text": f"not measured at the preset {preset}"}
+        found = ", ".join(published.departures(lesson, record))
+        text = f"not measured: it has {found}" if found else "not measured"
+        yield {"of": "claims", "kind": "open", "text": text}
     else:
         text = f"{sum(known)} of {len(known)} measurements bear the article out"
         yield {"of": "claims", "kind": "passed" if all(known) else "failed", "text": text}
