@@ -228,6 +228,7 @@ class _Reporter:
         self._run = run
         self._steps_per_epoch = steps_per_epoch
         self._writer = None
+        self._headed = False
 
     def __enter__(self):
         if self._run.log_dir is not None:
@@ -276,6 +277,9 @@ class _Reporter:
                 for name, value in logs.items():
                     tf.summary.scalar(name, value)
         if self._run.epoch_line is not None:
+            if not self._headed:
+                self._bar.write(self._run.label)
+                self._headed = True
             self._bar.write(self._run.epoch_line(epoch, logs))
         if self._run.after_epoch is not None:
             self._run.after_epoch(epoch)

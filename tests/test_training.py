@@ -296,13 +296,14 @@ def test_the_first_loss_that_is_no_number_is_named(style, value, batch_size, ste
 
 
 @BOTH
-def test_a_line_is_printed_after_each_epoch(style, capsys):
+def test_a_line_is_printed_after_each_epoch_under_the_name_of_the_training(style, capsys):
     run = Run("line", 3, lambda epoch, logs: f"Epoch {epoch}: {logs['loss']:.6f}")
     TRAIN[style](run, ORDERS[0])
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [
+    lines = [
         f"Epoch {number}: {logs['loss']:.6f}" for number, logs in enumerate(run.history, start=1)
     ]
+    assert printed.out.splitlines() == ["line", *lines]
     assert printed.err == ""
 
 
