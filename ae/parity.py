@@ -218,11 +218,9 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
                     _print_row(parity)
                 agree = agree and settled[-1][-1].agrees
             _draw([parities[0] for parities in settled], options.out)
-    print(
-        "\nLargest relative differences, over whole epochs. Keras adds up the loss that it reports"
-    )
-    print("in another order. Float64 decides where float32 misses what is allowed: rounding that")
-    print("training magnifies shrinks with the precision, a mistake does not.")
+    print("\nLargest relative differences, over whole epochs; Keras adds up its loss in another")
+    print("order. Float64 decides where float32 misses what is allowed: rounding that training")
+    print("magnifies shrinks with the precision, a mistake does not.")
     print(f"Figures: {options.out}")
     return 0 if agree else 1
 
