@@ -279,8 +279,9 @@ def _verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, s
     results = [result for found in measured.values() for result in found]
     known = [result["holds"] for result in results if result["holds"] is not None]
     if not measured:
-        found = ", ".join(published.departures(lesson, record))
-        text = f"not measured: it has {found}" if found else "not measured"
+        text = f"not measured at the preset {preset}"
+        if preset == "article":
+            text = f"not measured: it has {', '.join(published.departures(lesson, record))}"
         yield {"of": "claims", "kind": "open", "text": text}
     else:
         text = f"{sum(known)} of {len(known)} measurements bear the article out"
