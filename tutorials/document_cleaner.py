@@ -180,6 +180,7 @@ def train_low_level(network, data, settings, run):
     def test_step(dirty, clean):
         return mean_squared_error(clean, network.reconstruct(dirty))
 
+    # For each epoch, for each minibatch: train_step, many in one call; then test_step, by batches.
     run.fit(
         train_step,
         batches(data, settings),

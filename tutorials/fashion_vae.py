@@ -214,6 +214,7 @@ def train_low_level(network, data, settings, run):
         optimizer.apply(gradients, network.weights)
         return loss
 
+    # For each epoch, for each minibatch x: train_step(x). `run.fit` takes many steps in one call.
     run.fit(
         train_step,
         batches(data, settings),

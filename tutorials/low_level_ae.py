@@ -197,6 +197,7 @@ def fit_low_level(weights, optimizer, loss_of, order, data, settings, run):
         optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
 
+    # For each epoch, for each minibatch x: train_step(x). `run.fit` takes many steps in one call.
     jit_compile = settings.jit_compile
     run.fit(train_step, order, data.x_train, optimizer=optimizer, jit_compile=jit_compile)
 
