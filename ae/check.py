@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae import claims, cli, graph_mode, parity, published, records, reproduced
-from ae.cli import print_wrapped
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.reproduced import Training
@@ -222,7 +221,7 @@ def _check(
 ) -> bool:
     """Checks one network of one kind of run and prints what it finds; False if it fails."""
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
-        print_wrapped(line, "  claim   ")
+        cli.print_wrapped(line, "  claim   ")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if published.columns(lesson, network, settings, data["notice"]):
         float32 = reproduced.kept_in_float32(lesson, trainings[0])
@@ -232,10 +231,10 @@ def _check(
             return True
         comparison = compare(lesson, network, trainings, float32)
         wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
-        print_wrapped(f"{verdict(comparison)}; {len(trainings)} runs{wider}", "  curve   ")
+        cli.print_wrapped(f"{verdict(comparison)}; {len(trainings)} runs{wider}", "  curve   ")
         if counts := control(comparison) if float32 is None else []:
             words = f"our own runs, each held against the others: {', '.join(map(str, counts))}"
-            print_wrapped(f"{words} points outside", "  control ")
+            cli.print_wrapped(f"{words} points outside", "  control ")
         report = records.Report(out, f"{name}-")
         report.figure(lesson.measure, draw(comparison, name, lesson.measure))
         print(f"  figure  {report.figures[0]}")
@@ -245,7 +244,7 @@ def _check(
         return True
     if (lesson.name, network) in graph_mode.NETWORKS and name == lesson.name:
         agrees, words = against_graph(lesson, network)
-        print_wrapped(words, "  curve   ")
+        cli.print_wrapped(words, "  curve   ")
         return agrees
     print("  curve   none was published")
     return True

@@ -199,7 +199,7 @@ def table(lessons: Sequence[Lesson]) -> str:
             trainings = read(path)
             for network in dict.fromkeys(t.about["network"] for t in trainings):
                 chosen = [t for t in trainings if t.about["network"] == network]
-                choice = path.stem.removeprefix(lesson.name).translate({45: " ", 95: " "})
+                choice = path.stem.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
                 name = f"{lesson.name},{choice}" if choice else lesson.name
                 name += "" if network == ONLY_NETWORK else f" {network}"
                 lines.append(f"| {name} | {' | '.join(_row(lesson, network, chosen))} |")

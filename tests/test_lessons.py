@@ -239,12 +239,17 @@ def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, cap
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_is_not_redrawn_on_other_data(smoke, tmp_path, capsys):
+def copied_with_other_data(run, tmp_path):
     folder = tmp_path / "run"
-    shutil.copytree(smoke("sigmoid_ae"), folder)
+    shutil.copytree(run, folder)
     record = json.loads((folder / "record.json").read_text())
     record["data"]["sha256"] = "another"
     (folder / "record.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_a_run_is_not_redrawn_on_other_data(smoke, tmp_path, capsys):
+    folder = copied_with_other_data(smoke("sigmoid_ae"), tmp_path)
     figures_before = {path: path.stat().st_mtime_ns for path in (folder / "figures").iterdir()}
     assert run("sigmoid_ae", "--from", folder) == 2
     assert "other data" in capsys.readouterr().err
@@ -252,11 +257,7 @@ def test_a_run_is_not_redrawn_on_other_data(smoke, tmp_path, capsys):
 
 
 def test_figures_of_other_data_go_to_another_folder(smoke, tmp_path, capsys):
-    folder = tmp_path / "run"
-    shutil.copytree(smoke("document_cleaner"), folder)
-    record = json.loads((folder / "record.json").read_text())
-    record["data"]["sha256"] = "another"
-    (folder / "record.json").write_text(json.dumps(record))
+    folder = copied_with_other_data(smoke("document_cleaner"), tmp_path)
     arguments = ("document_cleaner", "--from", folder, "--data", "synthetic")
     assert run(*arguments) == 2
     assert "with --out" in capsys.readouterr().err
