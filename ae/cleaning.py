@@ -10,7 +10,7 @@ from ae import cli, records
 from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
-from ae.runs import read_run
+from ae.saved_runs import read_run
 
 import numpy as np
 from PIL import Image

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ae import records, runs
+from ae import records, runs, saved_runs
 from ae.errors import InputError, Interrupted
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
 from ae.reproduced import DISTINGUISHING
@@ -211,9 +211,9 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
     """
     chosen = dataclasses.asdict(choose_settings(lesson, options))
     wanted = {"preset": options.preset, "style": options.style, **chosen}
-    for place in (folder / runs.UNFINISHED, folder):
+    for place in (folder / saved_runs.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
-            record, settings = runs.read_run(lesson, place)
+            record, settings = saved_runs.read_run(lesson, place)
             found = {**record, **dataclasses.asdict(settings)}
             for name, value in wanted.items():
                 if found[name] != value:

@@ -9,7 +9,7 @@ from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
 from ae.reproduced import title
-from ae.runs import load_network, read_run
+from ae.saved_runs import load_network, read_run
 
 FOLDER = DATA / "errata"
 

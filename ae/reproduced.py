@@ -11,7 +11,7 @@ from ae import published
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
 from ae.paths import DATA
-from ae.runs import read_run
+from ae.saved_runs import read_run
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def read_finished(lesson: Lesson, folder: Path) -> dict[str, Any]:
     """Reads the record of a run that came to its end.
 
     Raises:
-        InputError: as `ae.runs.read_run`, or if the run was interrupted.
+        InputError: as `ae.saved_runs.read_run`, or if the run was interrupted.
     """
     record, _ = read_run(lesson, folder)
     if "source" not in record:

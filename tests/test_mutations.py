@@ -14,7 +14,7 @@ from ae.errors import InputError
 from ae.published import departures
 from ae.records import load_weights, save_network, table
 from ae.reproduced import title, trainings_of
-from ae.runs import read_run
+from ae.saved_runs import read_run
 from tutorials.dense_ae import LESSON
 
 import keras

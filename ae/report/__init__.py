@@ -12,7 +12,7 @@ from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson
 from ae.report import charts, source
 from ae.reproduced import kept_in_float32, kept_like, trainings_of
-from ae.runs import UNFINISHED, read_run
+from ae.saved_runs import UNFINISHED, read_run
 
 import jinja2
 from markupsafe import Markup

@@ -1,0 +1,117 @@
+"""What an earlier run left: its record, its settings and its networks.
+
+A run that was interrupted has its record, and all that it wrote, in the folder "unfinished" within
+its own.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from ae import precision, records
+from ae.errors import InputError
+from ae.lesson import Lesson, Settings
+
+import keras
+
+UNFINISHED = "unfinished"
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Says whether a run was interrupted here."""
+    return (folder / UNFINISHED / records.RECORD).is_file()
+
+
+def read_run(
+    lesson: Lesson, folder: Path, asked: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], Settings]:
+    """Reads what an earlier run of a lesson was.
+
+    Args:
+        lesson: the lesson.
+        folder: the run's.
+        asked: settings to put in the place of the run's own.
+
+    Returns:
+        Its record and its settings.
+
+    Raises:
+        InputError: if there is no such run, or it is of another lesson or does not fit this one.
+    """
+    if is_unfinished(folder) and not (folder / records.RECORD).is_file():
+        raise InputError(f"{folder}: this run is not finished; go on with it: --resume {folder}.")
+    record = records.read_record(folder)
+    if record["lesson"] != lesson.name:
+        raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
+    try:
+        settings = _settings(lesson, {**record["settings"], **(asked or {})})
+        for key in ("preset", "style", "tensorboard", "started", "device", "measure"):
+            record[key]
+        dict(record["versions"]), record["data"]["source"], record["data"]["sha256"]
+        for training in record["trainings"]:
+            lesson.networks[training["network"]][training["style"]]  # what the record names exists
+            folder / training["saved"]
+            training["parameters"], training["claims"]
+        records.table([record])  # what is printed at the end can be
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{folder}: its record does not fit this version of {lesson.name}; run it again."
+        ) from error
+    return record, settings
+
+
+def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
+    """Makes settings of a record's values; a TypeError if they are not a lesson's."""
+    article = lesson.presets["article"]
+    values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    settings = type(article)(**values)
+    for name, usual in dataclasses.asdict(article).items():
+        value = getattr(settings, name)
+        kinds = (int, float) if isinstance(usual, float) else type(usual)
+        if usual is not None and not isinstance(value, kinds):
+            raise TypeError(f"{name} is {value!r}.")
+    return settings
+
+
+def load_network(
+    lesson: Lesson, folder: Path, training: Mapping[str, Any], settings: Settings
+) -> Any:
+    """Builds a network of an earlier run and fills it with the weights that the run saved.
+
+    Args:
+        lesson: the lesson.
+        folder: the run's.
+        training: one of the trainings in its record.
+        settings: the run's.
+
+    Raises:
+        InputError: if the weights are missing or are another network's.
+    """
+    network = build(lesson, training["network"], training["style"], settings)
+    records.load_weights(network, folder / training["saved"])
+    return network
+
+
+def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
+    """Builds an untrained network of a lesson, its weights drawn with the run's seed.
+
+    Args:
+        lesson: the lesson.
+        network: the network's name in it.
+        style: "low-level" or "keras".
+        settings: the run's.
+
+    Returns:
+        The network, as `ae.lesson.Style.build` makes it.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    mixed = settings.mixed_precision and style == "keras"
+    with precision.keras_layers() if mixed else nullcontext():
+        return lesson.networks[network][style].build(settings)
+
+
+def label_of(lesson: Lesson, network: str, style: str) -> str:
+    """Names a training within its run: the style, behind the network where there are several."""
+    return style if len(lesson.networks) == 1 else f"{network} {style}"

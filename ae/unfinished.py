@@ -1,0 +1,210 @@
+"""A run under way: what is left of it to do, and what each part of it leaves behind.
+
+Until a run is complete, all that it writes is in the folder "unfinished" within its own: pictures,
+networks, a record that grows with each finished training, TensorBoard's logs, and the checkpoints
+of the training under way. Then the files move to their places, the record last. So a run that ends
+early leaves an earlier one in the same folder as it was.
+"""
+
+import inspect
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ae import claims, precision, published, records
+from ae.checkpoints import Checkpoints
+from ae.errors import InputError, Interrupted
+from ae.lesson import Lesson, count_parameters, reconstruct
+from ae.saved_runs import UNFINISHED, build, label_of
+from ae.snapshots import Examples, Snapshots, write_examples, write_plane
+from ae.training import Run
+
+import keras
+import matplotlib
+import tensorflow as tf
+
+PARTS = ("figures", "networks", "snapshots", "plane", "tensorboard")  # folders that a run may make
+
+
+class Unfinished:
+    """A run under way; its record says what is done of it."""
+
+    def __init__(self, lesson, settings, data, record, folder, data_dir, show):
+        self.lesson, self.settings, self.data = lesson, settings, data
+        self.record, self.folder, self.show = record, folder, show
+        self.work = folder / UNFINISHED
+        self.again = f"python -m tutorials.{lesson.name} --resume {shlex.quote(str(folder))}"
+        if data_dir is not None:
+            self.again += f" --data-dir {shlex.quote(str(data_dir))}"
+
+    def finish(self) -> dict[str, Any]:
+        """Does what is left, moves everything to its place and returns the record."""
+        if not self.show:
+            matplotlib.use("Agg")
+        if self.settings.mixed_precision and not precision.is_native():
+            print(
+                "This processor has no bfloat16 of its own, and trains slower in it.",
+                file=sys.stderr,
+            )
+        if self.settings.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        try:
+            records.write_record(self.work, self.record)
+            if "source" not in self.record:
+                self._do_the_rest()
+            self._move()
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"Interrupted; to go on: {self.again}") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: something cannot be written ({error.strerror or error}); "
+                f"mend that and go on: {self.again}"
+            ) from error
+        return {**records.read_record(self.folder), "folder": self.folder}
+
+    def _do_the_rest(self) -> None:
+        examples = self.lesson.examples(self.data)
+        chosen = [
+            (network, style)
+            for network, styles in self.lesson.networks.items()
+            for style in styles
+            if self.record["style"] in (style, "both")
+        ]
+        for network_name, style in chosen[len(self.record["trainings"]) :]:
+            training = self._train(network_name, style, examples)
+            self.record["trainings"].append(training)
+            records.write_record(self.work, self.record)
+            keras.backend.clear_session()
+        lesson, data, work = self.lesson, self.data, self.work
+        self.record["appendix"] = draw_appendix(lesson, data, self.settings, work, self.show)
+        self.record["examples"] = write_examples(work, examples)
+        self.record["source"] = _write_source(lesson, work)
+        records.write_record(work, self.record)
+
+    def _train(self, network_name: str, style: str, examples: Examples) -> dict[str, Any]:
+        """Trains one network, from where it was stopped, and returns its part of the record."""
+        lesson, settings, data, work = self.lesson, self.settings, self.data, self.work
+        label = label_of(lesson, network_name, style)
+        name = label.replace(" ", "-")
+        network = build(lesson, network_name, style, settings)
+        checkpoints = Checkpoints(work / "checkpoints" / name, network)
+        snapshots = Snapshots(work, label, examples, partial(reconstruct, network))
+        snapshots.catch_up(len(checkpoints.history))
+        training = Run(
+            f"{lesson.name} {label}",
+            settings.num_epochs,
+            lesson.epoch_line,
+            work / "tensorboard" / name if self.record["tensorboard"] else None,
+            snapshots.after_epoch,
+            checkpoints,
+        )
+        if training.is_over:
+            checkpoints.follow(None)
+        else:
+            rewritten = settings.mixed_precision and style == "low-level"
+            with precision.compiled_steps() if rewritten else nullcontext():
+                self._fit(lesson.networks[network_name][style].train, network, training)
+        snapshots.keep(training.epochs_done)
+
+        keras.utils.set_random_seed(settings.seed)  # what follows is alike, resumed or not
+        saved = records.save_network(network, work / "networks", name)
+        report = draw(lesson, network, label, data, settings, work, self.show)
+        claimed = []
+        if not published.departures(lesson, self.record):
+            claimed = claims.measure(lesson, network, data, settings)
+            print("\n".join(f"{label}: {line}" for line in claims.lines(claimed)))
+        return {
+            "network": network_name,
+            "style": style,
+            "parameters": count_parameters(network),
+            "seconds": sum(logs["seconds"] for logs in training.history),
+            "published": _published(lesson, network_name, self.record, training.epochs_done),
+            "history": training.history,
+            "weights_sha256": records.weights_sha256(network),
+            "results": report.results,
+            "claims": claimed,
+            "snapshots": snapshots.kept,
+            "plane": _plane(lesson, network, label, data, work),
+            "saved": saved.relative_to(work),
+            "figures": [path.relative_to(work) for path in report.figures],
+        }
+
+    def _fit(self, train: Callable, network: Any, training: Run) -> None:
+        try:
+            train(network, self.data, self.settings, training)
+        except InputError as error:
+            if training.history:
+                states = self.work / "checkpoints"
+                raise InputError(
+                    f"{error} What epoch {training.epochs_done} ended with is in {states}."
+                ) from error
+            if not self.record["trainings"]:
+                shutil.rmtree(self.work)
+            raise
+
+    def _move(self) -> None:
+        """Moves all files out of the folder "unfinished", the record last."""
+        shutil.rmtree(self.work / "checkpoints", ignore_errors=True)
+        if (self.folder / records.RECORD).is_file():  # of an earlier run, whose files go with it
+            for part in PARTS:
+                shutil.rmtree(self.folder / part, ignore_errors=True)
+            (self.folder / records.RECORD).unlink()
+        for path in sorted(self.work.rglob("*")):
+            if path.is_file() and path != self.work / records.RECORD:
+                target = self.folder / path.relative_to(self.work)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+        (self.work / records.RECORD).replace(self.folder / records.RECORD)
+        shutil.rmtree(self.work)
+
+
+def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
+    """Looks up what was published for the epoch that a run ended with, or the last before it."""
+    columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
+    if not columns:
+        return None
+    curve = published.curve(lesson.name)
+    row = min(num_epochs, len(curve["epoch"])) - 1
+    return {"epoch": int(curve["epoch"][row]), "losses": [curve[c][row] for c in columns]}
+
+
+def _write_source(lesson: Lesson, folder: Path) -> str | None:
+    """Copies the lesson's file, for the report to show what ran; a notebook's cells have none."""
+    path = inspect.getsourcefile(lesson.load)
+    if path is None or not Path(path).is_file():
+        return None
+    name = f"{lesson.name}.py"
+    shutil.copyfile(path, folder / name)
+    return name
+
+
+def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:
+    if lesson.plane is None:
+        return None
+    return write_plane(folder, label, lesson.plane(network, data))
+
+
+def draw(lesson, network, label, data, settings, folder, show) -> records.Report:
+    """Draws a trained network's figures into a run's folder; returns what came of it."""
+    prefix = label.replace(" ", "-") + "-"
+    report = records.Report(folder / "figures", prefix, data.provenance.notice, show)
+    lesson.draw(network, data, settings, report)
+    return report
+
+
+def draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:
+    """Draws what needs no trained network; returns results and figures, as a record lists them."""
+    report = records.Report(folder / "figures", "", data.provenance.notice, show)
+    if lesson.appendix is not None:
+        lesson.appendix(data, settings, report)
+    return {
+        "results": report.results,
+        "figures": [path.relative_to(folder) for path in report.figures],
+    }
