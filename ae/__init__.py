@@ -1,6 +1,7 @@
 """The plumbing of the autoencoder lessons: what every lesson needs and no lesson teaches.
 
-Importing it starts TensorFlow without its start-up notices, so import it before `tensorflow`.
+Importing it starts TensorFlow without its start-up notices, and Keras on it with Keras's own
+defaults, so import it before either.
 """
 
 import logging
@@ -16,7 +17,7 @@ def _start_tensorflow_quietly() -> None:
     them. What was set aside is shown again if the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the environment or keras.json says
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as aside:
@@ -42,5 +43,15 @@ def _overlook_retracing() -> None:
     )
 
 
+def _set_keras_defaults() -> None:
+    """Sets what a user's keras.json may have changed, and published numbers depend on."""
+    import keras
+
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+
+
 _start_tensorflow_quietly()
+_set_keras_defaults()
 _overlook_retracing()

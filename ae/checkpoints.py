@@ -7,7 +7,8 @@ the wrong epoch.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,20 @@ from ae.errors import InputError
 
 import keras
 import tensorflow as tf
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Lets what TensorFlow writes fail as Python's own files do.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        _, _, reason = error.message.rpartition("; ")  # after the name of the file
+        raise OSError(reason.partition(" [Op")[0]) from error
 
 
 class Checkpoints:
@@ -77,11 +92,8 @@ class Checkpoints:
             OSError: if it cannot be written.
         """
         self._progress.history, self._progress.stopped = list(history), stopped
-        try:
+        with writing():
             self._manager.save(len(history))
-        except tf.errors.OpError as error:
-            _, _, reason = error.message.rpartition("; ")  # after the name of the file
-            raise OSError(reason.partition(" [Op")[0]) from error
 
     def _try(self, read: Callable, *arguments: str) -> Any:
         try:

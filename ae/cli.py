@@ -20,6 +20,7 @@ from ae.reproduced import DISTINGUISHING
 
 import matplotlib.pyplot
 
+LARGEST_BATCH = 60_000  # every training image of MNIST
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 BROKEN_PIPE = 141  # and for one whose reader went away
 
@@ -59,6 +60,11 @@ def guard(command: Callable[[], int | None]) -> int:
         # Whoever read our output has gone; what is left in the buffer goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is None:  # not of a name that somebody gave
+            raise
+        print(f"{error.filename}: {error.strerror}; give another place.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -128,7 +134,8 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     add("--preset", choices=PRESETS, default=default_preset, help=f"default: {default_preset}")
     add("--variant", choices=VARIANTS, help="as published (default), or with the errata applied")
     add("--epochs", type=_positive(int), help="epochs to train for; default: the preset's")
-    add("--batch-size", type=_positive(int), help="examples in a minibatch; default: the preset's")
+    add("--batch-size", type=up_to(LARGEST_BATCH),
+        help="examples in a minibatch; default: the preset's")  # fmt: skip
     add(
         "--learning-rate",
         type=_positive(float),
@@ -276,7 +283,9 @@ def up_to(most: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}")
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from 1 to {most}, not '{text}'"
+            )
         return int(text)
 
     return parse

@@ -24,10 +24,24 @@ def accuracy(encode: Callable, data: Any) -> float:
         encode: from images to codes (n, 2).
         data: has `x_train`, `y_train`, `x_test` and `y_test`.
     """
-    return metrics.knn_accuracy(
-        *(encode(data.x_train[COMPARED]), data.y_train[COMPARED]),
-        *(encode(data.x_test), data.y_test),
-    )
+    return float(np.mean(_told(encode, data) == data.y_test))
+
+
+def worst_recall(encode: Callable, data: Any) -> float:
+    """Says the same of the class of which it is least often so.
+
+    Args:
+        encode: from images to codes (n, 2).
+        data: has `x_train`, `y_train`, `x_test` and `y_test`.
+    """
+    told = _told(encode, data)
+    return min(np.mean(told[data.y_test == label] == label) for label in np.unique(data.y_test))
+
+
+def _told(encode: Callable, data: Any) -> np.ndarray:
+    """Returns the classes (n,) that the nearest codes of training images give test images."""
+    codes = encode(data.x_train[COMPARED])
+    return metrics.knn_labels(codes, data.y_train[COMPARED], encode(data.x_test))
 
 
 def recognised(new: Mapping[int, np.ndarray], data: Any) -> float:

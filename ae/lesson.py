@@ -181,7 +181,13 @@ class Lesson:
 
 
 class Codec(NamedTuple):
-    """The three functions of a trained autoencoder, on NumPy arrays of any length."""
+    """The three functions of a trained autoencoder, on NumPy arrays of any length.
+
+    Attributes:
+        encode: from inputs (n, ...) to their codes; of a variational one, to means and spreads.
+        decode: from codes to reconstructions.
+        reconstruct: from inputs to reconstructions; a variational code is its mean.
+    """
 
     encode: Callable
     decode: Callable
@@ -200,20 +206,34 @@ def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
         Functions from an array (n, ...) to an array, or a tuple of arrays, of n rows.
     """
     if isinstance(network, keras.Model):
-        parts = (network.get_layer("encoder"), network.get_layer("decoder"), network)
+        encode, decode = network.get_layer("encoder"), network.get_layer("decoder")
     else:
-        parts = (network.encode, network.decode, network.reconstruct)
+        encode, decode = network.encode, network.decode
+    parts = (encode, decode, functools.partial(_reconstruct, network))
     return Codec(*(in_batches(part, batch_size) for part in parts))
 
 
 def reconstruct(network: tf.Module | keras.Model, x: np.ndarray) -> np.ndarray:
-    """Computes reconstructions in the type of `x`; a variational code is its mean."""
+    """Computes reconstructions in one go; a variational code is its mean.
+
+    Args:
+        network: what a `Style.build` returned.
+        x: inputs (n, ...).
+
+    Returns:
+        Their reconstructions, in the shape and the type of `x`.
+    """
+    return _reconstruct(network, x).numpy()
+
+
+def _reconstruct(network: tf.Module | keras.Model, x: Any) -> tf.Tensor:
     if not isinstance(network, keras.Model):
-        return network.reconstruct(x).numpy()
-    if isinstance(network, keras.Sequential):
-        return network(x).numpy()
-    z = tf.nest.flatten(network.get_layer("encoder")(x))[0]
-    return network.get_layer("decoder")(z).numpy()
+        return network.reconstruct(x)
+    encoder = network.get_layer("encoder")
+    if len(encoder.outputs) == 1:
+        return network(x)
+    z_mean, *_ = encoder(x)  # the whole would draw a code
+    return network.get_layer("decoder")(z_mean)
 
 
 def in_batches(function: Callable, batch_size: int) -> Callable:

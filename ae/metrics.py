@@ -147,14 +147,10 @@ def by_label(labels: Sequence, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray
         yield tuple(array[rows] for array in arrays)
 
 
-def knn_accuracy(
-    train_codes: np.ndarray,
-    train_labels: np.ndarray,
-    codes: np.ndarray,
-    labels: np.ndarray,
-    k: int = 10,
-) -> float:
-    """Classifies codes by a vote of their nearest neighbours and counts the hits.
+def knn_labels(
+    train_codes: np.ndarray, train_labels: np.ndarray, codes: np.ndarray, k: int = 10
+) -> np.ndarray:
+    """Classifies codes by a vote of their nearest neighbours.
 
     Distance is Euclidean, |z - z'|; of labels with equally many votes the smallest wins.
 
@@ -162,16 +158,15 @@ def knn_accuracy(
         train_codes: (n, features), the codes that vote.
         train_labels: (n,), whole numbers from zero.
         codes: (m, features), the codes to classify.
-        labels: (m,), their true labels.
         k: how many neighbours vote; all n where there are fewer.
 
     Returns:
-        The fraction of the m codes whose vote is their label.
+        (m,), a label for each code.
     """
     nearest = np.arange(1, min(k, len(train_codes)) + 1)
     _, neighbours = cKDTree(train_codes).query(codes, k=nearest)  # (m, k)
     votes = np.asarray(train_labels)[neighbours][..., None] == np.arange(train_labels.max() + 1)
-    return float(np.mean(votes.sum(axis=1).argmax(axis=-1) == labels))
+    return votes.sum(axis=1).argmax(axis=-1)
 
 
 def pca_error(x_train: np.ndarray, x: np.ndarray, number: int) -> float:

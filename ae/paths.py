@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ae.errors import InputError
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "data"
 
@@ -12,6 +14,21 @@ def cache_root() -> Path:
 
     Returns:
         The folder, which need not exist.
+
+    Raises:
+        InputError: as `expand`.
     """
     chosen = os.environ.get("AE_CACHE_DIR")
-    return Path(chosen).expanduser() if chosen else DATA / "cache"
+    return expand(chosen) if chosen else DATA / "cache"
+
+
+def expand(path: str | Path) -> Path:
+    """Puts a home folder in the place of "~" or "~user" at the beginning of a path.
+
+    Raises:
+        InputError: if there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path}: there is no such home folder; write the path out.") from error

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ae.checkpoints import writing
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK
 
@@ -70,6 +71,9 @@ def save_network(network: tf.Module | keras.Model, folder: Path, name: str) -> P
 
     Returns:
         What `load_weights` takes.
+
+    Raises:
+        OSError: if it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(network, keras.Model):
@@ -77,7 +81,8 @@ def save_network(network: tf.Module | keras.Model, folder: Path, name: str) -> P
         network.save(partial)
         partial.replace(path)
         return path
-    prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
+    with writing():
+        prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
     return Path(prefix)
 
 

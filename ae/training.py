@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ae.checkpoints import Checkpoints
+from ae.checkpoints import Checkpoints, writing
 from ae.datasets.batches import NextBatch, Shuffled, stack_equal
 from ae.errors import InputError
 
@@ -232,7 +232,9 @@ class _Reporter:
 
     def __enter__(self):
         if self._run.log_dir is not None:
-            self._writer = tf.summary.create_file_writer(str(self._run.log_dir))
+            with writing():
+                self._writer = tf.summary.create_file_writer(str(self._run.log_dir))
+                self._writer.init()
         self._bar = tqdm(
             total=self._run.num_epochs * self._steps_per_epoch,
             initial=len(self._run.history) * self._steps_per_epoch,
@@ -247,7 +249,8 @@ class _Reporter:
     def __exit__(self, *_):
         self._bar.close()
         if self._writer is not None:
-            self._writer.close()
+            with writing():
+                self._writer.close()
 
     def begin_epoch(self) -> None:
         self._started = time.perf_counter()
@@ -273,7 +276,7 @@ class _Reporter:
         self._run.history.append(logs)
         epoch = len(self._run.history)
         if self._writer is not None:
-            with self._writer.as_default(step=epoch):
+            with writing(), self._writer.as_default(step=epoch):
                 for name, value in logs.items():
                     tf.summary.scalar(name, value)
         if self._run.epoch_line is not None:

@@ -447,6 +447,7 @@ def countable_clothes(monkeypatch):
     monkeypatch.setattr(datasets, "load_fashion_mnist", lambda _: clothes)
     for module in (conv_denoiser, fashion_vae):
         monkeypatch.setattr(module, "HELD_OUT", 10)
+    monkeypatch.setattr(conv_denoiser, "SHOWN", (("test", 6), ("train", 32)))
 
 
 def numbers(images):
@@ -465,6 +466,7 @@ def test_validation_of_the_denoiser(countable_clothes):
     assert numbers(corrected.x_train) == list(range(50))
     assert numbers(corrected.x_val) == list(range(50, 60))
     assert numbers(corrected.x_test) == list(range(60, 70))
+    assert numbers(corrected.x_shown) == numbers(published.x_shown) == [66, 32]
     for data in (published, corrected):
         typical = np.median(data.x_val_noisy, axis=(1, 2, 3))
         np.testing.assert_allclose(typical, data.x_val[:, 0, 0, 0], atol=1e-6)

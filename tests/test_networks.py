@@ -27,8 +27,7 @@ def build(name, network, style, **changes):
 
 
 def build_codec(name, network, style, **changes):
-    built = build(name, network, style, **changes)
-    return codec(low_level_ae.take_apart(built) if isinstance(built, keras.Sequential) else built)
+    return codec(build(name, network, style, **changes))
 
 
 def dense(*widths):
@@ -309,7 +308,10 @@ def test_the_keras_vae_s_loss_layer_adds_cross_entropy_and_divergence(variant):
 
 
 def test_the_parts_of_a_stack_share_its_weights():
-    stack = build("low_level_ae", "layers", "keras")
+    widths = {"h": 256, "bottleneck": 128, "x_hat": 784}
+    activations = {"x_hat": "sigmoid"}
+    layers = [keras.layers.Dense(n, activations.get(k), name=k) for k, n in widths.items()]
+    stack = keras.Sequential([keras.Input([784]), *layers])
     parts = low_level_ae.take_apart(stack)
     assert {id(w) for w in parts.weights} == {id(w) for w in stack.weights}
     encoder, decoder = parts.get_layer("encoder"), parts.get_layer("decoder")

@@ -1,7 +1,8 @@
 """A small convolutional autoencoder cleans scanned pages of creases, stains and footprints.
 
 Article: "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 2, Text Cleaning.
-It shows that the network which removes noise from pictures removes real dirt from documents too.
+It shows that a smaller network of the kind that removes noise from pictures cleans scans of printed
+pages, whose dirt NoisyOffice laid over them from photographs.
 Network: Conv 64, 2 x 2 max pooling, Conv 64, up-sampling, Conv 1 with a sigmoid; mean squared
 error; Adam 0.001. To clean a page of your own:
 python -m tutorials.document_cleaner clean SCAN.png -o CLEAN.png
@@ -48,7 +49,7 @@ class CleanerSettings(Settings):
     learning_rate: float = 0.001
     data: str = option(
         "auto",
-        "the real scans, generated ones, or (auto, the default) generated if there are no real",
+        "published scans, generated pages, or (auto, the default) generated if there are no scans",
         ("auto", "real", "synthetic"),
     )
 
@@ -74,13 +75,13 @@ class Data(NamedTuple):
 
 
 def load(settings, data_dir):
-    """Loads the pages and sets 15 % aside at random, as the article does.
+    """Loads the pages and sets 15 % aside at random, as the author's notebook does.
 
-    All pages share 3 texts and 9 sheets of paper, so a random split tests on what was trained on;
-    the corrected variant trains on one text and validates on another.
+    The article leaves it out. The 144 pages share 2 texts, so a random split tests on what was
+    trained on; the corrected variant trains on one text and validates on the other.
     """
     documents = datasets.load_or_generate_documents(settings.data, data_dir, settings.seed)
-    if settings.corrected:
+    if settings.corrected:  # erratum: the validation pages
         train = [page for page in documents.train if page.partition == "TR"]
         val = [page for page in documents.train if page.partition == "VA"]
     else:
@@ -90,7 +91,7 @@ def load(settings, data_dir):
         train, val = pages[num_val:], pages[:num_val]
     train, val = train[: settings.num_train], val[: settings.num_train]
     test = sorted(documents.test, key=lambda page: page.name != SHOWN_TEST_PAGE)
-    fit = crop if settings.corrected else squash
+    fit = crop if settings.corrected else squash  # erratum: pages of 420 rows
     arrays = [[fit(page.dirty) for page in pages] for pages in (train, val, test)]
     x_train, x_val, x_test = (datasets.nhwc(np.stack(pages)) for pages in arrays)
     y_train, y_val = (
@@ -144,11 +145,13 @@ class Cleaner(tf.Module):
     def encode(self, x):
         """Maps pages (batch, height, width, 1) to codes (batch, height / 2, width / 2, 64)."""
         h = tf.nn.conv2d(x, self.kernel_1, 1, "SAME")  # (height, width, 64)
+        # max_pool(relu(h + bias)), in the order that needs a quarter of the work
         return pooled_relu(h, self.bias_1)
 
     def decode(self, z):
         """Maps codes (batch, height / 2, width / 2, 64) to pages (batch, height, width, 1)."""
         h = tf.nn.relu(tf.nn.conv2d(z, self.kernel_2, 1, "SAME") + self.bias_2)
+        # conv2d(upsample(h), kernel_3), without ever storing the up-sampled maps
         return tf.nn.sigmoid(upsampled_conv2d(h, self.kernel_3) + self.bias_3)
 
     def reconstruct(self, x):
@@ -196,9 +199,7 @@ def train_low_level(network, data, settings, run):
 # %% keras: network
 def build_keras(settings):
     """Stacks the same three convolutions as encoder, decoder and the model that joins them."""
-    x = keras.Input(
-        [None, None, 1], name="dirty"
-    )  # the article says 258 x 540; any even size works
+    x = keras.Input([None, None, 1], name="dirty")  # in the article 258 x 540; any even size works
     h = layers.Conv2D(64, 3, activation="relu", padding="same")(x)
     z = layers.MaxPooling2D(2, padding="same")(h)
     encoder = keras.Model(x, z, name="encoder")
@@ -316,6 +317,7 @@ def misread(network, data, settings):
 
 
 ERRATA = (
+    # All three are of the notebook's preprocessing, which the article refers to.
     Erratum("the validation pages", "are drawn at random from the 144",
             "144 pages hold 2 texts, so pages much like these were trained on",
             "trains on one text and validates on another",

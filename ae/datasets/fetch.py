@@ -14,7 +14,7 @@ from pathlib import Path
 from ae.datasets import downloads, folders
 from ae.datasets.registry import DataSet, Payload, Source, SourceError
 from ae.errors import InputError
-from ae.paths import cache_root
+from ae.paths import cache_root, expand
 
 import pooch
 
@@ -114,10 +114,10 @@ def user_folder(data_dir: str | Path | None) -> Path | None:
         The folder; None if none is named, or AE_DATA_DIR is not a folder, which is then said.
 
     Raises:
-        InputError: if `data_dir` is not a folder.
+        InputError: if `data_dir` is not a folder, or there is no such home folder.
     """
     if data_dir is not None:
-        folder = Path(data_dir).expanduser()
+        folder = expand(data_dir)
         if not folder.is_dir():
             raise InputError(
                 f"The data folder {folder} does not exist or is not a folder; name one that is, "
@@ -126,7 +126,7 @@ def user_folder(data_dir: str | Path | None) -> Path | None:
         return folder
     if not os.environ.get("AE_DATA_DIR"):
         return None
-    folder = Path(os.environ["AE_DATA_DIR"]).expanduser()
+    folder = expand(os.environ["AE_DATA_DIR"])
     if not folder.is_dir():
         _notify(f"AE_DATA_DIR names {folder}, which is not a folder; looking elsewhere.")
         return None

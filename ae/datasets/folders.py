@@ -19,12 +19,12 @@ from ae.datasets.registry import (
     SourceError,
 )
 from ae.errors import InputError
-from ae.paths import REPOSITORY
+from ae.paths import REPOSITORY, expand
 
 import numpy as np
 
 _NOT_AN_ARCHIVE = (OSError, EOFError, ValueError, KeyError, MemoryError)
-_NOT_AN_ARCHIVE += (zlib.error, zipfile.BadZipFile)
+_NOT_AN_ARCHIVE += (zlib.error, zipfile.BadZipFile, RuntimeError)  # the last: an encrypted one
 
 
 class AbsentError(SourceError):
@@ -206,5 +206,8 @@ def _home() -> Path:
 
 
 def _keras_datasets() -> Path:
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home).expanduser() if home else _home() / ".keras") / "datasets"
+    try:
+        home = expand(os.environ.get("KERAS_HOME") or "~/.keras")
+    except InputError as error:
+        raise SourceError("this user has no home folder") from error
+    return home / "datasets"
