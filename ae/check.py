@@ -197,6 +197,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     Raises:
         InputError: if there is nothing to check, or `out` cannot be written to.
     """
+    plt.switch_backend("Agg")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

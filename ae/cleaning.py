@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ae import cli, records
-from ae.datasets.pictures import read_grey, write_grey
+from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
 from ae.saved_runs import read_run
@@ -76,14 +76,16 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     for path, target in zip(options.pages, targets, strict=True):
         if target.exists() and path.exists() and target.samefile(path):
             raise InputError(f"-o {options.out}: this would overwrite the scan {path}.")
-    pages = [read_grey(path) for path in options.pages]
+        format_of(target)
+        read_grey(path)  # so that a page that cannot be read is found before the first is cleaned
     reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct
     try:
         targets[0].parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"-o {options.out}: no folder can be made there.") from error
-    for page, target in zip(tqdm(pages, unit="page", disable=None), targets, strict=True):
-        write_grey(target, clean_page(page, reconstruct))
+    pages = tqdm(options.pages, unit="page", disable=None)
+    for path, target in zip(pages, targets, strict=True):
+        write_grey(target, clean_page(read_grey(path), reconstruct))
         print(target)
 
 
@@ -91,6 +93,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
     settings = lesson.presets["article"]
     if options.from_run.suffix == ".keras":
         saved, style = options.from_run, "keras"
+        if options.style == "low-level":
+            raise InputError(f"{options.from_run}: this is a Keras network; leave --style out.")
     else:
         record, settings = read_run(lesson, options.from_run)
         trained = {training["style"]: training for training in record["trainings"]}

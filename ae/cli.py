@@ -88,6 +88,7 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         help="go on with an interrupted run, with the settings that it began with")  # fmt: skip
     add_settings(parser, lesson)
     options = parser.parse_args(arguments)
+    draw_out_of_sight(options)
     if options.from_run is not None:
         _refuse_other_options(parser, options, "from_run", "style", "out", *_own(lesson))
         record = redraw(lesson, options)
@@ -113,6 +114,12 @@ def _own(lesson: Lesson) -> list[str]:
     """Names the options of a lesson's own that change no network: they may go with --from."""
     fields = dataclasses.fields(lesson.presets["article"])
     return [f.name for f in fields if "help" in f.metadata and f.name not in DISTINGUISHING]
+
+
+def draw_out_of_sight(options: argparse.Namespace) -> None:
+    """Has figures drawn without windows, unless the user asked for them."""
+    if not options.show:
+        matplotlib.use("Agg")
 
 
 def show_figures(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
+from ae.records import write_json
 from ae.reproduced import title
 from ae.saved_runs import load_network, read_run
 
@@ -68,12 +69,9 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
         for kind in ("published", "changed"):
             if not entry[kind]:
                 raise InputError(f"'{entry['erratum']}' needs a {kind} run of {lesson.name} too.")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{lesson.name}.json"
     about["device"] = "; ".join(devices)
     kept = {"lesson": lesson.name, **about, "measured": measured}
-    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_json(FOLDER / f"{lesson.name}.json", kept)
 
 
 def read(lesson: Lesson) -> dict[str, Any] | None:

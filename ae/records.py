@@ -129,17 +129,26 @@ def load_weights(network: tf.Module | keras.Model, path: Path) -> None:
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Writes `record.json` into a run's folder, under a temporary name first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RECORD
-    text = json.dumps(record, indent=1, default=_plain)
+    """Writes `record.json` into a run's folder."""
+    return write_json(folder / RECORD, record)
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Writes a file of JSON, under a temporary name first; makes its folder if that is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(value, indent=1, default=_plain) + "\n", encoding="utf-8")
     return partial.replace(path)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
     """Reads the record of a run.
+
+    Args:
+        folder: the run's.
+
+    Returns:
+        What `record.json` there holds.
 
     Raises:
         InputError: if the folder holds no readable record.

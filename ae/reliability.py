@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from ae.errors import InputError
 from ae.paths import DATA
-from ae.records import environment
+from ae.records import environment, write_json
 
 PATH = DATA / "reliability.json"
 
@@ -46,8 +46,7 @@ def keep(report: Path) -> Path:
         "device": environment()["device"],
         "faults": [{"fault": fault, **counts[fault]} for fault in sorted(counts)],
     }
-    PATH.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    return PATH
+    return write_json(PATH, kept)
 
 
 def read() -> dict[str, Any]:

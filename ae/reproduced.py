@@ -11,6 +11,7 @@ from ae import published
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
 from ae.paths import DATA
+from ae.records import write_json
 from ae.saved_runs import read_run
 
 import numpy as np
@@ -129,9 +130,8 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
             for t in [*kept(name), *trainings]
         }
         trainings = list(by_kind.values())
-    FOLDER.mkdir(parents=True, exist_ok=True)
     about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
-    (FOLDER / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_json(FOLDER / f"{name}.json", about)
     path = FOLDER / f"{name}.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -155,14 +155,14 @@ def read(path: str | os.PathLike) -> list[Training]:
     path = Path(path)
     try:
         abouts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["trainings"]
-        histories: list[list[dict[str, float]]] = [[] for _ in abouts]
+        histories: dict[str, list] = {str(number): [] for number in range(len(abouts))}
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 logs = {m: float(row[m]) for m in MEASURES if row[m]}
-                histories[int(row["training"])].append(logs)
-    except (OSError, ValueError, KeyError, IndexError) as error:
+                histories[row["training"]].append(logs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} and its .json do not hold the records of runs.") from error
-    return [Training(*pair) for pair in zip(abouts, histories, strict=True)]
+    return [Training(*pair) for pair in zip(abouts, histories.values(), strict=True)]
 
 
 def kept(name: str) -> list[Training]:
@@ -252,8 +252,7 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
         device = record["device"]
         times[lesson.name] = _sum_by_style(record["trainings"])
     kept = {"device": device, "versions": record["versions"], "quick": times}
-    TIMES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    return TIMES
+    return write_json(TIMES, kept)
 
 
 def times_table(lessons: Sequence[Lesson]) -> str:

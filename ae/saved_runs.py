@@ -4,7 +4,7 @@ A run that was interrupted has its record, and all that it wrote, in the folder 
 its own.
 """
 
-import dataclasses
+import typing
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -64,15 +64,22 @@ def read_run(
 
 def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
     """Makes settings of a record's values; a TypeError if they are not a lesson's."""
-    article = lesson.presets["article"]
-    values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-    settings = type(article)(**values)
-    for name, usual in dataclasses.asdict(article).items():
-        value = getattr(settings, name)
-        kinds = (int, float) if isinstance(usual, float) else type(usual)
-        if usual is not None and not isinstance(value, kinds):
-            raise TypeError(f"{name} is {value!r}.")
+    kind = type(lesson.presets["article"])
+    settings = kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+    for name, hint in typing.get_type_hints(kind).items():
+        if not _fits(getattr(settings, name), hint):
+            raise TypeError(f"{name} is {getattr(settings, name)!r}.")
     return settings
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Says whether a value is what a field's type hint says; whole numbers may stand for floats."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:  # of any length
+        return isinstance(value, tuple) and all(_fits(one, arguments[0]) for one in value)
+    if arguments:
+        return any(_fits(value, argument) for argument in arguments)
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def load_network(

@@ -8,6 +8,7 @@ stop in the same way.
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from ae.checkpoints import Checkpoints, writing
@@ -53,6 +54,7 @@ class Run:
         self.after_epoch = after_epoch
         self.checkpoints = checkpoints
         self.history: list[dict[str, float]] = checkpoints.history if checkpoints else []
+        self._progress: _Progress | None = None
 
     @property
     def epochs_done(self) -> int:
@@ -112,28 +114,38 @@ class Run:
                 losses = losses.write(i, tf.cast(loss, losses.dtype))
             return losses.stack()
 
-        with _Reporter(self, order.steps_per_epoch) as report:
+        with closing(self.progress(order.steps_per_epoch)) as progress:
             for epoch in range(self.epochs_done, self.num_epochs):
-                report.begin_epoch()
+                progress.begin_epoch()
                 losses, sizes = [], []
                 for rows in stack_equal(order.epoch(epoch)):
                     for first in range(0, len(rows), chunk):
                         new = run_steps(tf.constant(rows[first : first + chunk])).numpy().tolist()
                         losses.extend(new)
                         sizes.extend([rows.shape[1]] * len(new))
-                        report.steps(new, len(losses))
+                        progress.steps(new, len(losses))
                 logs = {"loss": float(np.average(losses, weights=sizes))}
                 logs["last_batch_loss"] = losses[-1]
                 if test_step is not None:
                     logs["val_loss"] = _mean_loss(
                         test_step, validation, validation_batch_size or order.batch_size
                     )
-                report.end_epoch(logs)
+                progress.end_epoch(logs)
                 stopped = patience is not None and _waited(self.history) >= patience
                 if self.checkpoints is not None:
                     self.checkpoints.save(self.history, stopped)
                 if stopped:
                     break
+
+    def progress(self, steps_per_epoch: int) -> "_Progress":
+        """Opens what shows the progress of a training and keeps its history."""
+        self._progress = _Progress(self, steps_per_epoch)
+        return self._progress
+
+    def close(self) -> None:
+        """Closes the progress bar and the event file that a training which failed left open."""
+        if self._progress is not None:
+            self._progress.close()
 
     def steps_at_once(self, steps_per_epoch: int) -> int:
         """Chooses how many steps `Model.fit` takes in one call, for `compile`.
@@ -152,7 +164,7 @@ class Run:
         Args:
             patience: epochs without a better validation loss before training stops early.
         """
-        callbacks: list[keras.callbacks.Callback] = [_Report(self)]
+        callbacks: list[keras.callbacks.Callback] = [_ProgressCallback(self)]
         if patience is not None:
             callbacks.append(_EarlyStopping(self, patience))
         if self.checkpoints is not None:
@@ -168,28 +180,28 @@ class Run:
         """
 
 
-class _Report(keras.callbacks.Callback):
-    """Passes what `Model.fit` says on to the reporter that low-level training uses."""
+class _ProgressCallback(keras.callbacks.Callback):
+    """Passes what `Model.fit` says on to what low-level training shows its progress with."""
 
     def __init__(self, run: Run):
         super().__init__()
         self._run = run
-        self._reporter = None
+        self._progress = None
 
     def on_train_begin(self, logs=None):
-        self._reporter = _Reporter(self._run, self.params["steps"]).__enter__()
+        self._progress = self._run.progress(self.params["steps"])
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._reporter.begin_epoch()
+        self._progress.begin_epoch()
 
     def on_train_batch_end(self, batch, logs=None):
-        self._reporter.steps([logs["loss"]], batch + 1)
+        self._progress.steps([logs["loss"]], batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._reporter.end_epoch({name: float(value) for name, value in logs.items()})
+        self._progress.end_epoch({name: float(value) for name, value in logs.items()})
 
     def on_train_end(self, logs=None):
-        self._reporter.__exit__()
+        self._progress.close()
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):
@@ -221,32 +233,32 @@ class _Checkpoint(keras.callbacks.Callback):
         self._run.checkpoints.save(self._run.history, self.model.stop_training)
 
 
-class _Reporter:
-    """Shows progress, keeps the history and refuses a loss that is no number."""
+class _Progress:
+    """Shows progress, keeps the history and refuses a loss that is no number.
+
+    Raises:
+        OSError: if an event file cannot be written.
+    """
 
     def __init__(self, run: Run, steps_per_epoch: int):
         self._run = run
-        self._steps_per_epoch = steps_per_epoch
         self._writer = None
         self._headed = False
-
-    def __enter__(self):
-        if self._run.log_dir is not None:
+        if run.log_dir is not None:
             with writing():
-                self._writer = tf.summary.create_file_writer(str(self._run.log_dir))
+                self._writer = tf.summary.create_file_writer(str(run.log_dir))
                 self._writer.init()
         self._bar = tqdm(
-            total=self._run.num_epochs * self._steps_per_epoch,
-            initial=len(self._run.history) * self._steps_per_epoch,
-            desc=self._run.label,
+            total=run.num_epochs * steps_per_epoch,
+            initial=len(run.history) * steps_per_epoch,
+            desc=run.label,
             unit="step",
             disable=None,
             leave=False,
             dynamic_ncols=True,
         )
-        return self
 
-    def __exit__(self, *_):
+    def close(self) -> None:
         self._bar.close()
         if self._writer is not None:
             with writing():

@@ -25,7 +25,6 @@ from ae.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 
 import keras
-import matplotlib
 import tensorflow as tf
 
 PARTS = ("figures", "networks", "snapshots", "plane", "tensorboard")  # folders that a run may make
@@ -44,8 +43,6 @@ class Unfinished:
 
     def finish(self) -> dict[str, Any]:
         """Does what is left, moves everything to its place and returns the record."""
-        if not self.show:
-            matplotlib.use("Agg")
         if self.settings.mixed_precision and not precision.is_native():
             print(
                 "This processor has no bfloat16 of its own, and trains slower in it.",
@@ -148,6 +145,8 @@ class Unfinished:
             if not self.record["trainings"]:
                 shutil.rmtree(self.work)
             raise
+        finally:
+            training.close()
 
     def _move(self) -> None:
         """Moves all files out of the folder "unfinished", the record last."""

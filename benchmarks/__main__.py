@@ -179,9 +179,7 @@ def _readme_table(kept: dict) -> str:
 
 def write(path: Path, result: dict) -> None:
     """Writes a result, with the machine and the versions, and says where."""
-    text = json.dumps({**records.environment(), **result}, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
-    print(path)
+    print(records.write_json(path, {**records.environment(), **result}))
 
 
 def run() -> int:
@@ -189,14 +187,17 @@ def run() -> int:
     parser = cli.Parser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("speed", "scaling", "cleaning", "table"),
         default="speed", help="table writes the README's; default: speed")  # fmt: skip
-    parser.add_argument("--lesson", nargs="+", choices=SHAPES, default=list(SHAPES))
-    parser.add_argument("--peer", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--lesson", nargs="+", choices=SHAPES, help="speed only; default: all")
+    parser.add_argument("--peer", nargs="+", choices=PEERS, help="speed only; default: all")
     parser.add_argument("--rounds", type=cli.up_to(99), default=5, metavar="N",
         help="epochs to time; default: 5")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="two rounds")
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench",
         help="for the numbers and the figure; default: runs/bench")  # fmt: skip
     options = parser.parse_args()
+    if options.what != "speed" and (options.lesson or options.peer):
+        parser.error(f"{options.what} takes neither --lesson nor --peer")
+    asked = options.peer or list(PEERS)
     if options.what == "table":
         readme.put("speed", readme_tables())
         return 0
@@ -216,21 +217,19 @@ def run() -> int:
         print(cleaning.table(result))
         write(options.out / "cleaning.json", result)
         return 0
-    missing = {p for p in options.peer if p in NEEDS and not importlib.util.find_spec(NEEDS[p])}
+    missing = {p for p in asked if p in NEEDS and not importlib.util.find_spec(NEEDS[p])}
     for peer in sorted(missing):
         print(f"{peer} is left out: pip install -r requirements-bench.txt", file=sys.stderr)
-    for peer in BFLOAT16:
+    for peer in (p for p in BFLOAT16 if p in asked):
         if not precision.is_native() or (peer == BFLOAT16[0] and not precision.rewrites_steps()):
             missing.add(peer)
             print(f"{peer} is left out: TensorFlow has no bfloat16 for it here", file=sys.stderr)
     peers_of = {}
-    for problem in options.lesson:
+    for problem in options.lesson or SHAPES:
         left_out = {*missing, *(BFLOAT16 if problem in DIGITS else ["session"])}
-        peers_of[problem] = [p for p in options.peer if p not in left_out]
+        peers_of[problem] = [p for p in asked if p not in left_out]
         if not peers_of[problem]:
-            raise InputError(
-                f"--peer {' '.join(options.peer)}: none of them trains {problem} here."
-            )
+            raise InputError(f"--peer {' '.join(asked)}: none of them trains {problem} here.")
     results = []
     for problem, peers in peers_of.items():
         result = measure(problem, peers, rounds)

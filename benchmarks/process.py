@@ -23,7 +23,7 @@ class Worker:
 
     def __init__(self, problem: str, peer: str, *options: str):
         # A file, since a full pipe that nobody reads would stop the peer.
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the process)
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by stop)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", problem, peer, *options],
             stdin=subprocess.PIPE,
@@ -52,7 +52,10 @@ class Worker:
 
     def stop(self) -> str:
         """Ends the process; returns the last line of what it complained of."""
-        self.process.kill()
-        self.process.communicate()
-        self.errors.seek(0)
-        return (self.errors.read().strip().splitlines() or ["ended without a word"])[-1]
+        if not self.errors.closed:
+            self.process.kill()
+            self.process.communicate()
+            self.errors.seek(0)
+            self.last_words = self.errors.read().strip().splitlines()
+            self.errors.close()
+        return (self.last_words or ["ended without a word"])[-1]

@@ -106,6 +106,14 @@ def test_a_network_that_no_chosen_peer_trains_is_refused_before_anything_is_time
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option", [["--lesson", "dense_ae"], ["--peer", "fit"]])
+@pytest.mark.parametrize("what", ["scaling", "cleaning", "table"])
+def test_what_a_benchmark_would_overlook_is_refused(monkeypatch, what, option):
+    monkeypatch.setattr("sys.argv", ["benchmarks", what, *option])
+    with pytest.raises(InputError, match=f"{what} takes neither"):
+        benchmarks.run()
+
+
 def test_the_readme_holds_the_table_of_the_kept_benchmarks():
     tables = readme.block("speed", benchmarks.readme_tables())
     assert tables in readme.README.read_text(encoding="utf-8")

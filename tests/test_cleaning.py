@@ -308,7 +308,15 @@ def test_a_folder_that_cannot_be_made_or_is_not_needed(run_folder, scan, tmp_pat
 
 
 def test_a_kind_of_picture_that_cannot_be_written(run_folder, scan, tmp_path):
-    refused(".xyz", scan, "-o", tmp_path / "o.xyz", "--from", run_folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ae.cleaning._load_network", lambda *_: pytest.fail("it went on"))
+        refused(".xyz", scan, "-o", tmp_path / "o.xyz", "--from", run_folder)
+
+
+def test_a_keras_file_has_no_other_style(run_folder, scan, tmp_path):
+    model = run_folder / "networks" / "keras.keras"
+    arguments = [scan, "-o", tmp_path / "o.png", "--from", model, "--style", "low-level"]
+    refused("leave --style out", *arguments)
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.png"], ["-o", "b.png"], ["a", "-o", "b", "--no"]])

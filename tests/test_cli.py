@@ -92,6 +92,36 @@ def test_a_data_folder_that_is_not_there(tmp_path, capsys, name):
     assert not files_under(tmp_path)
 
 
+@pytest.mark.parametrize("option", ["--out", "--resume", "--from", "--data-dir"])
+@pytest.mark.parametrize(
+    ("name", "part"), [("n" * 300, "File name too long"), ("~nobody-of-that-name/x", "")]
+)
+def test_a_name_that_cannot_be(tmp_path, capsys, monkeypatch, option, name, part):
+    monkeypatch.chdir(tmp_path)
+    preset = ["--preset", "smoke"] if option in ("--out", "--data-dir") else []
+    if part or option == "--data-dir":
+        assert run(lesson(), *preset, option, name) == 2
+        assert_one_sentence(capsys, name, part)
+    assert not files_under(tmp_path)
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path, capsys, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "/root/run")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert run(lesson(), "--preset", "smoke", "--out", tmp_path / "run") == 2
+    assert_one_sentence(capsys, "/root/run: Permission denied")
+
+
+def test_an_error_that_names_no_file_is_shown_whole():
+    def fail():
+        raise OSError("of our own making")
+
+    with pytest.raises(OSError, match="of our own making"):
+        cli.guard(fail)
+
+
 UNUSABLE = {
     "a file": lambda tmp_path: tmp_path / "file",
     "in a file": lambda tmp_path: tmp_path / "file" / "out",

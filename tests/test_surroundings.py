@@ -18,6 +18,7 @@ import time
 from ae import cli, runs, saved_runs
 from ae.datasets import images
 from ae.paths import REPOSITORY
+from ae.training import Run
 from tutorials import sigmoid_ae
 from tutorials.__main__ import NAMES
 
@@ -129,6 +130,25 @@ def test_a_full_disk_leaves_an_earlier_run_as_it_was(disk, capsys):
     assert f"(No space left on device); mend that and {advice}" in one_sentence(capsys)
     after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert {path: after.get(path) for path in before} == before
+
+
+@pytest.mark.fault("a full disk while training, saving or drawing")
+def test_a_disk_that_is_full_when_the_first_network_is_saved(disk, capsys, whole):
+    out = disk("5m") / "run"
+    arguments = ("--preset", "smoke", "--style", "low-level")
+    assert run(*arguments, "--out", out) == 2
+    assert f"--resume {out}" in one_sentence(capsys)
+    remount(out.parent, "size=100m")
+    assert run("--resume", out) == 0
+
+
+@pytest.mark.fault("a full disk while training, saving or drawing")
+def test_a_disk_that_is_too_full_for_event_files(disk):
+    folder = disk("1m")
+    (folder / "mine").write_bytes(bytes(2**20))
+    training = Run("a training", 1, log_dir=folder / "logs")
+    with pytest.raises(OSError, match="No space left"):
+        training.progress(1)
 
 
 @pytest.mark.fault("a read-only folder")

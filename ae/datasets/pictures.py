@@ -106,10 +106,8 @@ def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
             f"expected (height, width) uint8 pixels, got {pixels.shape} {pixels.dtype}"
         )
     path = Path(path).resolve()
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path} ends in {path.suffix}; end it in .png, .tif or .jpg.")
     options = {"TIFF": {"compression": "tiff_deflate"}, "JPEG": {"quality": 95}}
-    picture_format = FORMATS[path.suffix.lower()]
+    picture_format = format_of(path)
     unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         if path.exists() and not path.is_file():
@@ -123,6 +121,17 @@ def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def format_of(path: Path) -> str:
+    """Says in which format `write_grey` writes a file of this name.
+
+    Raises:
+        InputError: In none.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path} ends in {path.suffix}; end it in .png, .tif or .jpg.")
+    return FORMATS[path.suffix.lower()]
 
 
 def _open(file: BinaryIO) -> Image.Image:

@@ -168,6 +168,21 @@ def test_what_is_no_archive_of_keras(tmp_path, contents):
         fetch(tiny, sources_for(tiny))
 
 
+@pytest.mark.fault("a damaged data file")
+@pytest.mark.parametrize(("offset", "value"), [(6, 1), (8, 99)])  # encrypted; an unknown method
+def test_an_archive_of_keras_with_an_odd_header(tmp_path, offset, value):
+    datasets = tmp_path / "home" / ".keras" / "datasets"
+    datasets.mkdir(parents=True)
+    np.savez(datasets / "tiny.npz", **keras_arrays())
+    contents = bytearray((datasets / "tiny.npz").read_bytes())
+    for start, extra in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        contents[contents.index(start) + offset + extra] = value
+    (datasets / "tiny.npz").write_bytes(contents)
+    tiny = make_data_set(tmp_path, keras_npz=["tiny.npz"])
+    with pytest.raises(InputError, match="the Keras cache: "):
+        fetch(tiny, sources_for(tiny))
+
+
 @pytest.mark.parametrize(
     ("kind", "pinned", "folder"),
     [
