@@ -237,6 +237,8 @@ def train_keras(autoencoder, data, settings, run):
         jit_compile=settings.jit_compile,
     )
     order = batches(data, settings)
+    # In short: fit(noisy, clean, batch_size=2048, epochs=20, validation_data=...). What stands here
+    # instead gives both styles the same minibatches, and lets an interrupted run go on.
     autoencoder.fit(
         feed(order, data.x_train_noisy, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,

@@ -209,6 +209,8 @@ def train_keras(autoencoder, data, settings, run):
         steps_per_execution=run.steps_at_once(order.steps_per_epoch),
         jit_compile=settings.jit_compile,
     )
+    # In short: fit(x, x, batch_size=256, steps_per_epoch=100, epochs=10). What stands here instead
+    # gives both styles the same minibatches, and lets an interrupted run go on.
     autoencoder.fit(
         feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,

@@ -227,6 +227,8 @@ def train_keras(autoencoder, data, settings, run):
         jit_compile=settings.jit_compile,
     )
     order = batches(data, settings)
+    # In short: fit(dirty, clean, batch_size=16, epochs=200, validation_data=...). What stands here
+    # instead gives both styles the same minibatches, and lets an interrupted run go on.
     autoencoder.fit(
         feed(order, data.x_train, data.y_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,

@@ -314,6 +314,8 @@ def train_keras(vae, data, settings, run):
     """Compiles without a loss, which is in the model, and fits."""
     vae.compile(optimizer=RMSpropKeras2(settings.learning_rate), jit_compile=settings.jit_compile)
     order = batches(data, settings)
+    # In short: fit(x, batch_size=16, epochs=20, validation_data=...). What stands here instead
+    # gives both styles the same minibatches, and lets an interrupted run go on.
     vae.fit(
         feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,

@@ -298,6 +298,8 @@ def fit_keras(model, optimizer, loss, order, data, settings, run):
         steps_per_execution=run.steps_at_once(order.steps_per_epoch),
         jit_compile=settings.jit_compile,
     )
+    # In short: fit(x, x, batch_size=32, epochs=10). What stands here instead gives both styles the
+    # same minibatches, and lets an interrupted run go on.
     model.fit(
         feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
