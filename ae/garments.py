@@ -1,19 +1,13 @@
 """What the codes and the new clothes of a network are held against: other codes, a classifier."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ae import metrics
-from ae.datasets.batches import NextBatch, feed
-from ae.recognition import Hashable, train_classifier
+from ae.judges import Hashable, train_classifier, train_plain_encoder
 
-import keras
 import numpy as np
-from keras import layers
 
-NUM_STEPS = 1500  # for the plain autoencoder: three passes over Fashion-MNIST
-BATCH_SIZE = 128
 COMPARED = slice(10_000)  # training images whose codes are enough to compare
 
 
@@ -84,26 +78,8 @@ def plain_encoder(x_train: np.ndarray) -> Callable:
     Returns:
         A function from images to codes (n, 2).
     """
-    encoder = _train_plain_encoder(Hashable(_flat(x_train)))
+    encoder = train_plain_encoder(Hashable(_flat(x_train)))
     return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)
-
-
-@functools.lru_cache(maxsize=1)
-def _train_plain_encoder(examples: Hashable) -> keras.Model:
-    """Trains Dense 256-64-2-64-256 and returns it up to its code; mean squared error, Adam."""
-    (x,) = examples.arrays
-    h = pixels = keras.Input(x.shape[1:])
-    sizes = ((256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu"))
-    outputs = []
-    for seed, (units, activation) in enumerate((*sizes, (x.shape[1], "sigmoid"))):
-        glorot = keras.initializers.GlorotUniform(seed)
-        h = layers.Dense(units, activation, kernel_initializer=glorot)(h)
-        outputs.append(h)
-    autoencoder = keras.Model(pixels, h)
-    autoencoder.compile("adam", "mean_squared_error")
-    order = NextBatch(len(x), BATCH_SIZE, NUM_STEPS, seed=0)
-    autoencoder.fit(feed(order, x), steps_per_epoch=NUM_STEPS, shuffle=False, verbose=0)
-    return keras.Model(pixels, outputs[2])
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
 @pytest.mark.parametrize("style", ["low-level", "keras"])
 @pytest.mark.parametrize("name", DIGIT_LESSONS)
 def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
-    monkeypatch.setattr("ae.recognition.LINEAR_STEPS", 2)
+    monkeypatch.setattr("ae.judges.LINEAR_STEPS", 2)
     module = importlib.import_module(f"tutorials.{name}")
     monkeypatch.setattr(
         module, "compare_classifiers", few_labels if name == "dense_ae" else None, raising=False

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from types import SimpleNamespace
 
-from ae import claims, garments, metrics, readability
+from ae import claims, garments, judges, metrics, readability
 from ae.lesson import STYLES, Provenance
 
 import keras
@@ -212,10 +212,10 @@ def two_kinds(n):
 @pytest.fixture
 def few_steps(monkeypatch):
     """Cuts training short and forgets what was trained."""
-    monkeypatch.setattr(garments, "NUM_STEPS", 60)
-    garments._train_plain_encoder.cache_clear()
+    monkeypatch.setattr(judges, "PLAIN_STEPS", 60)
+    judges.train_plain_encoder.cache_clear()
     yield
-    garments._train_plain_encoder.cache_clear()
+    judges.train_plain_encoder.cache_clear()
 
 
 @pytest.mark.parametrize("train", [garments.linear_encoder, garments.plain_encoder])
@@ -233,8 +233,8 @@ def test_the_plain_code_is_trained_once_and_does_not_depend_on_chance(few_steps)
     x, _ = two_kinds(40)
     codes = garments.plain_encoder(x)(x)
     np.testing.assert_array_equal(garments.plain_encoder(x.copy())(x), codes)
-    assert garments._train_plain_encoder.cache_info().misses == 1
-    garments._train_plain_encoder.cache_clear()
+    assert judges.train_plain_encoder.cache_info().misses == 1
+    judges.train_plain_encoder.cache_clear()
     keras.utils.set_random_seed(7)
     np.testing.assert_allclose(garments.plain_encoder(x)(x), codes, rtol=1e-4, atol=1e-5)
 

@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from ae import metrics, recognition
-from ae.recognition import Hashable
+from ae import judges, metrics, recognition
+from ae.judges import Hashable
 
 import keras
 import numpy as np
@@ -145,12 +145,12 @@ def test_digits_that_lose_what_tells_them_apart_lose_their_accuracy():
 
 def test_the_classifier_is_trained_once_for_the_same_digits_whatever_array_holds_them():
     x, y = clusters(200)
-    once = recognition.train_classifier(Hashable(x, y))
-    assert recognition.train_classifier(Hashable(x.copy(), y.copy())) is once
+    once = judges.train_classifier(Hashable(x, y))
+    assert judges.train_classifier(Hashable(x.copy(), y.copy())) is once
     weights = once.get_weights()
-    other = recognition.train_classifier(Hashable(x[::-1], y[::-1]))
+    other = judges.train_classifier(Hashable(x[::-1], y[::-1]))
     assert other is not once
-    again = recognition.train_classifier(Hashable(x, y))
+    again = judges.train_classifier(Hashable(x, y))
     for ours, theirs in zip(weights, again.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)  # it is seeded
 
@@ -160,8 +160,8 @@ def test_training_a_judge_leaves_the_random_numbers_of_a_lesson_alone():
     for judged in (False, True):
         keras.utils.set_random_seed(3)
         if judged:
-            recognition.train_classifier.cache_clear()
-            recognition.train_classifier(Hashable(*clusters(50)))
+            judges.train_classifier.cache_clear()
+            judges.train_classifier(Hashable(*clusters(50)))
         draws.append((keras.random.normal([3]).numpy(), np.random.normal()))  # noqa: NPY002
     np.testing.assert_array_equal(draws[0][0], draws[1][0])
     assert draws[0][1] == draws[1][1]
@@ -177,12 +177,12 @@ def test_examples_are_equal_where_their_contents_are():
 
 
 def test_a_linear_autoencoder_spans_the_principal_components(monkeypatch):
-    monkeypatch.setattr(recognition, "LINEAR_STEPS", 2500)
+    monkeypatch.setattr(judges, "LINEAR_STEPS", 2500)
     rng = np.random.default_rng(5)
     spectrum = np.array([3, 2, 1.5, 0.5, 0.3, 0.2])
     x = rng.normal(size=(2000, 6)) * spectrum @ np.linalg.qr(rng.normal(size=(6, 6)))[0] + 1
     x = x.astype("float32")
-    decoder = recognition.train_linear_autoencoder(Hashable(x), 3)
+    decoder = judges.train_linear_autoencoder(Hashable(x), 3)
     assert decoder.shape == (3, 6)
     _, components = metrics.principal_components(x, 3)
     assert metrics.principal_angle(decoder, components) < 2

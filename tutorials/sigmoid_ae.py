@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures, snapshots
 from ae.datasets.batches import NextBatch, Shuffled, feed
+from ae.judges import Hashable
 from ae.lesson import (
     ONLY_NETWORK,
     Claim,
@@ -27,7 +28,7 @@ from ae.lesson import (
 )
 from ae.metrics import LastBatch, background_noise, knn_labels, principal_components
 from ae.optimizers import RMSpropTF1
-from ae.recognition import BASIC_CLAIMS, Hashable, error_beside_pca, test_error
+from ae.recognition import BASIC_CLAIMS, error_beside_pca, test_error
 
 import keras
 import numpy as np
