@@ -131,12 +131,12 @@ def tile_step(tiles: np.ndarray, side: int) -> float:
 
 
 def error_left(clean: np.ndarray, dirty: np.ndarray, cleaned: np.ndarray) -> float:
-    """Returns the RMSE after cleaning as a share of that before."""
+    """Returns the RMSE after cleaning as a share of that before; all are (n, height, width, 1)."""
     return rmse(clean, cleaned) / rmse(clean, dirty)
 
 
 def likeness_gained(clean: np.ndarray, dirty: np.ndarray, cleaned: np.ndarray) -> float:
-    """Returns the SSIM after cleaning minus that before."""
+    """Returns the SSIM after cleaning minus that before; all are (n, height, width, 1)."""
     return ssim(clean, cleaned) - ssim(clean, dirty)
 
 

@@ -25,7 +25,7 @@ def error_rates(clean: np.ndarray, *others: np.ndarray) -> list[float] | None:
     Returns:
         The character error rate of each state: the edits that turn what is read there into what is
         read on the clean pages, as a share of the latter's characters. None where there is no
-        Tesseract or where it reads nothing on the clean pages; a line on stderr says so.
+        Tesseract, or it fails, or reads nothing on the clean pages; a line on stderr says so.
     """
     if shutil.which(COMMAND[0]) is None:
         print("Readability is not measured: there is no program tesseract.", file=sys.stderr)

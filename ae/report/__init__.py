@@ -1,4 +1,4 @@
-"""The report: the records of runs as pages that need neither network nor server."""
+"""The report: the records of runs as pages that need neither internet nor server."""
 
 import dataclasses
 import json
