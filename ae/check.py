@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ae import claims, cli, graph_mode, parity, published, records, reproduced
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, Lesson
+from ae.lesson import Lesson, with_network
 from ae.reproduced import Training
 
 import matplotlib.pyplot as plt
@@ -207,7 +207,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
         for name, trainings in _kinds(lesson, options).items():
             for network in lesson.networks:
                 chosen = [t for t in trainings if t.about["network"] == network]
-                label = name if network == ONLY_NETWORK else f"{name} {network}"
+                label = with_network(name, network)
                 print(f"\n{label}")
                 verdicts[label] = _check(lesson, network, name, chosen, options.out)
     if not verdicts:

@@ -16,6 +16,16 @@ VARIANTS = ("published", "corrected")
 ONLY_NETWORK = "autoencoder"  # what a lesson with one network calls it
 
 
+def with_network(name: str, network: str) -> str:
+    """Names a network in a table: the name of its lesson, or run, and its own where it has one."""
+    return name if network == ONLY_NETWORK else f"{name} {network}"
+
+
+def label_of(network: str, style: str) -> str:
+    """Names a training within its run: its style, behind its network where there are several."""
+    return style if network == ONLY_NETWORK else f"{network} {style}"
+
+
 def option(default: Any, help: str, choices: tuple | None = None) -> Any:
     """Declares a settings field that is also an option of the lesson's command line."""
     return field(default=default, metadata={"help": help, "choices": choices})

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ae import graph_mode
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, reconstruct
+from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, reconstruct, with_network
 from ae.stepwise import SharedNoise, StepRun, cast, computing_in
 
 import keras
@@ -67,7 +67,7 @@ class Parity(NamedTuple):
     @property
     def label(self) -> str:
         """The lesson's name, and the network's where the lesson has several."""
-        return self.lesson if self.network == ONLY_NETWORK else f"{self.lesson} {self.network}"
+        return with_network(self.lesson, self.network)
 
     @property
     def agrees(self) -> bool:

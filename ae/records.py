@@ -13,7 +13,7 @@ from typing import Any
 
 from ae.checkpoints import writing
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK
+from ae.lesson import with_network
 
 import keras
 import matplotlib.pyplot as plt
@@ -173,7 +173,7 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
             history, printed = training["history"], training["published"]
             rows.append(
                 (
-                    name if network == ONLY_NETWORK else f"{name} {network}",
+                    with_network(name, network),
                     training["style"],
                     str(len(history)),
                     f"{training['seconds']:.1f} s",

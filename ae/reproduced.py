@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ae import published
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, STYLES, Lesson
+from ae.lesson import STYLES, Lesson, with_network
 from ae.paths import DATA
 from ae.records import write_json
 from ae.saved_runs import read_run
@@ -201,8 +201,8 @@ def table(lessons: Sequence[Lesson]) -> str:
                 chosen = [t for t in trainings if t.about["network"] == network]
                 choice = path.stem.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
                 name = f"{lesson.name},{choice}" if choice else lesson.name
-                name += "" if network == ONLY_NETWORK else f" {network}"
-                lines.append(f"| {name} | {' | '.join(_row(lesson, network, chosen))} |")
+                row = _row(lesson, network, chosen)
+                lines.append(f"| {with_network(name, network)} | {' | '.join(row)} |")
     return "\n".join(lines)
 
 

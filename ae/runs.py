@@ -11,8 +11,8 @@ from typing import Any
 
 from ae import precision, published, records
 from ae.errors import InputError
-from ae.lesson import Lesson, Settings
-from ae.saved_runs import UNFINISHED, is_unfinished, label_of, load_network, read_run
+from ae.lesson import Lesson, Settings, label_of
+from ae.saved_runs import UNFINISHED, is_unfinished, load_network, read_run
 from ae.unfinished import Unfinished, draw, draw_appendix
 
 from filelock import FileLock, Timeout
@@ -156,7 +156,7 @@ def redraw(
                 if style not in (training["style"], "both"):
                     continue
                 network = load_network(lesson, folder, training, settings)
-                label = label_of(lesson, training["network"], training["style"])
+                label = label_of(training["network"], training["style"])
                 draw(lesson, network, label, data, settings, out, show)
             draw_appendix(lesson, data, settings, out, show)
         except BrokenPipeError:

@@ -117,8 +117,3 @@ def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
     mixed = settings.mixed_precision and style == "keras"
     with precision.keras_layers() if mixed else nullcontext():
         return lesson.networks[network][style].build(settings)
-
-
-def label_of(lesson: Lesson, network: str, style: str) -> str:
-    """Names a training within its run: the style, behind the network where there are several."""
-    return style if len(lesson.networks) == 1 else f"{network} {style}"

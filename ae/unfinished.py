@@ -19,8 +19,8 @@ from typing import Any
 from ae import claims, precision, published, records
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
-from ae.lesson import Lesson, count_parameters, reconstruct
-from ae.saved_runs import UNFINISHED, build, label_of
+from ae.lesson import Lesson, count_parameters, label_of, reconstruct
+from ae.saved_runs import UNFINISHED, build
 from ae.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 
@@ -88,7 +88,7 @@ class Unfinished:
     def _train(self, network_name: str, style: str, examples: Examples) -> dict[str, Any]:
         """Trains one network, from where it was stopped, and returns its part of the record."""
         lesson, settings, data, work = self.lesson, self.settings, self.data, self.work
-        label = label_of(lesson, network_name, style)
+        label = label_of(network_name, style)
         name = label.replace(" ", "-")
         network = build(lesson, network_name, style, settings)
         checkpoints = Checkpoints(work / "checkpoints" / name, network)

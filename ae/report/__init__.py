@@ -9,7 +9,7 @@ from typing import Any
 
 from ae import check, claims, errata, published, records
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, Lesson
+from ae.lesson import ONLY_NETWORK, Lesson, label_of
 from ae.report import charts, source
 from ae.reproduced import kept_in_float32, kept_like, trainings_of
 from ae.saved_runs import UNFINISHED, read_run
@@ -114,7 +114,7 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         ]
         planes = [
             {
-                "label": label(t),
+                "label": _label(t),
                 "data": {
                     **t["plane"],
                     **{key: f"{lesson.name}/{t['plane'][key]}" for key in ("decoded", "items")},
@@ -166,10 +166,8 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         ) from error
 
 
-def label(training: Mapping[str, Any]) -> str:
-    """Names a training: its style, and its network where the lesson has several."""
-    network = training["network"]
-    return training["style"] if network == ONLY_NETWORK else f"{network}, {training['style']}"
+def _label(training: Mapping[str, Any]) -> str:
+    return label_of(training["network"], training["style"])
 
 
 def _marked(cell: source.Cell) -> source.Cell:
@@ -193,7 +191,7 @@ def _row(lesson: Lesson, training: Mapping[str, Any]) -> dict[str, str]:
     printed = training["published"]
     losses = " and ".join(f"{loss:.4f}" for loss in printed["losses"]) if printed else ""
     return {
-        "label": label(training),
+        "label": _label(training),
         "epochs": str(len(training["history"])),
         "time": f"{training['seconds']:.0f} s",
         "loss": f"{training['history'][-1][lesson.measure]:.4f}",
@@ -208,9 +206,9 @@ def _figures(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[list[dict[st
         for row in zip(*(t["figures"] for t in trainings), strict=True):
             pictures = []
             for training, path in zip(trainings, row, strict=True):
-                prefix = label(training).replace(", ", "-") + "-"
-                title = Path(path).stem.removeprefix(prefix).replace("-", " ")
-                caption = f"{title}: {label(training)}"
+                label = _label(training)
+                title = Path(path).stem.removeprefix(label.replace(" ", "-") + "-")
+                caption = f"{title.replace('-', ' ')}: {label}"
                 alt = f"{lesson.name}, {caption}"
                 pictures.append({"path": f"{lesson.name}/{path}", "caption": caption, "alt": alt})
             yield pictures
@@ -234,12 +232,12 @@ def _learning(lesson, record, training, out) -> dict[str, Any]:
     with Image.open(out / lesson.name / examples["input"]) as picture:
         pixels = picture.height < 100
     return {
-        "label": label(training),
+        "label": _label(training),
         "frames": frames,
         "pixels": pixels,
         "input": f"{lesson.name}/{examples['input']}",
         "input_alt": f"What {lesson.name} is given",
-        "output_alt": f"What the {label(training)} network makes of it",
+        "output_alt": f"What the {_label(training)} network makes of it",
         "target": f"{lesson.name}/{examples['target']}" if "target" in examples else "",
         "target_alt": f"What {lesson.name} should make of it",
     }
@@ -313,7 +311,7 @@ def _claims(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
                 }
     return {
         "claims": list(rows.values()),
-        "claim_labels": [label(t) for t in trainings],
+        "claim_labels": [_label(t) for t in trainings],
         "claim_texts": [claim.text for claim in lesson.claims],
     }
 
