@@ -6,8 +6,37 @@ defaults, so import it before either.
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def _open_closed_streams() -> None:
+    """Opens standard output and error, where the shell has closed them, to nowhere."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+            setattr(sys, name, os.fdopen(number, "w"))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets Ctrl-C end the process while imports are under way, which it may leave half done."""
+    usual = signal.getsignal(signal.SIGINT)
+    in_charge = threading.current_thread() is threading.main_thread()
+    if not in_charge or usual is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _start_tensorflow_quietly() -> None:
@@ -52,6 +81,8 @@ def _set_keras_defaults() -> None:
     keras.config.set_epsilon(1e-7)
 
 
-_start_tensorflow_quietly()
-_set_keras_defaults()
+_open_closed_streams()
+with _interruptible():
+    _start_tensorflow_quietly()
+    _set_keras_defaults()
 _overlook_retracing()

@@ -7,6 +7,8 @@ from typing import Any
 
 from ae.lesson import Lesson, Settings
 
+from tqdm.auto import tqdm
+
 
 def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list[dict[str, Any]]:
     """Measures the claims of a lesson on one of its trained networks.
@@ -22,7 +24,7 @@ def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list
         could not be measured).
     """
     results = []
-    for claim in lesson.claims:
+    for claim in tqdm(lesson.claims, "claims", unit="claim", disable=None, leave=False):
         started = time.perf_counter()
         value = claim.measure(network, data, settings)
         results.append(

@@ -96,6 +96,11 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if options.style == "low-level":
             raise InputError(f"{options.from_run}: this is a Keras network; leave --style out.")
     else:
+        if not options.from_run.exists():
+            raise InputError(
+                f"{options.from_run}: there is no run here; train a network first, `python -m "
+                f"tutorials.{lesson.name} --style keras`, or name one with --from."
+            )
         record, settings = read_run(lesson, options.from_run)
         trained = {training["style"]: training for training in record["trainings"]}
         style = options.style or ("keras" if "keras" in trained else "low-level")
@@ -114,6 +119,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
 
 
 def _targets(pages: Sequence[Path], out: str) -> list[Path]:
+    if not out:
+        raise InputError("-o: name a picture to write, or a folder.")
     is_folder = out.endswith(os.sep) or Path(out).is_dir()
     out = Path(out)
     if len(pages) == 1 and not is_folder:

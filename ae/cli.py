@@ -5,8 +5,10 @@ import dataclasses
 import io
 import os
 import shlex
+import signal
 import sys
 import textwrap
+import threading
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,15 +45,28 @@ def main(lesson: Lesson, arguments: Sequence[str] | None = None) -> NoReturn:
     raise SystemExit(guard(lambda: _run_script(lesson, arguments)))
 
 
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder")
+    return Path(text)
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def guard(command: Callable[[], int | None]) -> int:
     """Runs a command and turns what a user can mend, or did, into a sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A locale may lack a letter, and who reads a log should not wait for a full buffer.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)  # a scheduler's end, too, can be gone on from
     try:
         code = command() or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:  # which is so where it was closed
+            sys.stdout.flush()
         return code
     except InputError as error:
         print(error, file=sys.stderr)
@@ -150,7 +165,7 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     )
     add("--seed", type=_natural, help="seed of weights, shuffling and noise; default: 0")
     add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
-    add("--out", type=Path, help="folder for record, figures and networks; default: runs/NAME")
+    add("--out", type=_folder, help="folder for record, figures and networks; default: runs/NAME")
     add("--show", action="store_true", help="show the figures in windows too")
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,
@@ -225,7 +240,7 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
     """
     chosen = dataclasses.asdict(choose_settings(lesson, options))
     wanted = {"preset": options.preset, "style": options.style, **chosen}
-    for place in (folder / saved_runs.UNFINISHED, folder):
+    for place in (folder / records.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
             record, settings = saved_runs.read_run(lesson, place)
             found = {**record, **dataclasses.asdict(settings)}

@@ -22,6 +22,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 RECORD = "record.json"
+UNFINISHED = "unfinished"  # the folder in a run's own, until it is complete
 
 
 class Report:
@@ -158,6 +159,10 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         record["lesson"], record["settings"], record["trainings"]
     except OSError as error:
+        if (folder / UNFINISHED / RECORD).is_file():
+            raise InputError(
+                f"{folder}: this run is not finished; go on with it: --resume {folder}."
+            ) from error
         raise InputError(f"{folder}: there is no run here ({RECORD} cannot be read).") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: this is not the record of a run.") from error

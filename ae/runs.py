@@ -12,8 +12,9 @@ from typing import Any
 from ae import precision, published, records
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
-from ae.saved_runs import UNFINISHED, is_unfinished, load_network, read_run
-from ae.unfinished import Unfinished, draw, draw_appendix
+from ae.records import RECORD, UNFINISHED
+from ae.saved_runs import is_unfinished, load_network, read_run
+from ae.unfinished import PARTS, Unfinished, draw, draw_appendix
 
 from filelock import FileLock, Timeout
 
@@ -36,7 +37,7 @@ def train(
     Args:
         lesson: the lesson.
         settings: what to train with.
-        folder: where everything goes; an unfinished run there is given up.
+        folder: where everything goes; a finished run of the lesson there is replaced.
         preset: which settings these are a choice of; claims are measured at "article".
         style: "low-level", "keras" or "both".
         data_dir: the user's folder with data sets.
@@ -47,11 +48,13 @@ def train(
         The record, as `record.json` in the folder holds it, and the `folder`.
 
     Raises:
-        InputError: if the data or the folder cannot be used, the low-level style cannot compute in
+        InputError: if the data or the folder cannot be used, the folder holds a run to go on with
+            or something that is no run of the lesson, the low-level style cannot compute in
             bfloat16 as asked, or a loss stops being a number.
         Interrupted: if Ctrl-C was pressed after the run had begun.
     """
     with _claimed(folder):
+        _refuse_what_would_be_lost(lesson, folder)
         precision.require(settings, style)
         data = lesson.load(settings, data_dir)
         record = {
@@ -90,6 +93,8 @@ def resume(
             began with; and as `train`.
         Interrupted: as `train`.
     """
+    if folder.name == UNFINISHED:
+        folder = folder.parent
     if not is_unfinished(folder):
         finished = (folder / records.RECORD).is_file()
         raise InputError(
@@ -168,6 +173,24 @@ def redraw(
     return {**record, "folder": out}
 
 
+def _refuse_what_would_be_lost(lesson: Lesson, folder: Path) -> None:
+    """Lets a new run take the place of a finished one of the same lesson, and of nothing else."""
+    if any((folder / UNFINISHED / "checkpoints").glob("*/checkpoint")):  # an epoch, at the least
+        raise InputError(
+            f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "
+            f"or delete {folder / UNFINISHED}."
+        )
+    theirs = [n for n in (RECORD, *PARTS, f"{lesson.name}.py") if (folder / n).exists()]
+    with suppress(InputError):
+        if records.read_record(folder)["lesson"] == lesson.name:
+            return
+    if theirs and not is_unfinished(folder):
+        raise InputError(
+            f"--out {folder}: {theirs[0]} in this folder is not of a run of {lesson.name}; "
+            "choose another folder."
+        )
+
+
 def _refuse_other_data(folder: Path, record: Mapping[str, Any], data: Any) -> None:
     if record["data"]["sha256"] != data.provenance.sha256:
         raise InputError(
@@ -183,6 +206,10 @@ def _claimed(folder: Path) -> Iterator[None]:
     Raises:
         InputError: if it cannot be made or written to, or another run is writing into it.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"--out {folder!r}: this name is not UTF-8; choose another.") from error
     if not str(folder).isascii() and sys.getfilesystemencoding() != "utf-8":
         raise InputError(
             f"--out {folder}: TensorFlow cannot find this name in a locale without UTF-8; "

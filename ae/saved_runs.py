@@ -16,12 +16,10 @@ from ae.lesson import Lesson, Settings
 
 import keras
 
-UNFINISHED = "unfinished"
-
 
 def is_unfinished(folder: Path) -> bool:
     """Says whether a run was interrupted here."""
-    return (folder / UNFINISHED / records.RECORD).is_file()
+    return (folder / records.UNFINISHED / records.RECORD).is_file()
 
 
 def read_run(
@@ -40,8 +38,6 @@ def read_run(
     Raises:
         InputError: if there is no such run, or it is of another lesson or does not fit this one.
     """
-    if is_unfinished(folder) and not (folder / records.RECORD).is_file():
-        raise InputError(f"{folder}: this run is not finished; go on with it: --resume {folder}.")
     record = records.read_record(folder)
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")

@@ -20,7 +20,8 @@ from ae import claims, precision, published, records
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
 from ae.lesson import Lesson, count_parameters, label_of, reconstruct
-from ae.saved_runs import UNFINISHED, build
+from ae.records import UNFINISHED
+from ae.saved_runs import build
 from ae.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from ae import cli, report, runs, saved_runs
+from ae import cli, records, report, runs, saved_runs
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.paths import REPOSITORY
@@ -95,7 +95,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(name, tmp_path, interrupt
     again = runs.resume(lesson(name), tmp_path / "again")
     assert without_times(again) == without_times(whole)
     assert files(tmp_path / "again") == files(tmp_path / "whole")
-    assert not (tmp_path / "again" / saved_runs.UNFINISHED).exists()
+    assert not (tmp_path / "again" / records.UNFINISHED).exists()
     assert later[0] == reports[at - 1]  # training goes on in the epoch that it was stopped in
 
 
@@ -148,7 +148,7 @@ def time_of(name, folder):
 
 def progress(folder):
     """Counts finished trainings, and epochs of the one under way, that a killed run has kept."""
-    work = folder / saved_runs.UNFINISHED
+    work = folder / records.UNFINISHED
     try:
         trainings = len(json.loads((work / "record.json").read_text())["trainings"])
     except FileNotFoundError:
@@ -312,7 +312,7 @@ def stopped(tmp_path, interrupt):
 
 
 def test_a_run_of_other_data(stopped):
-    record = stopped / saved_runs.UNFINISHED / "record.json"
+    record = stopped / records.UNFINISHED / "record.json"
     text = json.loads(record.read_text())
     text["data"]["sha256"] = "other"
     record.write_text(json.dumps(text))
@@ -335,7 +335,7 @@ def test_a_run_of_another_lesson(stopped):
 
 
 def test_a_run_that_began_with_other_versions(stopped, capsys):
-    record = stopped / saved_runs.UNFINISHED / "record.json"
+    record = stopped / records.UNFINISHED / "record.json"
     text = json.loads(record.read_text())
     text["versions"]["keras"] = "2.2.4"
     record.write_text(json.dumps(text))

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from ae.errors import InputError
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_MEGAPIXELS = 200
 FORMATS = {
@@ -84,6 +84,10 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
             return np.array(picture.convert("RGB").convert("L"))
     except (InputError, MemoryError):
         raise
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{name} cannot be read as a picture; replace it by a PNG, TIFF or JPEG file."
+        ) from error
     except Exception as error:  # Pillow's decoders raise whatever a damaged file trips them over
         raise InputError(
             f"{name} cannot be read as a picture ({error}); replace it by a PNG, TIFF or JPEG file."

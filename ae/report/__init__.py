@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import sys
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,10 @@ from typing import Any
 from ae import check, claims, errata, published, records
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
+from ae.records import RECORD, UNFINISHED
 from ae.report import charts, source
 from ae.reproduced import kept_in_float32, kept_like, trainings_of
-from ae.saved_runs import UNFINISHED, read_run
+from ae.saved_runs import is_unfinished, read_run
 
 import jinja2
 from markupsafe import Markup
@@ -37,11 +41,19 @@ def find_runs(folder: Path) -> dict[str, Path]:
     candidates = [folder, *sorted(folder.iterdir())] if folder.is_dir() else []
     found: dict[str, tuple[str, Path]] = {}
     for candidate in candidates:
-        if candidate.name != UNFINISHED and (candidate / records.RECORD).is_file():
+        if candidate.name == UNFINISHED or not os.access(candidate, os.R_OK | os.X_OK):
+            continue
+        if (candidate / RECORD).is_file():
             record = records.read_record(candidate)
-            name, started = record["lesson"], record.get("started", "")
+            name, started = str(record["lesson"]), str(record.get("started", ""))
             if name not in found or started > found[name][0]:
                 found[name] = (started, candidate)
+        elif is_unfinished(candidate):
+            print(
+                f"{candidate}: left out, for this run is not finished; "
+                f"go on with it: --resume {candidate}.",
+                file=sys.stderr,
+            )
     if not found:
         raise InputError(f"{folder}: there is no run here; `python -m tutorials run` makes some.")
     return {name: run for name, (_, run) in found.items()}
@@ -64,9 +76,8 @@ def write(lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path) -> Pat
     out = out.resolve()
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"--out {out}: this is not a report, and is not overwritten.")
-    partial = out.with_name(f".{out.name}.partial")
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}")  # another may be writing here too
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         pages = [_page(lesson, runs[lesson.name], partial) for lesson in lessons]
         _render(pages, partial)
@@ -160,7 +171,10 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             "source_name": record["source"],
             "facts": _facts(lesson, record, run),
         }
-    except (KeyError, TypeError, IndexError, FileNotFoundError, UnidentifiedImageError) as error:
+    except (
+        *(KeyError, TypeError, ValueError, IndexError),
+        *(FileNotFoundError, UnidentifiedImageError),
+    ) as error:
         raise InputError(
             f"{run}: this run lacks what a report needs ({error}); run the lesson again."
         ) from error
