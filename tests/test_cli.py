@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,7 @@ def assert_one_sentence(capsys, *parts):
         (["--seed", "-1"], ["--seed", "whole number", "'-1'"]),
         (["--seed", "2147483648"], ["--seed", "below 2147483648"]),
         (["--seed", "²"], ["--seed", "whole number"]),
+        (["--out", ""], ["--out", "must name a folder"]),
         (["--frobnicate"], ["--frobnicate"]),
         (["paint"], ["paint"]),
     ],
@@ -181,6 +183,38 @@ def test_a_record_that_is_broken(tmp_path, capsys, kind):
     assert run(lesson(), "--from", folder, "--out", tmp_path / "out") == 2
     assert_one_sentence(capsys, str(folder))
     assert [path.name for path in files_under(tmp_path)] == ["record.json"]
+
+
+@pytest.mark.parametrize(
+    "theirs", ["record.json", "figures/thesis.txt", "networks/w.bin", "dense_ae.py"]
+)
+def test_what_is_not_a_run_s_own_is_not_replaced(tmp_path, capsys, theirs):
+    path = tmp_path / "mine" / theirs
+    path.parent.mkdir(parents=True)
+    path.write_text('{"mine": 1}')
+    assert run(lesson(), "--preset", "smoke", "--out", tmp_path / "mine") == 2
+    assert_one_sentence(capsys, "choose another folder")
+    assert [p.read_text() for p in files_under(tmp_path)] == ['{"mine": 1}']
+
+
+def test_another_lesson_s_run_is_not_replaced(tmp_path, capsys):
+    (tmp_path / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
+    assert run(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
+    assert_one_sentence(capsys, "not of a run of sigmoid_ae")
+
+
+def test_sigterm_ends_as_ctrl_c_does():
+    usual = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli.guard(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 130
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_may_be_closed(closed):
+    command = f"{sys.executable} -m tutorials errata dense_ae {closed}"
+    assert subprocess.run(command, shell=True, cwd=REPOSITORY).returncode == 0
 
 
 def test_a_folder_without_a_run(tmp_path, capsys):

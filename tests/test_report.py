@@ -316,7 +316,9 @@ def test_a_damaged_picture_is_the_run_s_fault(smoke, tmp_path, capsys):
     assert "run the lesson again" in error
 
 
-@pytest.mark.parametrize("content", ["nothing", "a damaged record", "an older record"])
+@pytest.mark.parametrize(
+    "content", ["nothing", "a damaged record", "an older record", "other figures"]
+)
 def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys, content):
     runs, out = tmp_path / "runs", tmp_path / "out"
     runs.mkdir()
@@ -329,6 +331,9 @@ def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys
         shutil.rmtree(runs / "first")
     elif content == "a damaged record":
         (runs / "first" / "record.json").write_text('{"lesson": "dense_ae"')
+    elif content == "other figures":
+        del record["trainings"][0]["figures"][0]
+        (runs / "first" / "record.json").write_text(json.dumps(record))
     else:
         older = copy.deepcopy(record)
         del older["trainings"][0]["snapshots"]

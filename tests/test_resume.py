@@ -321,6 +321,26 @@ def test_a_run_of_other_data(stopped):
     assert record.exists()
 
 
+def test_a_new_run_does_not_end_one_that_can_be_gone_on_with(tmp_path, capsys, interrupt):
+    folder = tmp_path / "run"
+    interrupt(4)  # in the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        train("sigmoid_ae", folder)
+    interrupt(0)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=f"--resume {folder}, or delete {folder}/unfinished"):
+        train("sigmoid_ae", folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    runs.resume(lesson("sigmoid_ae"), folder / records.UNFINISHED)  # as a shell may complete it
+    assert (folder / "record.json").is_file()
+
+
+def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):
+    with pytest.raises(InputError, match="no run here"):
+        report.find_runs(stopped.parent)
+    assert f"{stopped}: left out" in capsys.readouterr().err
+
+
 def test_an_unfinished_run_is_no_run_to_look_at(stopped):
     with pytest.raises(InputError, match=f"not finished; go on with it: --resume {stopped}"):
         saved_runs.read_run(lesson("sigmoid_ae"), stopped)
