@@ -1,0 +1,106 @@
+"""The numbers that are kept, and what the README and `check --kept` say of them."""
+
+import hashlib
+import re
+
+from ae import check, claims, published, reproduced
+from ae.paths import REPOSITORY
+from tutorials import __main__ as tutorials
+from tutorials import fashion_vae
+
+import numpy as np
+
+LESSONS = tutorials.chosen(())
+BY = {one.name: one for one in LESSONS}
+
+
+DIGESTS = {
+    "conv_denoiser.csv": "b10f69f45042dce1",
+    "document_cleaner.csv": "d301d52dcbfe0aaa",
+    "fashion_vae.csv": "69bcc369045b7ee6",
+    "fashion_vae_dense.csv": "4b00fb336bbbce28",
+    "sigmoid_ae.csv": "1c8c5d1ae547f559",
+    "sigmoid_ae_30000_steps.csv": "f3adc1d09c7da44d",
+}
+
+
+def test_what_was_printed_is_not_edited():
+    found = {path.name: path.read_bytes() for path in published.FOLDER.glob("*.csv")}
+    assert {n: hashlib.sha256(data).hexdigest()[:16] for n, data in found.items()} == DIGESTS
+
+
+def test_thresholds_are_those_that_the_kept_runs_were_held_against():
+    seen = set()
+    for lesson in LESSONS:
+        declared = {claim.text: claim for claim in lesson.claims}
+        for path in reproduced.FOLDER.glob(f"{lesson.name}*.csv"):
+            for training in reproduced.read(path):
+                for result in training.about["claims"]:
+                    claim = declared[result["claim"]]
+                    assert claim.at_least == result["at_least"], claim.text
+                    assert claim.at_most == result["at_most"], claim.text
+                    if result["value"] is not None:
+                        assert claim.holds(result["value"]) == result["holds"]
+                    seen.add((lesson.name, claim.text))
+    newer = {claim.text for one in LESSONS for claim in one.claims} - {text for _, text in seen}
+    assert newer <= {fashion_vae.CLAIMS[0].text}  # which README says was never measured
+
+
+def test_the_readme_counts_the_claims():
+    verdicts = []
+    for lesson in LESSONS:
+        for path in reproduced.FOLDER.glob(f"{lesson.name}.csv"):
+            trainings = reproduced.read(path)
+            for network in lesson.networks:
+                kept = [t.about["claims"] for t in trainings if t.about["network"] == network]
+                verdicts += [re.match(r"[\w ]+", line)[0] for line in claims.summary(lesson, kept)]
+    held, mixed, failed = (verdicts.count(word) for word in ("holds", "mixed", "fails"))
+    text = readme_text()
+    assert f"Of {len(verdicts)} claims (the linear denoiser's left out) {held} hold in" in text
+    assert f"{mixed} hold in some and {failed} in none:" in text
+
+
+def readme_text():
+    return " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_check_kept_says_what_the_readme_says(capsys, tmp_path):
+    lessons = ["sigmoid_ae", "conv_denoiser", "document_cleaner", "fashion_vae"]
+    assert tutorials.main(["check", *lessons, "--kept", "--out", str(tmp_path)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    for name, points in (("document_cleaner", "50 of 122"), ("fashion_vae", "1 of 20")):
+        assert f"FAILED: {points} published points" in out
+        assert f"`{name}`: **not reached at {points} epochs.**" in readme_text()
+    assert "2 runs in bfloat16, 4 in float32 for the band" in out
+    assert "Curves that failed: document_cleaner, fashion_vae." in out
+    assert "control our own runs, each held against the others: " in out
+    assert "claim holds, " in out
+
+
+def test_kept_runs_stand_beside_a_run_of_another_seed_or_style():
+    lesson = BY["fashion_vae"]
+    kept = reproduced.kept("fashion_vae")
+    about = kept[0].about
+    record = {"settings": about["settings"], "data": {"notice": ""}}
+    record["trainings"] = [{"style": about["style"]}]
+    beside = reproduced.kept_like(lesson, record)
+    assert len(beside) == len(kept) - 1
+    kinds = {(t.about["seed"], t.about["style"]) for t in beside}
+    assert (about["seed"], about["style"]) not in kinds
+
+
+def test_runs_in_bfloat16_find_their_float32_runs():
+    lesson = BY["conv_denoiser"]
+    (mixed, *_) = reproduced.kept("conv_denoiser-output-linear-mixed_precision")
+    found = reproduced.kept_in_float32(lesson, mixed)
+    assert len(found) == 4
+    assert not any(t.about["settings"]["mixed_precision"] for t in found)
+    assert reproduced.kept_in_float32(lesson, found[0]) is None
+
+
+def test_the_furthest_point_outside_is_named():
+    printed, inside = np.array([[9.0, 1.2, 1.5]]), np.array([True, False, False])
+    comparison = check.Comparison(
+        "n", np.arange(1, 4), np.ones((3, 3)), printed, None, None, inside
+    )
+    assert "furthest at epoch 3" in check.verdict(comparison)

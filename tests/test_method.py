@@ -1,0 +1,206 @@
+"""The published method: settings, batches, seeds and patience, in a run gone on with too."""
+
+import contextlib
+import dataclasses
+import importlib
+from types import SimpleNamespace
+
+from ae import cli, datasets, precision, runs, saved_runs
+from ae.checkpoints import Checkpoints
+from ae.datasets.batches import Shuffled
+from ae.lesson import Provenance
+from ae.training import Run
+from tutorials import __main__ as tutorials
+from tutorials import dense_ae, document_cleaner, fashion_vae, low_level_ae, sigmoid_ae
+from tutorials.__main__ import NAMES
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_styles import random_data
+
+LESSONS = tutorials.chosen(())
+BY = {one.name: one for one in LESSONS}
+STYLES = pytest.mark.parametrize("style", ["low-level", "keras"])
+
+
+ARTICLE = {
+    "dense_ae": {"num_epochs": 10, "batch_size": 256, "learning_rate": 0.001},
+    "sigmoid_ae": {"num_epochs": 20, "batch_size": 256, "learning_rate": 0.01},
+    "low_level_ae": {
+        "num_epochs": 10,
+        "batch_size": 64,
+        "learning_rate": 0.005,
+        "layers_batch_size": 32,
+        "layers_learning_rate": 0.001,
+    },
+    "conv_denoiser": {"num_epochs": 20, "batch_size": 2048, "learning_rate": 0.001},
+    "document_cleaner": {"num_epochs": 200, "batch_size": 16, "learning_rate": 0.001},
+    "fashion_vae": {"num_epochs": 20, "batch_size": 16, "learning_rate": 0.001},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_article_s_settings(name):
+    article = dataclasses.asdict(BY[name].presets["article"])
+    assert {key: article[key] for key in ARTICLE[name]} == ARTICLE[name]
+    assert article["variant"] == "published"
+    assert article["num_train"] is article["num_test"] is None
+
+
+@pytest.mark.parametrize(
+    ("make", "steps"),
+    [
+        (lambda d: dense_ae.batches(d, dense_ae.PRESETS["article"]), 100),
+        (lambda d: sigmoid_ae.batches(d, sigmoid_ae.PRESETS["article"]), 214),
+        (lambda d: low_level_ae.permuted(d, low_level_ae.PRESETS["article"]), 859),
+        (lambda d: low_level_ae.shuffled(d, low_level_ae.PRESETS["article"]), 1719),
+    ],
+)
+def test_an_epoch_of_digits_has_the_article_s_steps(make, steps):
+    data = SimpleNamespace(x_train=np.zeros((55_000, 1)))
+    assert make(data).steps_per_epoch == steps
+
+
+@STYLES
+@pytest.mark.parametrize(("name", "patience"), [("conv_denoiser", 10), ("document_cleaner", 5)])
+def test_a_lesson_stops_early_with_the_article_s_patience(name, patience, style):
+    """With steps of nothing no validation loss is better than the first."""
+    module = importlib.import_module(f"tutorials.{name}")
+    settings = dataclasses.replace(module.PRESETS["smoke"], num_epochs=30, batch_size=2)
+    rng = np.random.default_rng(0)
+    fields = [f for f in module.Data._fields if f[:2] in ("x_", "y_")]
+    side = (28, 28, 1) if name == "conv_denoiser" else (8, 8, 1)
+    arrays = {f: rng.random((2, *side)).astype("float32") for f in fields}
+    extra = {"noise_val": ("a", "b")} if name == "document_cleaner" else {}
+    data = module.Data(**arrays, **extra, provenance=Provenance("", ""))
+    settings = dataclasses.replace(settings, learning_rate=1e-30)
+    run = Run(name, 30)
+    made = BY[name].networks["autoencoder"][style]
+    made.train(made.build(settings), data, settings, run)
+    assert len(run.history) == 1 + patience
+
+
+@STYLES
+def test_patience_is_counted_from_the_beginning_in_a_run_gone_on_with(style, tmp_path):
+    settings = dataclasses.replace(
+        document_cleaner.PRESETS["smoke"], num_epochs=30, batch_size=2, learning_rate=1e-30
+    )
+    rng = np.random.default_rng(0)
+    pages = [rng.random((2, 8, 8, 1)).astype("float32") for _ in range(5)]
+    data = document_cleaner.Data(*pages, ("a", "b"), Provenance("", ""))
+    made = BY["document_cleaner"].networks["autoencoder"][style]
+
+    def go_on(stop_at=None):
+        def after_epoch(epoch):
+            if epoch == stop_at:
+                raise KeyboardInterrupt
+
+        network = made.build(settings)
+        checkpoints = Checkpoints(tmp_path, network)
+        run = Run("a run", 30, after_epoch=after_epoch, checkpoints=checkpoints)
+        if not run.is_over:
+            with contextlib.suppress(KeyboardInterrupt):
+                made.train(network, data, settings, run)
+        return run
+
+    go_on(stop_at=4)
+    assert len(go_on().history) == 1 + 5
+    over = go_on()
+    assert over.is_over
+    assert len(over.history) == 1 + 5
+
+
+@STYLES
+@pytest.mark.parametrize(("name", "network"), [(n, w) for n in NAMES for w in BY[n].networks])
+def test_every_lesson_goes_on_with_its_batches_and_optimizer(
+    name, network, style, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dense_ae, "STEPS_PER_EPOCH", 5)
+    data, settings = random_data(name)
+    settings = dataclasses.replace(settings, num_epochs=2)
+    made = BY[name].networks[network][style]
+
+    def train(folder, epochs):
+        chosen = dataclasses.replace(settings, num_epochs=epochs)
+        keras.utils.set_random_seed(0)
+        built = made.build(chosen)
+        run = Run(name, epochs, checkpoints=Checkpoints(folder, built))
+        made.train(built, data, chosen, run)
+        return [np.array(w) for w in built.trainable_variables]
+
+    whole = train(tmp_path / "whole", 2)
+    train(tmp_path / "parts", 1)
+    for a, b in zip(whole, train(tmp_path / "parts", 2), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_orders_the_batches(name):
+    module = importlib.import_module(f"tutorials.{name}")
+    data = SimpleNamespace(x_train=np.zeros((3000, 1)))
+    makes = [getattr(module, n, None) for n in ("batches", "permuted", "shuffled")]
+    for make in filter(None, makes):
+        settings = [dataclasses.replace(module.PRESETS["article"], seed=seed) for seed in (0, 1)]
+        orders = [np.concatenate(make(data, one).epoch(0)) for one in settings]
+        assert not np.array_equal(*orders)
+
+
+@STYLES
+def test_a_seed_draws_the_noise_of_the_vae(style):
+    z_mean, s = tf.zeros([5, 2]), tf.zeros([5, 2])
+    drawn = []
+    for seed in (0, 1):
+        settings = dataclasses.replace(fashion_vae.PRESETS["smoke"], seed=seed)
+        vae = BY["fashion_vae"].networks["autoencoder"][style].build(settings)
+        if style == "low-level":
+            drawn.append(vae.sample(z_mean, s))
+        else:
+            (layer,) = [x for x in vae.layers if isinstance(x, fashion_vae.Sampling)]
+            drawn.append(layer([z_mean, s]))
+    assert not np.array_equal(*drawn)
+
+
+def test_a_seed_draws_the_first_weights():
+    first = []
+    for seed in (0, 0, 1):
+        settings = dataclasses.replace(sigmoid_ae.PRESETS["smoke"], seed=seed)
+        network = saved_runs.build(BY["sigmoid_ae"], "autoencoder", "keras", settings)
+        first.append(network.get_weights()[0])
+    np.testing.assert_array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], first[2])
+
+
+def test_class_names_are_those_of_the_data_set():
+    names = datasets.load_fashion_mnist(None).class_names
+    for short, full in zip(fashion_vae.CLASSES, names, strict=True):
+        assert short in full.lower()
+
+
+def test_the_steps_are_compiled_by_xla_where_asked(monkeypatch):
+    seen = []
+    function = tf.function
+    monkeypatch.setattr(tf, "function", lambda *a, **k: (seen.append(k), function(*a, **k))[1])
+    rows = np.ones((4, 2), "float32")
+    Run("a run", 1).fit(tf.reduce_mean, Shuffled(4, 2, 0), rows, jit_compile=True)
+    assert {"jit_compile": True} in seen
+
+
+def test_options_reach_the_run(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(runs, "train", lambda *_, **keywords: seen.update(keywords))
+    parser = cli.Parser()
+    cli.add_options(parser, "smoke")
+    arguments = ["--tensorboard", "--show", "--data-dir", "here", "--style", "keras"]
+    cli.run(BY["dense_ae"], parser.parse_args(arguments), "out")
+    assert seen["tensorboard"] is seen["show"] is True
+    assert (str(seen["data_dir"]), seen["style"], seen["preset"]) == ("here", "keras", "smoke")
+
+
+def test_what_the_vae_samples_from_is_float32_in_mixed_precision():  # test_precision.py
+    with precision.keras_layers():
+        vae = fashion_vae.build_keras(fashion_vae.PRESETS["smoke"])
+    encoder, decoder = vae.get_layer("encoder"), vae.get_layer("decoder")
+    for layer in (encoder.get_layer("z_mean"), encoder.get_layer("z_log_var"), decoder.layers[-1]):
+        assert layer.compute_dtype == "float32", layer.name
