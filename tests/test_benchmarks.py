@@ -3,11 +3,13 @@
 import dataclasses
 import importlib
 import json
+from types import SimpleNamespace
 
 from ae import precision, readme
+from ae.datasets.batches import Shuffled
 from ae.errors import InputError
 from benchmarks import __main__ as benchmarks
-from benchmarks import problems, worker
+from benchmarks import problems, process, worker
 from tutorials import dense_ae
 
 import pytest
@@ -122,3 +124,58 @@ def test_the_readme_holds_the_table_of_the_kept_benchmarks():
         results = [r for record in kept for r in record["results"] if r["problem"] == name]
         alike = [r for r in results if not r["disagree"]]
         assert tables.count(f"| {name} |") == len(alike) > 0
+
+
+class FakeWorker:
+    """Reports five epochs of 100 images, the first two slow ones."""
+
+    SECONDS = (9, 9, 1, 2, 4)
+
+    def __init__(self, problem, peer, *options):
+        self.loss = 2.0 if peer == "keras" else 1.0
+        self.reports = []
+
+    def epoch(self):
+        n = len(self.reports)
+        report = {"loss": self.loss, "images": 100, "seconds": self.SECONDS[n]}
+        self.reports.append({**report, "since_start": 30.0 + n, "peak_memory_mib": 5.0 + n})
+        return True
+
+    rates = process.Worker.rates
+
+    def stop(self):
+        return "stopped"
+
+
+def test_what_is_measured_of_a_peer(monkeypatch):
+    monkeypatch.setattr(benchmarks, "Worker", FakeWorker)
+    problem = SimpleNamespace(order=Shuffled(100, 10, 0), megaflops=2.0)
+    monkeypatch.setattr(benchmarks, "make", lambda _: problem)
+    result = benchmarks.measure("x", ["fit", "low-level", "keras"], 3)
+    timed = result["peers"]["low-level"]
+    rates = [timed[name] for name in ("images_per_second", "slowest", "fastest")]
+    assert rates == [50, 25, 100]  # but for the two epochs that warm up
+    assert timed["gigaflops"] == pytest.approx(0.1)
+    assert timed["seconds_to_first_step"] == pytest.approx(30 - 100 / 50)
+    assert timed["peak_memory_mib"] == 9
+    assert result["disagree"] == ["keras"]
+    shown = benchmarks.table({**result, "peak_gigaflops": 1.0})
+    assert "NOT THE SAME TRAINING: keras" in shown
+    result["peers"]["low-level"]["images_per_second"] = 100.0
+    lines = benchmarks.table({**result, "peak_gigaflops": 1.0}).splitlines()
+    (line,) = [line for line in lines if line.startswith("low-level")]
+    assert line.split()[1] == "2.00"
+
+
+@pytest.mark.parametrize(
+    ("disagree", "peer", "code"), [([], {}, 0), (["keras"], {}, 1), ([], {"failed": "x"}, 1)]
+)
+def test_the_benchmark_s_exit_code(monkeypatch, tmp_path, disagree, peer, code):
+    result = {"disagree": disagree, "peers": {"fit": peer}}
+    monkeypatch.setattr(benchmarks, "measure", lambda *_: dict(result))
+    monkeypatch.setattr(benchmarks, "peak", lambda: 1.0)
+    for name in ("table", "plot", "write"):
+        monkeypatch.setattr(benchmarks, name, lambda *_: "")
+    arguments = ["--lesson", "dense_ae", "--peer", "fit", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
+    assert benchmarks.run() == code

@@ -322,3 +322,11 @@ def test_a_keras_file_has_no_other_style(run_folder, scan, tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["a.png"], ["-o", "b.png"], ["a", "-o", "b", "--no"]])
 def test_a_mistaken_command_line(arguments):
     refused("document_cleaner clean: ", *arguments)
+
+
+@pytest.mark.parametrize("out", ["scan.png", "."])
+def test_a_scan_is_not_overwritten(tmp_path, out):
+    write_grey(tmp_path / "scan.png", page_of((4, 4)))
+    before = (tmp_path / "scan.png").read_bytes()
+    refused("would overwrite the scan", tmp_path / "scan.png", "-o", tmp_path / out)
+    assert (tmp_path / "scan.png").read_bytes() == before

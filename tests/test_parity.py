@@ -215,3 +215,20 @@ def test_the_command_refuses_a_folder_that_is_a_file(tmp_path, capsys):
     path.write_text("")
     assert tutorials.main(["parity", "sigmoid_ae", "--out", str(path)]) == 2
     assert str(path) in capsys.readouterr().err
+
+
+def test_targets_are_those_that_rounding_explains():
+    assert parity.TARGETS == {
+        (parity.KERAS, "float32"): 1e-4,
+        (parity.KERAS, "float64"): 1e-9,
+        (parity.GRAPH, "float32"): 1e-5,
+        (parity.GRAPH, "float64"): 1e-9,
+    }
+    assert (parity.ADAM_TARGET, parity.FORWARD_TARGET) == (5e-5, 1e-5)
+
+
+def test_one_step_that_differs_is_enough():
+    a = np.ones(1000)
+    b = a.copy()
+    b[7] = 1.5
+    assert parity._largest_relative(a, b) == 0.5

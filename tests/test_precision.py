@@ -124,3 +124,11 @@ def test_several_lessons_are_refused_before_the_first_is_trained(tmp_path, capsy
     assert tutorials.main(["run", *names, *arguments]) == 2
     assert "add --style keras" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("flags", "native"), [("fpu avx512_bf16", True), ("fpu avx512f", False)])
+def test_a_processor_says_whether_it_has_bfloat16(monkeypatch, tmp_path, flags, native):
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
+    assert precision.is_native() is native

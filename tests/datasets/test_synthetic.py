@@ -5,6 +5,7 @@ from ae.datasets import synthetic, typesetting
 from ae.datasets.documents import digest_page
 from ae.datasets.noisy_office import describe_page
 from ae.datasets.synthetic import print_on, synthetic_documents
+from ae.errors import InputError, MissingDataError
 
 import numpy as np
 import pytest
@@ -155,3 +156,22 @@ def test_a_page_takes_a_fraction_of_a_second():
     for index in range(72, 84):
         synthetic._generate_page(0, index)
     assert (time.process_time() - start) / 12 < 0.2
+
+
+def test_real_pages_are_not_replaced_unasked(monkeypatch, capsys):
+
+    def missing(_):
+        raise MissingDataError("No page.")
+
+    def damaged(_):
+        raise InputError("A page is damaged.")
+
+    monkeypatch.setattr(synthetic, "synthetic_documents", lambda seed: "generated")
+    monkeypatch.setattr(synthetic, "load_documents", missing)
+    with pytest.raises(MissingDataError):
+        synthetic.load_or_generate_documents("real", None, 0)
+    assert synthetic.load_or_generate_documents("auto", None, 0) == "generated"
+    assert capsys.readouterr().err == "No page. Going on with generated pages.\n"
+    monkeypatch.setattr(synthetic, "load_documents", damaged)
+    with pytest.raises(InputError, match="damaged"):
+        synthetic.load_or_generate_documents("auto", None, 0)
