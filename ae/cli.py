@@ -65,8 +65,7 @@ def guard(command: Callable[[], int | None]) -> int:
         signal.signal(signal.SIGTERM, _terminate)  # a scheduler's end, too, can be gone on from
     try:
         code = command() or 0
-        if sys.stdout is not None:  # which is so where it was closed
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except InputError as error:
         print(error, file=sys.stderr)
@@ -165,7 +164,8 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     )
     add("--seed", type=_natural, help="seed of weights, shuffling and noise; default: 0")
     add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
-    add("--out", type=_folder, help="folder for record, figures and networks; default: runs/NAME")
+    add("--out", type=_folder,
+        help="for record, figures and networks; default: runs/NAME; of several, runs")  # fmt: skip
     add("--show", action="store_true", help="show the figures in windows too")
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,

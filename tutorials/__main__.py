@@ -85,6 +85,7 @@ def run_lessons(arguments):
     parser.add_argument("--resume", action="store_true",
         help="go on with interrupted runs, and take finished ones as they are")  # fmt: skip
     options = parser.parse_args(arguments)
+    cli.draw_out_of_sight(options)
     out = options.out or Path("runs")
     records = []
     lessons = chosen(options.names)

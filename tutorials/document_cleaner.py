@@ -1,8 +1,8 @@
 """A small convolutional autoencoder cleans scanned pages of creases, stains and footprints.
 
 Article: "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 2, Text Cleaning.
-It shows that a smaller network of the kind that removes noise from pictures cleans scans of printed
-pages, whose dirt NoisyOffice laid over them from photographs.
+It shows that a smaller network of the kind that removes noise from pictures cleans pages of print;
+the dirt on them is NoisyOffice's simulated one.
 Network: Conv 64, 2 x 2 max pooling, Conv 64, up-sampling, Conv 1 with a sigmoid; mean squared
 error; Adam 0.001. To clean a page of your own:
 python -m tutorials.document_cleaner clean SCAN.png -o CLEAN.png
