@@ -112,7 +112,7 @@ class Claim(NamedTuple):
             is missing on this machine.
         at_least: the smallest value with which the claim holds, or None.
         at_most: the largest, or None.
-        reason: why the threshold is where it is; fixed before anything was measured.
+        reason: why the threshold is where it is; fixed before the recorded runs were measured.
         of_network: whether the value depends on the trained network; where it does not, several
             networks on the same data are one measurement.
     """

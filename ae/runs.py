@@ -96,7 +96,7 @@ def resume(
     if folder.name == UNFINISHED:
         folder = folder.parent
     if not is_unfinished(folder):
-        finished = (folder / records.RECORD).is_file()
+        finished = (folder / RECORD).is_file()
         raise InputError(
             f"{folder}: this run is finished; there is nothing to go on with."
             if finished

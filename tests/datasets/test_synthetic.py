@@ -159,7 +159,6 @@ def test_a_page_takes_a_fraction_of_a_second():
 
 
 def test_real_pages_are_not_replaced_unasked(monkeypatch, capsys):
-
     def missing(_):
         raise MissingDataError("No page.")
 
