@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
+from ae.lesson import Network
 
 import keras
 import tensorflow as tf
@@ -43,7 +44,7 @@ class Checkpoints:
         InputError: if there is a state, but not one that can be read.
     """
 
-    def __init__(self, folder: Path, network: tf.Module | keras.Model):
+    def __init__(self, folder: Path, network: Network):
         self._folder, self._network = folder, network
         self._progress = _Progress()
         self._newest = None
@@ -119,7 +120,7 @@ class _Progress(tf.train.experimental.PythonState):
         self.history, self.stopped = json.loads(string_value)
 
 
-def _state(network: tf.Module | keras.Model) -> Any:
+def _state(network: Network) -> Any:
     """Returns what TensorFlow tracks of a network; a seed's state is one of Keras's variables."""
     if isinstance(network, keras.Model):
         return [v.value for v in network.trainable_variables + network.non_trainable_variables]

@@ -1,14 +1,58 @@
-"""What the codes and the new clothes of a network are held against: other codes, a classifier."""
+"""Whether a plane of codes holds clothes apart, and whether new clothes are what they should be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ae import metrics
 from ae.judges import Hashable, train_classifier, train_plain_encoder
+from ae.lesson import Network, Settings, codec
 
 import numpy as np
 
 COMPARED = slice(10_000)  # training images whose codes are enough to compare
+NEW = 100  # clothes drawn of each class
+
+
+def worst_recall(network: Network, data: Any, settings: Settings) -> float:
+    """Returns how often a code's neighbours are of its class, in the class where they least are."""
+    told = _told(_mean_code(network), data)
+    return min(np.mean(told[data.y_test == label] == label) for label in np.unique(data.y_test))
+
+
+def clearer(train_other: Callable, network: Network, data: Any, settings: Settings) -> float:
+    """Returns how much oftener a code's neighbours are of its class than those of another code.
+
+    Args:
+        train_other: from training images to another encoder.
+        network: a variational autoencoder.
+        data: has `x_train`, `y_train`, `x_test` and `y_test`.
+        settings: those of the network.
+    """
+    return accuracy(_mean_code(network), data) - accuracy(train_other(data.x_train), data)
+
+
+def recognised(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
+    """Returns how many new clothes a classifier of real ones takes for what they are meant to be.
+
+    Args:
+        draw_codes: from a class's means and spreads, a number and the settings to as many codes.
+        network: a variational autoencoder.
+        data: has `x_train` and `y_train`.
+        settings: those of the network.
+
+    Returns:
+        The share of 100 images of each class, a mean over the classes.
+    """
+    encode, decode, _ = codec(network)
+    y = data.y_train[COMPARED]
+    z_mean, s = encode(data.x_train[COMPARED])
+    classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
+    shares = []
+    for label in np.unique(y):
+        new = decode(draw_codes(z_mean[y == label], s[y == label], NEW, settings))
+        scores = classifier.predict(_flat(new), batch_size=500, verbose=0)
+        shares.append(np.mean(scores.argmax(axis=-1) == label))
+    return float(np.mean(shares))
 
 
 def accuracy(encode: Callable, data: Any) -> float:
@@ -21,39 +65,15 @@ def accuracy(encode: Callable, data: Any) -> float:
     return float(np.mean(_told(encode, data) == data.y_test))
 
 
-def worst_recall(encode: Callable, data: Any) -> float:
-    """Says the same of the class of which it is least often so.
-
-    Args:
-        encode: from images to codes (n, 2).
-        data: has `x_train`, `y_train`, `x_test` and `y_test`.
-    """
-    told = _told(encode, data)
-    return min(np.mean(told[data.y_test == label] == label) for label in np.unique(data.y_test))
+def _mean_code(network: Network) -> Callable:
+    encode = codec(network).encode
+    return lambda x: encode(x)[0]
 
 
 def _told(encode: Callable, data: Any) -> np.ndarray:
     """Returns the classes (n,) that the nearest codes of training images give test images."""
     codes = encode(data.x_train[COMPARED])
     return metrics.knn_labels(codes, data.y_train[COMPARED], encode(data.x_test))
-
-
-def recognised(new: Mapping[int, np.ndarray], data: Any) -> float:
-    """Says how many new clothes a classifier of real ones takes for what they are meant to be.
-
-    Args:
-        new: images (n, 28, 28, 1) by class.
-        data: has `x_train` and `y_train`, from which the classifier learns.
-
-    Returns:
-        The share of the images, a mean over the classes.
-    """
-    classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
-    shares = []
-    for label, images in new.items():
-        scores = classifier.predict(_flat(images), batch_size=500, verbose=0)
-        shares.append(np.mean(scores.argmax(axis=-1) == label))
-    return float(np.mean(shares))
 
 
 def linear_encoder(x_train: np.ndarray) -> Callable:

@@ -79,6 +79,46 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)
+def train_two_d_encoder(
+    examples: Hashable, num_epochs: int, batch_size: int, seed: int, jit_compile: bool = False
+) -> keras.Model:
+    """Trains Hinton and Salakhutdinov's network for a plane: 784-1000-500-250-2, and mirrored.
+
+    Science 313, 2006, figure 3. The paper pretrained it layer by layer as Boltzmann machines and
+    used sigmoid units; ReLU units and Adam need no pretraining.
+
+    Args:
+        examples: rows (n, features) in [0, 1].
+        num_epochs: passes over them.
+        batch_size: rows in a minibatch; all of them where there are fewer.
+        seed: of weights and shuffling.
+        jit_compile: whether XLA compiles the training steps.
+
+    Returns:
+        Its encoder, from rows to codes (n, 2).
+    """
+    (x,) = examples.arrays
+    keras.utils.set_random_seed(seed)
+    pixels = h = keras.Input(x.shape[1:])
+    for units in (1000, 500, 250):
+        h = layers.Dense(units, activation="relu")(h)
+    z = h = layers.Dense(2, name="code")(h)
+    for units in (250, 500, 1000):
+        h = layers.Dense(units, activation="relu")(h)
+    autoencoder = keras.Model(pixels, layers.Dense(x.shape[1], activation="sigmoid")(h))
+    autoencoder.compile("adam", "binary_crossentropy", jit_compile=jit_compile)
+    order = Shuffled(len(x), min(batch_size, len(x)), seed, drop_remainder=True)
+    autoencoder.fit(
+        feed(order, x),
+        epochs=num_epochs,
+        steps_per_epoch=order.steps_per_epoch,
+        shuffle=False,
+        verbose=0,
+    )
+    return keras.Model(pixels, z)
+
+
+@functools.lru_cache(maxsize=1)
 def train_plain_encoder(examples: Hashable) -> keras.Model:
     """Trains an autoencoder without noise in its code: Dense 256-64-2-64-256; squared error, Adam.
 

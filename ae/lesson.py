@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+Network = tf.Module | keras.Model  # of the low-level style, of Keras
 STYLES = ("low-level", "keras")
 PRESETS = ("smoke", "quick", "article")
 VARIANTS = ("published", "corrected")
@@ -63,20 +64,6 @@ class Settings:
     def corrected(self) -> bool:
         """Whether the errata are applied."""
         return self.variant == "corrected"
-
-
-class Provenance(NamedTuple):
-    """Where the data came from, as the record states it.
-
-    Attributes:
-        source: one line for people.
-        sha256: digest of the data, or of each of their files.
-        notice: what every figure and table must say of data that are not the article's, or "".
-    """
-
-    source: str
-    sha256: Mapping[str, str] | str
-    notice: str = ""
 
 
 class Erratum(NamedTuple):
@@ -205,7 +192,7 @@ class Codec(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2)  # many measures ask for the same network's, which is traced once
-def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
+def codec(network: Network, batch_size: int = 500) -> Codec:
     """Takes the encoder, the decoder and the whole out of a trained network of either style.
 
     Args:
@@ -223,7 +210,7 @@ def codec(network: tf.Module | keras.Model, batch_size: int = 500) -> Codec:
     return Codec(*(in_batches(part, batch_size) for part in parts))
 
 
-def reconstruct(network: tf.Module | keras.Model, x: np.ndarray) -> np.ndarray:
+def reconstruct(network: Network, x: np.ndarray) -> np.ndarray:
     """Computes reconstructions in one go; a variational code is its mean.
 
     Args:
@@ -236,7 +223,7 @@ def reconstruct(network: tf.Module | keras.Model, x: np.ndarray) -> np.ndarray:
     return _reconstruct(network, x).numpy()
 
 
-def _reconstruct(network: tf.Module | keras.Model, x: Any) -> tf.Tensor:
+def _reconstruct(network: Network, x: Any) -> tf.Tensor:
     if not isinstance(network, keras.Model):
         return network.reconstruct(x)
     encoder = network.get_layer("encoder")
@@ -265,6 +252,6 @@ def in_batches(function: Callable, batch_size: int) -> Callable:
     return apply
 
 
-def count_parameters(network: tf.Module | keras.Model) -> int:
+def count_parameters(network: Network) -> int:
     """Counts the trainable numbers of a network of either style."""
     return sum(int(np.prod(w.shape)) for w in network.trainable_variables)

@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
+
+from ae.lesson import Network, Settings, codec
 
 import numpy as np
 from PIL import Image
@@ -39,6 +42,21 @@ def error_rates(clean: np.ndarray, *others: np.ndarray) -> list[float] | None:
         print("Readability is not measured: the clean pages hold no text.", file=sys.stderr)
         return None
     return [character_error_rate(references, texts) for texts in readings]
+
+
+def misreadings_added(network: Network, data: Any, settings: Settings) -> float | None:
+    """Returns the character error rate after cleaning minus before, on a page of each kind.
+
+    Args:
+        network: what cleans pages.
+        data: has `x_val`, dirty pages, `y_val`, the clean ones, and `noise_val`, kinds of dirt.
+        settings: those of the network.
+    """
+    _, first = np.unique(data.noise_val, return_index=True)
+    clean, dirty = data.y_val[first], data.x_val[first]
+    cleaned = codec(network, batch_size=1).reconstruct(dirty)
+    rates = error_rates(clean, dirty, cleaned)
+    return None if rates is None else rates[1] - rates[0]
 
 
 def read(page: np.ndarray) -> str:

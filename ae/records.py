@@ -13,7 +13,7 @@ from typing import Any
 
 from ae.checkpoints import writing
 from ae.errors import InputError
-from ae.lesson import with_network
+from ae.lesson import Network, with_network
 
 import keras
 import matplotlib.pyplot as plt
@@ -62,7 +62,7 @@ class Report:
         self.results[name] = value
 
 
-def save_network(network: tf.Module | keras.Model, folder: Path, name: str) -> Path:
+def save_network(network: Network, folder: Path, name: str) -> Path:
     """Saves a trained network: a Keras model as `NAME.keras`, a module as a `tf.train.Checkpoint`.
 
     Args:
@@ -87,7 +87,7 @@ def save_network(network: tf.Module | keras.Model, folder: Path, name: str) -> P
     return Path(prefix)
 
 
-def weights_sha256(network: tf.Module | keras.Model) -> str:
+def weights_sha256(network: Network) -> str:
     """Hashes the trained numbers of a network of either style, bit for bit."""
     digest = hashlib.sha256()
     for weight in network.trainable_variables:
@@ -95,7 +95,7 @@ def weights_sha256(network: tf.Module | keras.Model) -> str:
     return digest.hexdigest()
 
 
-def load_weights(network: tf.Module | keras.Model, path: Path) -> None:
+def load_weights(network: Network, path: Path) -> None:
     """Fills an untrained network with saved weights; nothing in the file is executed.
 
     Args:

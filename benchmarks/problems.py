@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from ae.datasets.batches import NextBatch, Shuffled
@@ -50,7 +51,7 @@ class Shape(NamedTuple):
         lesson: the lesson's name.
         network: the network's name in it.
         steps: batches that count as one epoch here.
-        fields: names of inputs, targets and validation data in the lesson's `Data`.
+        fields: names of inputs, targets and validation data in the lesson's data.
         order: the name of the lesson's function that makes the batches.
         batch_size: the network's own, where it is not the lesson's.
     """
@@ -104,13 +105,13 @@ def make(name: str, batch_size: int | None = None, examples: int | None = None) 
     noisy = np.where(rng.random(images.shape, "float32") < 0.1, 1, images).astype("float32")
     targets = images
     inputs = noisy if len(shape.fields) == 4 else images
-    arrays = dict.fromkeys(module.Data._fields)
+    arrays = {}
     for field in shape.fields:
         source = inputs if "noisy" in field or field in ("x_train", "x_val") else targets
         if shape.lesson == "conv_denoiser" and "noisy" not in field:
             source = targets
         arrays[field] = source[:1] if "val" in field else source
-    data = module.Data(**arrays)
+    data = SimpleNamespace(**arrays)
     keras.utils.set_random_seed(0)
     model = lesson.networks[shape.network]["keras"].build(settings)
     if shape.lesson == "fashion_vae":

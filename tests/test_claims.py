@@ -4,10 +4,11 @@ import dataclasses
 import importlib
 from types import SimpleNamespace
 
-from ae import claims, cli
-from ae.lesson import Claim, Provenance
+from ae import claims, cli, recognition
+from ae.datasets import Digits, Provenance
+from ae.judges import train_two_d_encoder
+from ae.lesson import Claim
 from ae.recognition import BASIC_CLAIMS
-from tutorials.sigmoid_ae import train_two_d
 
 import keras
 import numpy as np
@@ -92,7 +93,7 @@ def test_a_line_names_both_thresholds():
     assert lines == ["holds: it works: 1.23 (at least 0) (at most 2.5)"]
 
 
-def random_digits(module):
+def random_digits():
     rng = np.random.default_rng(0)
 
     def digits(n):
@@ -100,7 +101,7 @@ def random_digits(module):
 
     labels = rng.integers(0, 10, 80)
     provenance = Provenance("random numbers", "")
-    return module.Data(digits(80), labels, digits(20), labels[:20], provenance)
+    return Digits(digits(80), labels, digits(20), labels[:20], provenance)
 
 
 @pytest.mark.parametrize("name", DIGIT_LESSONS)
@@ -124,7 +125,7 @@ def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
     for styles in module.LESSON.networks.values():
         keras.utils.set_random_seed(0)
         network = styles[style].build(settings)
-        data = random_digits(module)
+        data = random_digits()
         results = claims.measure(module.LESSON, network, data, settings)
         assert all(np.isfinite(result["value"]) for result in results)
         assert len(results) == len(module.LESSON.claims)
@@ -144,12 +145,12 @@ def few_labels(network, data, settings):
 
 def test_the_figure_and_the_claim_share_the_network_of_two_units():
     module = importlib.import_module("tutorials.sigmoid_ae")
-    data = random_digits(module)
+    data = random_digits()
     settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=20, jit_compile=False)
-    train_two_d.cache_clear()
-    encoders = module.two_d_encoders(data, settings, 1)
-    again = module.two_d_encoders(data, settings, 1)
-    assert train_two_d.cache_info().misses == 1
+    train_two_d_encoder.cache_clear()
+    encoders = recognition.two_d_encoders(data, settings, 1)
+    again = recognition.two_d_encoders(data, settings, 1)
+    assert train_two_d_encoder.cache_info().misses == 1
     assert set(encoders) == {"PCA", "autoencoder"}
     for name, encode in encoders.items():
         assert encode(data.x_test).shape == (20, 2)

@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 
 from ae import graph_mode, parity
-from ae.lesson import Provenance
+from ae.datasets import Digits, Provenance
 
 import keras
 import numpy as np
@@ -20,9 +20,9 @@ def compare(name, network, floatx):
     rng = np.random.default_rng(0)
     arrays = {
         field: rng.integers(0, 10, 800) if field[0] == "y" else rng.random((800, 784)) ** 3
-        for field in module.Data._fields[:-1]
+        for field in Digits._fields[:-1]
     }
-    data = module.Data(**arrays, provenance=Provenance("random numbers", ""))
+    data = Digits(**arrays, provenance=Provenance("random numbers", ""))
     settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=8)
     return parity.compare(
         module.LESSON, network, 100, floatx, parity.GRAPH, settings=settings, data=data

@@ -3,7 +3,7 @@
 import dataclasses
 from types import SimpleNamespace
 
-from ae import claims, cli, datasets, errata, metrics, recognition, reproduced
+from ae import claims, cli, datasets, errata, garments, metrics, recognition, reproduced
 from tutorials import __main__ as tutorials
 from tutorials import (
     conv_denoiser,
@@ -54,28 +54,30 @@ def test_the_denoiser_is_held_against_a_median_filter():
 
 
 def test_distinct_clusters_are_those_of_the_mean_codes(monkeypatch):
-    accuracy = {"mean": 0.9, "other": 0.4}
-    garments = fashion_vae.garments
-    monkeypatch.setattr(garments, "accuracy", lambda encode, _: accuracy[encode("x")])
-    monkeypatch.setattr(garments, "worst_recall", lambda encode, _: accuracy[encode("x")])
-    network = SimpleNamespace(encode=lambda x: ("mean", "s"))
-    monkeypatch.setattr(fashion_vae, "codec", lambda n: n)
-    data = SimpleNamespace(x_train="x")
-    clearer = fashion_vae.clearer(lambda x: lambda x: "other", network, data, None)
-    assert clearer == pytest.approx(0.5)
-    assert fashion_vae.worst_recall(network, data, None) == 0.9
+    monkeypatch.setattr(garments, "codec", lambda network: network)
+    y = np.arange(40) % 2
+    data = SimpleNamespace(x_train=y, y_train=y, x_test=y, y_test=y)
+    apart, mixed = (lambda x: np.stack([x, x], 1)), (lambda x: np.zeros((len(x), 2)))
+    network = SimpleNamespace(encode=lambda x: (apart(x), mixed(x)))
+    assert garments.worst_recall(network, data, None) == 1
+    assert garments.clearer(lambda x: mixed, network, data, None) == pytest.approx(0.5)
 
 
 def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
-    """Class k has codes around (k, -k); what is decoded of it is recognised if it stays there."""
-    seen = {}
-    monkeypatch.setattr(fashion_vae.garments, "recognised", lambda new, data: seen.update(new))
+    """Class k has codes around (k, -k), and so has what is drawn of it, if it stays there."""
+    seen = []
+
+    def predict(new, **_):
+        seen.append(new)
+        return np.eye(10)[np.full(len(new), len(seen) - 1)]
+
+    monkeypatch.setattr(garments, "train_classifier", lambda _: SimpleNamespace(predict=predict))
     y = np.arange(60) % 10
     codes = np.stack([y, -y], 1).astype("float32")
     network = Net(encode=lambda x: (tf.constant(codes), tf.fill([60, 2], -9.0)))
     data = SimpleNamespace(x_train=np.zeros((60, 1), "float32"), y_train=y)
-    fashion_vae.recognised(network, data, fashion_vae.PRESETS["smoke"])
-    for k, z in seen.items():
+    assert value_of(BY["fashion_vae"], "New clothes", network, data) == 1
+    for k, z in enumerate(seen):
         np.testing.assert_allclose(z, [[k, -k]] * 100, atol=0.01)
 
 
@@ -89,8 +91,8 @@ def test_the_learned_plane_is_held_against_pca(monkeypatch):
         "PCA": lambda x: 0 * x,
         "autoencoder": lambda x: np.stack([y[: len(x)], y[: len(x)]], 1).astype(float),
     }
-    monkeypatch.setattr(sigmoid_ae, "two_d_encoders", lambda *_: encoders)
-    gained = sigmoid_ae.separation_gained(None, data, sigmoid_ae.PRESETS["smoke"])
+    monkeypatch.setattr(recognition, "two_d_encoders", lambda *_: encoders)
+    gained = recognition.separation_gained(None, data, sigmoid_ae.PRESETS["smoke"])
     assert gained == pytest.approx(0.5)
 
 

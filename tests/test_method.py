@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from ae import cli, datasets, precision, runs, saved_runs
 from ae.checkpoints import Checkpoints
+from ae.datasets import Provenance
 from ae.datasets.batches import Shuffled
-from ae.lesson import Provenance
 from ae.training import Run
 from tutorials import __main__ as tutorials
 from tutorials import dense_ae, document_cleaner, fashion_vae, low_level_ae, sigmoid_ae

@@ -4,7 +4,8 @@ import dataclasses
 import importlib
 
 from ae import parity
-from ae.lesson import Provenance, Style
+from ae.datasets import Digits, Provenance
+from ae.lesson import Style
 from ae.optimizers import RMSpropTF1
 from tutorials import __main__ as tutorials
 from tutorials import fashion_vae, low_level_ae, sigmoid_ae
@@ -32,15 +33,16 @@ def compare(lesson, network="autoencoder", num_steps=10, floatx="float32", **cha
     """Compares on random images: 40 to train, in batches of eight, and eight to test."""
     module = importlib.import_module(f"tutorials.{lesson.name}")
     rng = np.random.default_rng(0)
+    data_class = getattr(module, "Data", Digits)
     arrays = {}
-    for name in module.Data._fields[:-1]:
+    for name in data_class._fields[:-1]:
         n = 40 if "train" in name else 8
         if name.startswith("y") and lesson.name != "document_cleaner":
             arrays[name] = rng.integers(0, 10, n)
         else:
             mostly_black = rng.random((n, *SHAPES.get(lesson.name, (784,)))) ** 3
             arrays[name] = mostly_black.astype("float32")
-    data = module.Data(**arrays, provenance=Provenance("random numbers", ""))
+    data = data_class(**arrays, provenance=Provenance("random numbers", ""))
     settings = dataclasses.replace(lesson.presets["smoke"], batch_size=8, **changes)
     return parity.compare(lesson, network, num_steps, floatx, settings=settings, data=data)
 

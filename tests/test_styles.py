@@ -3,7 +3,8 @@
 import dataclasses
 import importlib
 
-from ae.lesson import Provenance, codec, reconstruct
+from ae.datasets import Digits, Provenance
+from ae.lesson import codec, reconstruct
 from ae.training import Run
 from tutorials import dense_ae
 
@@ -39,7 +40,7 @@ def random_data(name):
     labels = rng.integers(0, 10, 48).astype("uint8")
     provenance = Provenance("random numbers", "")
     if name in ("dense_ae", "sigmoid_ae", "low_level_ae"):
-        data = module.Data(images(48, 784), labels, images(8, 784), labels[:8], provenance)
+        data = Digits(images(48, 784), labels, images(8, 784), labels[:8], provenance)
     elif name == "conv_denoiser":
         sizes = (40, 40, 12, 12, 8, 8, 5, 5)  # five batches of eight
         data = module.Data(*(images(n, 28, 28, 1) for n in sizes), provenance)

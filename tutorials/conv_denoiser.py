@@ -15,17 +15,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import (
-    ONLY_NETWORK,
-    Claim,
-    Erratum,
-    Lesson,
-    Provenance,
-    Settings,
-    Style,
-    codec,
-    option,
-)
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
 from ae.operations import pooled_relu, upsampled_conv2d
 from ae.snapshots import Examples
 
@@ -74,7 +64,7 @@ class Data(NamedTuple):
     x_test_noisy: np.ndarray
     x_shown: np.ndarray
     x_shown_noisy: np.ndarray
-    provenance: Provenance
+    provenance: datasets.Provenance
 
 
 def load(settings, data_dir):
@@ -100,7 +90,7 @@ def load(settings, data_dir):
     return Data(
         *(x_train, x_train_noisy, x_val, x_val_noisy, x_test, x_test_noisy),
         *(x_shown, with_noise(x_shown)),
-        Provenance(fashion.source, fashion.sha256),
+        fashion.provenance,
     )
 
 

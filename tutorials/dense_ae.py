@@ -11,21 +11,10 @@ Network: 784-784-256-128 / 128-256-784, ReLU throughout; mean squared error; RMS
 # %% settings
 import itertools
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, feed
-from ae.lesson import (
-    ONLY_NETWORK,
-    Claim,
-    Erratum,
-    Lesson,
-    Provenance,
-    Settings,
-    Style,
-    codec,
-    option,
-)
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
 from ae.recognition import (
@@ -69,27 +58,12 @@ PRESETS = {
 
 
 # %% data
-class Data(NamedTuple):
-    """Digits as rows of 784 pixels in [0, 1], with their labels."""
-
-    x_train: np.ndarray  # (55000, 784)
-    y_train: np.ndarray  # (55000,)
-    x_test: np.ndarray  # (10000, 784)
-    y_test: np.ndarray  # (10000,)
-    provenance: Provenance
-
-
 def load(settings, data_dir):
-    """Loads MNIST as `read_data_sets` did: the first 5,000 digits are set aside for validation."""
-    mnist = datasets.load_mnist(data_dir)
-    train = slice(datasets.VALIDATION_SIZE, None)
-    return Data(
-        datasets.flat(mnist.x_train[train])[: settings.num_train],
-        mnist.y_train[train][: settings.num_train],
-        datasets.flat(mnist.x_test)[: settings.num_test],
-        mnist.y_test[: settings.num_test],
-        Provenance(mnist.source, mnist.sha256),
-    )
+    """Loads MNIST as rows of 784 pixels in [0, 1]: 55,000 to train on and 10,000 to test.
+
+    TensorFlow 1's `read_data_sets` set the other 5,000 aside.
+    """
+    return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 
 
 def batches(data, settings):

@@ -15,17 +15,7 @@ from typing import NamedTuple
 
 from ae import cleaning, cli, datasets, figures, metrics, readability
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import (
-    ONLY_NETWORK,
-    Claim,
-    Erratum,
-    Lesson,
-    Provenance,
-    Settings,
-    Style,
-    codec,
-    option,
-)
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
 from ae.operations import pooled_relu, upsampled_conv2d
 from ae.snapshots import Examples
 
@@ -71,7 +61,7 @@ class Data(NamedTuple):
     y_val: np.ndarray
     x_test: np.ndarray
     noise_val: tuple[str, ...]
-    provenance: Provenance
+    provenance: datasets.Provenance
 
 
 def load(settings, data_dir):
@@ -97,10 +87,11 @@ def load(settings, data_dir):
     y_train, y_val = (
         datasets.nhwc(np.stack([fit(page.clean) for page in pages])) for pages in (train, val)
     )
-    notice = "generated pages, not the article's scans" if documents.synthetic else ""
-    provenance = Provenance(documents.source, documents.sha256, notice)
-    noise_val = tuple(page.noise for page in val)
-    return Data(x_train, y_train, x_val, y_val, x_test[: settings.num_test], noise_val, provenance)
+    return Data(
+        *(x_train, y_train, x_val, y_val, x_test[: settings.num_test]),
+        tuple(page.noise for page in val),
+        documents.provenance,
+    )
 
 
 def squash(page):
@@ -273,15 +264,6 @@ def worst_kind(worst, compare, network, data, settings):
     return worst(compare(*pages) for pages in kinds)
 
 
-def misreadings_added(network, data, settings):
-    """Returns Tesseract's character error rate after minus before, on a page of each kind."""
-    _, first = np.unique(data.noise_val, return_index=True)
-    clean, dirty = data.y_val[first], data.x_val[first]
-    cleaned = codec(network, batch_size=1).reconstruct(dirty)
-    rates = readability.error_rates(clean, dirty, cleaned)
-    return None if rates is None else rates[1] - rates[0]
-
-
 CLAIMS = (
     Claim("Creases and dark areas go: share of the RMSE left, for the kind of dirt with the most",
           partial(worst_kind, max, metrics.error_left), at_most=0.5,
@@ -290,7 +272,8 @@ CLAIMS = (
           partial(worst_kind, min, metrics.likeness_gained), at_least=0.1,
           reason="a tenth of the scale is a difference to be seen"),
     Claim("The text stays: character errors of Tesseract that cleaning adds",
-          misreadings_added, at_most=0, reason="a cleaned page reads no worse than a dirty one"),
+          readability.misreadings_added, at_most=0,
+          reason="a cleaned page reads no worse than a dirty one"),
 )  # fmt: skip
 
 

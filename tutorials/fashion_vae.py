@@ -21,17 +21,7 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures, garments, metrics
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import (
-    ONLY_NETWORK,
-    Claim,
-    Erratum,
-    Lesson,
-    Provenance,
-    Settings,
-    Style,
-    codec,
-    option,
-)
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
 from ae.optimizers import RMSpropKeras2
 from ae.snapshots import Examples, Plane
 
@@ -77,7 +67,7 @@ class Data(NamedTuple):
     x_val: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
-    provenance: Provenance
+    provenance: datasets.Provenance
 
 
 def load(settings, data_dir):
@@ -93,7 +83,7 @@ def load(settings, data_dir):
         datasets.nhwc(fashion.x_train[-HELD_OUT:])[: settings.num_test],
         datasets.nhwc(fashion.x_test)[: settings.num_test],
         fashion.y_test[: settings.num_test],
-        Provenance(fashion.source, fashion.sha256),
+        fashion.provenance,
     )
 
 
@@ -387,40 +377,21 @@ PUBLISHED = {ONLY_NETWORK: ("loss",)}
 
 
 # %% claims
-def clearer(train_other, network, data, settings):
-    """Returns how much oftener a code's neighbours are of its class than those of another code."""
-    encode, other = codec(network).encode, train_other(data.x_train)
-    return garments.accuracy(lambda x: encode(x)[0], data) - garments.accuracy(other, data)
-
-
-def worst_recall(network, data, settings):
-    """Returns how often a code's neighbours are of its class, in the class where they least are."""
-    encode = codec(network).encode
-    return garments.worst_recall(lambda x: encode(x)[0], data)
-
-
-def recognised(network, data, settings):
-    """Returns the share of new clothes that are of their class, says a classifier."""
-    (encode, decode, _), y = codec(network), data.y_train[garments.COMPARED]
-    z_mean, s = encode(data.x_train[garments.COMPARED])
-    new = {k: decode(sample_around(z_mean[y == k], s[y == k], 100, settings)) for k in set(y)}
-    return garments.recognised(new, data)
-
-
 CLAIMS = (
     Claim("Distinct clusters: share of the worst class that nearest neighbours classify rightly",
-          worst_recall, at_least=0.5, reason="more often than not of its own"),
+          garments.worst_recall, at_least=0.5, reason="more often than not of its own"),
     Claim("Distinct clusters: accuracy of nearest neighbours above two principal components'",
-          partial(clearer, garments.linear_encoder), at_least=0.1,
+          partial(garments.clearer, garments.linear_encoder), at_least=0.1,
           reason="more than a straight projection shows, by a class in ten"),
     Claim("Distinct clusters: the same, above a plain autoencoder's code of two numbers",
-          partial(clearer, garments.plain_encoder), at_least=0,
+          partial(garments.clearer, garments.plain_encoder), at_least=0,
           reason="the article says of plain codes that they mix the classes"),
     Claim("Smooth transitions: step between neighbouring tiles, as a share of any two's distance",
           lambda network, *_: metrics.tile_step(codec(network).decode(manifold_codes()), SIDE),
           at_most=0.25, reason="even steps give 0.1; the rest is for clusters' borders"),
     Claim("New clothes around a class's centroid are of that class: share recognised",
-          recognised, at_least=0.5, reason="more often than not; chance gives 0.1"),
+          partial(garments.recognised, sample_around), at_least=0.5,
+          reason="more often than not; chance gives 0.1"),
 )  # fmt: skip
 
 

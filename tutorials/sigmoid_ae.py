@@ -8,27 +8,20 @@ Network: 784-256-128-256-784, sigmoid throughout; mean squared error; RMSProp 0.
 """
 
 # %% settings
-import functools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ae import cli, datasets, figures, snapshots
-from ae.datasets.batches import NextBatch, Shuffled, feed
-from ae.judges import Hashable
-from ae.lesson import (
-    ONLY_NETWORK,
-    Claim,
-    Erratum,
-    Lesson,
-    Provenance,
-    Settings,
-    Style,
-    codec,
-    option,
-)
-from ae.metrics import LastBatch, background_noise, knn_labels, principal_components
+from ae.datasets.batches import NextBatch, feed
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.metrics import LastBatch, background_noise
 from ae.optimizers import RMSpropTF1
-from ae.recognition import BASIC_CLAIMS, error_beside_pca, test_error
+from ae.recognition import (
+    BASIC_CLAIMS,
+    error_beside_pca,
+    separation_gained,
+    test_error,
+    two_d_encoders,
+)
 
 import keras
 import numpy as np
@@ -61,27 +54,12 @@ PRESETS = {
 
 
 # %% data
-class Data(NamedTuple):
-    """Digits as rows of 784 pixels in [0, 1], with their labels."""
-
-    x_train: np.ndarray  # (55000, 784)
-    y_train: np.ndarray  # (55000,)
-    x_test: np.ndarray  # (10000, 784)
-    y_test: np.ndarray  # (10000,)
-    provenance: Provenance
-
-
 def load(settings, data_dir):
-    """Loads MNIST as `read_data_sets` did: the first 5,000 digits are set aside for validation."""
-    mnist = datasets.load_mnist(data_dir)
-    train = slice(datasets.VALIDATION_SIZE, None)
-    return Data(
-        datasets.flat(mnist.x_train[train])[: settings.num_train],
-        mnist.y_train[train][: settings.num_train],
-        datasets.flat(mnist.x_test)[: settings.num_test],
-        mnist.y_test[: settings.num_test],
-        Provenance(mnist.source, mnist.sha256),
-    )
+    """Loads MNIST as rows of 784 pixels in [0, 1]: 55,000 to train on and 10,000 to test.
+
+    TensorFlow 1's `read_data_sets` set the other 5,000 aside.
+    """
+    return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 
 
 def batches(data, settings):
@@ -250,45 +228,6 @@ def draw_two_d(data, settings, report):
     report.figure("two-d", figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6))
 
 
-def two_d_encoders(data, settings, num_epochs):
-    """Returns functions from digits (n, 784) to codes (n, 2), by name."""
-    mean, components = principal_components(data.x_train, 2)
-    encoder = train_two_d(Hashable(data.x_train), settings, num_epochs)
-    return {
-        "PCA": lambda x: (x - mean) @ components.T,
-        "autoencoder": lambda x: encoder.predict(x, verbose=0),
-    }
-
-
-@functools.lru_cache(maxsize=1)
-def train_two_d(examples, settings, num_epochs):
-    """Trains the paper's network, 784-1000-500-250-2, mirrored, and returns its encoder.
-
-    The paper pretrained it layer by layer as Boltzmann machines and used sigmoid units; ReLU units
-    and Adam need no pretraining.
-    """
-    keras.utils.set_random_seed(settings.seed)
-    x = h = keras.Input([NUM_INPUT])
-    for units in (1000, 500, 250):
-        h = layers.Dense(units, activation="relu")(h)
-    z = h = layers.Dense(2, name="code")(h)
-    for units in (250, 500, 1000):
-        h = layers.Dense(units, activation="relu")(h)
-    autoencoder = keras.Model(x, layers.Dense(NUM_INPUT, activation="sigmoid")(h))
-    autoencoder.compile("adam", "binary_crossentropy", jit_compile=settings.jit_compile)
-    (x_train,) = examples.arrays
-    batch_size = min(settings.batch_size, len(x_train))
-    order = Shuffled(len(x_train), batch_size, settings.seed, drop_remainder=True)
-    autoencoder.fit(
-        feed(order, x_train),
-        epochs=num_epochs,
-        steps_per_epoch=order.steps_per_epoch,
-        shuffle=False,
-        verbose=0,
-    )
-    return keras.Model(x, z)
-
-
 def examples(data):
     """Chooses ten test digits to follow through the training."""
     return snapshots.Examples(data.x_test[:10])
@@ -310,19 +249,6 @@ def derivative(network, data, settings):
     """Averages s (1 - s), the derivative of the sigmoid, over the code of the test digits."""
     z = codec(network).encode(data.x_test)
     return np.mean(z * (1 - z))
-
-
-def separation_gained(network, data, settings):
-    """Subtracts the accuracy of neighbours in PCA's plane from that in the learned one.
-
-    On all test digits, with a network of at most five epochs, a quarter of the figure's.
-    """
-    x, y = data.x_train[:10_000], data.y_train[:10_000]
-    accuracy = {
-        name: np.mean(knn_labels(encode(x), y, encode(data.x_test)) == data.y_test)
-        for name, encode in two_d_encoders(data, settings, min(5, settings.two_d_epochs)).items()
-    }
-    return accuracy["autoencoder"] - accuracy["PCA"]
 
 
 CLAIMS = (

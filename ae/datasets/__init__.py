@@ -1,17 +1,21 @@
 """Data sets: found, verified, cached, and handed out as NumPy arrays."""
 
+from ae.datasets.digits import Digits, read_data_sets
 from ae.datasets.documents import resize
 from ae.datasets.images import ImageSet, load_fashion_mnist, load_mnist
-from ae.datasets.scaling import VALIDATION_SIZE, flat, nhwc
+from ae.datasets.provenance import Provenance
+from ae.datasets.scaling import flat, nhwc
 from ae.datasets.synthetic import load_or_generate_documents
 
 __all__ = [
-    "VALIDATION_SIZE",
+    "Digits",
     "ImageSet",
+    "Provenance",
     "flat",
     "load_fashion_mnist",
     "load_mnist",
     "load_or_generate_documents",
     "nhwc",
+    "read_data_sets",
     "resize",
 ]

@@ -14,6 +14,7 @@ from typing import Literal
 from ae.datasets import noisy_office
 from ae.datasets.fetch import user_folder
 from ae.datasets.pictures import decode_grey
+from ae.datasets.provenance import Provenance
 from ae.errors import InputError, MissingDataError
 from ae.paths import DATA, cache_root
 
@@ -66,6 +67,12 @@ class Documents:
     source: str
     synthetic: bool
     sha256: str
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where they came from, for the record; generated ones are announced as such."""
+        notice = "generated pages, not the article's scans" if self.synthetic else ""
+        return Provenance(self.source, self.sha256, notice)
 
 
 def load_documents(data_dir: str | Path | None = None) -> Documents:

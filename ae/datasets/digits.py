@@ -1,0 +1,49 @@
+"""MNIST as the tutorials of TensorFlow 1 took it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ae.datasets.images import load_mnist
+from ae.datasets.provenance import Provenance
+from ae.datasets.scaling import flat
+
+import numpy as np
+
+VALIDATION_SIZE = 5000
+
+
+class Digits(NamedTuple):
+    """Digits as rows of 784 pixels in [0, 1], with their labels."""
+
+    x_train: np.ndarray  # (55000, 784)
+    y_train: np.ndarray  # (55000,)
+    x_test: np.ndarray  # (10000, 784)
+    y_test: np.ndarray  # (10000,)
+    provenance: Provenance
+
+
+def read_data_sets(
+    data_dir: str | Path | None, num_train: int | None = None, num_test: int | None = None
+) -> Digits:
+    """Loads MNIST and sets the first 5,000 training digits aside for validation.
+
+    So did the function of this name in `tensorflow.examples.tutorials.mnist.input_data`. No
+    article here looks at those 5,000.
+
+    Args:
+        data_dir: as for `load_mnist`.
+        num_train: training digits to keep, from the first of the 55,000; None keeps all.
+        num_test: test digits to keep, from the first; None keeps all.
+
+    Raises:
+        InputError: as `load_mnist`.
+    """
+    mnist = load_mnist(data_dir)
+    train = slice(VALIDATION_SIZE, None)
+    return Digits(
+        flat(mnist.x_train[train])[:num_train],
+        mnist.y_train[train][:num_train],
+        flat(mnist.x_test)[:num_test],
+        mnist.y_test[:num_test],
+        mnist.provenance,
+    )
