@@ -46,6 +46,11 @@ class Comparison(NamedTuple):
     upper: np.ndarray
     inside: np.ndarray
 
+    @property
+    def passed(self) -> bool:
+        """Whether every published point is within the band."""
+        return bool(self.inside.all())
+
 
 def compare(
     lesson: Lesson,
@@ -129,7 +134,7 @@ def _margin(runs: np.ndarray) -> np.ndarray:
 def verdict(comparison: Comparison) -> str:
     """Says in one line whether all points are within the band, and which is furthest outside."""
     outside = ~comparison.inside
-    if not outside.any():
+    if comparison.passed:
         return f"passed: {len(outside)} of {len(outside)} published points within the band"
     mean, printed = comparison.ours.mean(axis=0), comparison.printed
     distance = np.abs(printed - mean).min(axis=0) / mean * outside
@@ -239,7 +244,7 @@ def _check(
         report = records.Report(out, f"{name}-")
         report.figure(lesson.measure, draw(comparison, name, lesson.measure))
         print(f"  figure  {report.figures[0]}")
-        return bool(comparison.inside.all())
+        return comparison.passed
     if lesson.published.get(network):
         print("  curve   not checked, for the published one is of other settings")
         return True

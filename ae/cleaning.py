@@ -62,7 +62,7 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
         InputError: if a scan, the network or the output cannot be used.
     """
     parser = cli.Parser(
-        prog=f"python -m tutorials.{lesson.name} clean",
+        prog=f"{lesson.command} clean",
         description="Clean scanned pages of any size.",
     )
     add = parser.add_argument
@@ -98,8 +98,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
     else:
         if not options.from_run.exists():
             raise InputError(
-                f"{options.from_run}: there is no run here; train a network first, `python -m "
-                f"tutorials.{lesson.name} --style keras`, or name one with --from."
+                f"{options.from_run}: there is no run here; train a network first, "
+                f"`{lesson.command} --style keras`, or name one with --from."
             )
         record, settings = read_run(lesson, options.from_run)
         trained = {training["style"]: training for training in record["trainings"]}
@@ -110,7 +110,7 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if record["preset"] != "article":
             print(
                 f"{options.from_run}: this run was of the preset '{record['preset']}'; for cleaner "
-                f"pages train with `python -m tutorials.{lesson.name} --out FOLDER`.",
+                f"pages train with `{lesson.command} --out FOLDER`.",
                 file=sys.stderr,
             )
     network = lesson.networks[ONLY_NETWORK][style].build(settings)

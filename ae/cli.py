@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 from ae import records, runs, saved_runs
 from ae.errors import InputError, Interrupted
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
-from ae.reproduced import DISTINGUISHING
 
 import matplotlib.pyplot
 
@@ -90,7 +89,7 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         lesson.commands[arguments[0]](lesson, arguments[1:])
         return
     parser = Parser(
-        prog=f"python -m tutorials.{lesson.name}",
+        prog=lesson.command,
         description=lesson.doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -127,7 +126,7 @@ def _refuse_other_options(parser: Parser, options: argparse.Namespace, *allowed:
 def _own(lesson: Lesson) -> list[str]:
     """Names the options of a lesson's own that change no network: they may go with --from."""
     fields = dataclasses.fields(lesson.presets["article"])
-    return [f.name for f in fields if "help" in f.metadata and f.name not in DISTINGUISHING]
+    return [f.name for f in fields if f.metadata.get("makes_other_numbers") is False]
 
 
 def draw_out_of_sight(options: argparse.Namespace) -> None:

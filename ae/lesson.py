@@ -1,8 +1,11 @@
 """The contract between a lesson and the plumbing: what a lesson declares about itself."""
 
 import functools
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -27,9 +30,21 @@ def label_of(network: str, style: str) -> str:
     return style if network == ONLY_NETWORK else f"{network} {style}"
 
 
-def option(default: Any, help: str, choices: tuple | None = None) -> Any:
-    """Declares a settings field that is also an option of the lesson's command line."""
-    return field(default=default, metadata={"help": help, "choices": choices})
+def option(
+    default: Any, help: str, choices: tuple | None = None, makes_other_numbers: bool = False
+) -> Any:
+    """Declares a settings field that is also an option of the lesson's command line.
+
+    Args:
+        default: the field's.
+        help: what the option does.
+        choices: what it may be, or None.
+        makes_other_numbers: whether runs that differ in it are of different kinds.
+    """
+    return field(
+        default=default,
+        metadata={"help": help, "choices": choices, "makes_other_numbers": makes_other_numbers},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +70,9 @@ class Settings:
     num_train: int | None = None
     num_test: int | None = None
     seed: int = 0
-    variant: str = "published"
+    variant: str = field(default="published", metadata={"makes_other_numbers": True})
     jit_compile: bool = False
-    mixed_precision: bool = False
+    mixed_precision: bool = field(default=False, metadata={"makes_other_numbers": True})
     deterministic: bool = False
 
     @property
@@ -131,6 +146,12 @@ class Style(NamedTuple):
     train: Callable
 
 
+def fit_line(epoch: int, logs: Mapping[str, float]) -> str:
+    """Writes what `Model.fit` prints of an epoch: its number, the loss, that of validation."""
+    losses = [f"{name}: {logs[name]:.4f}" for name in ("loss", "val_loss") if name in logs]
+    return " - ".join([f"Epoch {epoch}", *losses])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
     """One article, as `ae.cli` runs it.
@@ -154,7 +175,8 @@ class Lesson:
         published_with: settings in which the run that printed them differs from the article.
         claims: what the article says that can be measured.
         errata: what the article gets wrong.
-        epoch_line: formats what the article's code printed after an epoch from number and logs.
+        epoch_line: formats what the article's code printed after an epoch from number and logs; by
+            default, what `Model.fit` did.
         commands: what the script does instead of training when its first argument is such a name;
             each takes the lesson and the other arguments.
     """
@@ -173,8 +195,16 @@ class Lesson:
     published_with: Mapping[str, Any] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     errata: tuple[Erratum, ...] = ()
-    epoch_line: Callable[[int, Mapping[str, float]], str] | None = None
+    epoch_line: Callable[[int, Mapping[str, float]], str] = fit_line
     commands: Mapping[str, Callable] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """What starts the lesson in a shell: its file, where that was started, or its module."""
+        script = Path(sys.argv[0])
+        if script.name == f"{self.name}.py" and sys.modules["__main__"].__spec__ is None:
+            return f"python {shlex.quote(str(script))}"
+        return f"python -m tutorials.{self.name}"
 
 
 class Codec(NamedTuple):

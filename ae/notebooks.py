@@ -1,13 +1,17 @@
 """Lessons as notebooks: the same cells under headings, and a last one that trains and shows."""
 
 import ast
+import hashlib
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ae.errors import InputError
 from ae.paths import REPOSITORY
 
 import jupytext
+import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -40,23 +44,44 @@ def write(source: Path, folder: Path, preset: str) -> Path:
         The notebook's file.
 
     Raises:
-        InputError: if the folder cannot be used.
+        InputError: if the folder cannot be used, or its notebook was run or edited since it was
+            written.
         ValueError: if the file does not end as a lesson does.
     """
     notebook = jupytext.read(source)
-    notebook.metadata = NotebookNode(
-        kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"}
-    )
     notebook.cells = _cells(notebook, folder, preset)
+    notebook.metadata = NotebookNode(
+        kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
+        written={"sha256": _digest(notebook.cells)},
+    )
     path = folder / f"{source.stem}.ipynb"
     partial = path.with_name(f".{path.name}")
     try:
+        if path.exists() and not _is_as_written(path):
+            raise InputError(
+                f"{path}: this notebook was run or edited since it was written; move it away, or "
+                "choose another --out."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         jupytext.write(notebook, partial, fmt="ipynb")
         partial.replace(path)
     except OSError as error:
         raise InputError(f"--out {folder}: notebooks cannot be written there ({error}).") from error
     return path
+
+
+def _digest(cells: Sequence[NotebookNode]) -> str:
+    """Hashes what a reader may change: the cells' texts and the outputs of running them."""
+    contents = [[cell.source, cell.get("outputs", [])] for cell in cells]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+
+
+def _is_as_written(path: Path) -> bool:
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        return notebook.metadata["written"]["sha256"] == _digest(notebook.cells)
+    except (nbformat.reader.NotJSONError, KeyError, AttributeError, ValueError):
+        return False
 
 
 def _cells(notebook: NotebookNode, folder: Path, preset: str) -> list[NotebookNode]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ae.checkpoints import writing
 from ae.errors import InputError
-from ae.lesson import Network, with_network
+from ae.lesson import Lesson, Network, Settings, with_network
 
 import keras
 import matplotlib.pyplot as plt
@@ -60,6 +60,35 @@ class Report:
     def result(self, name: str, value: Any) -> None:
         """Keeps a measured value for the record."""
         self.results[name] = value
+
+
+def draw(
+    lesson: Lesson,
+    network: Network,
+    label: str,
+    data: Any,
+    settings: Settings,
+    folder: Path,
+    show: bool,
+) -> Report:
+    """Draws a trained network's figures into a run's folder; returns what came of it."""
+    prefix = label.replace(" ", "-") + "-"
+    report = Report(folder / "figures", prefix, data.provenance.notice, show)
+    lesson.draw(network, data, settings, report)
+    return report
+
+
+def draw_appendix(
+    lesson: Lesson, data: Any, settings: Settings, folder: Path, show: bool
+) -> dict[str, Any]:
+    """Draws what needs no trained network; returns results and figures, as a record lists them."""
+    report = Report(folder / "figures", "", data.provenance.notice, show)
+    if lesson.appendix is not None:
+        lesson.appendix(data, settings, report)
+    return {
+        "results": report.results,
+        "figures": [path.relative_to(folder) for path in report.figures],
+    }
 
 
 def save_network(network: Network, folder: Path, name: str) -> Path:

@@ -1,6 +1,7 @@
 """Article-scale runs that are kept in the repository, and the README's table made from them."""
 
 import csv
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ae import published
 from ae.errors import InputError
-from ae.lesson import STYLES, Lesson, with_network
+from ae.lesson import STYLES, Lesson, Settings, with_network
 from ae.paths import DATA
 from ae.records import write_json
 from ae.saved_runs import read_run
@@ -18,7 +19,6 @@ import numpy as np
 
 FOLDER = DATA / "reproduced"
 TIMES = DATA / "times.json"
-DISTINGUISHING = ("variant", "output", "mixed_precision")  # settings that make other numbers
 MEASURES = ("loss", "last_batch_loss", "val_loss", "seconds")
 
 
@@ -44,8 +44,13 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
         notice: the data's notice; generated pages have a title of their own.
     """
     article = lesson.presets["article"]
-    names = [n for n in DISTINGUISHING if n in settings and settings[n] != getattr(article, n)]
-    chosen = [n if settings[n] is True else f"{n}-{settings[n]}" for n in names]
+    inherited = {field.name for field in dataclasses.fields(Settings)}
+    names = [f.name for f in dataclasses.fields(article) if f.metadata.get("makes_other_numbers")]
+    chosen = [
+        name if settings[name] is True else f"{name}-{settings[name]}"
+        for name in sorted(names, key=inherited.__contains__)  # the lesson's own first
+        if settings.get(name, getattr(article, name)) != getattr(article, name)
+    ]
     return "-".join([lesson.name, *chosen, *(["synthetic"] if notice else [])])
 
 

@@ -4,8 +4,7 @@ import dataclasses
 import datetime
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,9 @@ from ae import precision, published, records
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
 from ae.records import RECORD, UNFINISHED
-from ae.saved_runs import is_unfinished, load_network, read_run
-from ae.unfinished import PARTS, Unfinished, draw, draw_appendix
-
-from filelock import FileLock, Timeout
-
-LOCK = ".lock"
+from ae.run_folder import claimed, is_unfinished, refuse_what_would_be_lost
+from ae.saved_runs import load_network, read_run
+from ae.unfinished import Unfinished
 
 
 def train(
@@ -53,8 +49,8 @@ def train(
             bfloat16 as asked, or a loss stops being a number.
         Interrupted: if Ctrl-C was pressed after the run had begun.
     """
-    with _claimed(folder):
-        _refuse_what_would_be_lost(lesson, folder)
+    with claimed(folder):
+        refuse_what_would_be_lost(folder, lesson.name)
         precision.require(settings, style)
         data = lesson.load(settings, data_dir)
         record = {
@@ -102,7 +98,7 @@ def resume(
             if finished
             else f"{folder}: there is no run here to go on with."
         )
-    with _claimed(folder):
+    with claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         precision.require(settings, record["style"])
         data = lesson.load(settings, data_dir)
@@ -147,7 +143,7 @@ def redraw(
     record, settings = read_run(lesson, folder, asked)
     if style not in ("both", *(training["style"] for training in record["trainings"])):
         raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
-    with _claimed(out):
+    with claimed(out):
         data = lesson.load(settings, data_dir)
         if "data" not in asked:
             _refuse_other_data(folder, record, data)
@@ -162,8 +158,8 @@ def redraw(
                     continue
                 network = load_network(lesson, folder, training, settings)
                 label = label_of(training["network"], training["style"])
-                draw(lesson, network, label, data, settings, out, show)
-            draw_appendix(lesson, data, settings, out, show)
+                records.draw(lesson, network, label, data, settings, out, show)
+            records.draw_appendix(lesson, data, settings, out, show)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -173,66 +169,9 @@ def redraw(
     return {**record, "folder": out}
 
 
-def _refuse_what_would_be_lost(lesson: Lesson, folder: Path) -> None:
-    """Lets a new run take the place of a finished one of the same lesson, and of nothing else."""
-    if any((folder / UNFINISHED / "checkpoints").glob("*/checkpoint")):  # an epoch, at the least
-        raise InputError(
-            f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "
-            f"or delete {folder / UNFINISHED}."
-        )
-    theirs = [n for n in (RECORD, *PARTS, f"{lesson.name}.py") if (folder / n).exists()]
-    with suppress(InputError):
-        if records.read_record(folder)["lesson"] == lesson.name:
-            return
-    if theirs and not is_unfinished(folder):
-        raise InputError(
-            f"--out {folder}: {theirs[0]} in this folder is not of a run of {lesson.name}; "
-            "choose another folder."
-        )
-
-
 def _refuse_other_data(folder: Path, record: Mapping[str, Any], data: Any) -> None:
     if record["data"]["sha256"] != data.provenance.sha256:
         raise InputError(
             f"{folder}: this run was on other data ({record['data']['source']}); "
             "give those again, with --data-dir, or begin a new run."
         )
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Makes a folder, and keeps other runs out of it for a while.
-
-    Raises:
-        InputError: if it cannot be made or written to, or another run is writing into it.
-    """
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"--out {folder!r}: this name is not UTF-8; choose another.") from error
-    if not str(folder).isascii() and sys.getfilesystemencoding() != "utf-8":
-        raise InputError(
-            f"--out {folder}: TensorFlow cannot find this name in a locale without UTF-8; "
-            "set PYTHONUTF8=1, or choose a name in plain letters."
-        )
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            f"--out {folder}: another run is writing into this folder; wait, or choose another."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"--out {folder}: this folder cannot be made or written to ({error.strerror})."
-        ) from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # where an open file cannot be removed, it stays
-            (folder / LOCK).unlink()
-        if is_new and not any(folder.iterdir()):
-            folder.rmdir()
-        lock.release()

@@ -1,8 +1,4 @@
-"""What an earlier run left: its record, its settings and its networks.
-
-A run that was interrupted has its record, and all that it wrote, in the folder "unfinished" within
-its own.
-"""
+"""What an earlier run left: its record, its settings and its networks."""
 
 import typing
 from collections.abc import Mapping
@@ -15,11 +11,6 @@ from ae.errors import InputError
 from ae.lesson import Lesson, Settings
 
 import keras
-
-
-def is_unfinished(folder: Path) -> bool:
-    """Says whether a run was interrupted here."""
-    return (folder / records.UNFINISHED / records.RECORD).is_file()
 
 
 def read_run(

@@ -1,10 +1,4 @@
-"""A run under way: what is left of it to do, and what each part of it leaves behind.
-
-Until a run is complete, all that it writes is in the folder "unfinished" within its own: pictures,
-networks, a record that grows with each finished training, TensorBoard's logs, and the checkpoints
-of the training under way. Then the files move to their places, the record last. So a run that ends
-early leaves an earlier one in the same folder as it was.
-"""
+"""A run under way: what is left of it to do, and what each part of it leaves behind."""
 
 import inspect
 import shlex
@@ -21,14 +15,13 @@ from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
 from ae.lesson import Lesson, count_parameters, label_of, reconstruct
 from ae.records import UNFINISHED
+from ae.run_folder import CHECKPOINTS, complete
 from ae.saved_runs import build
 from ae.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 
 import keras
 import tensorflow as tf
-
-PARTS = ("figures", "networks", "snapshots", "plane", "tensorboard")  # folders that a run may make
 
 
 class Unfinished:
@@ -38,7 +31,7 @@ class Unfinished:
         self.lesson, self.settings, self.data = lesson, settings, data
         self.record, self.folder, self.show = record, folder, show
         self.work = folder / UNFINISHED
-        self.again = f"python -m tutorials.{lesson.name} --resume {shlex.quote(str(folder))}"
+        self.again = f"{lesson.command} --resume {shlex.quote(str(folder))}"
         if data_dir is not None:
             self.again += f" --data-dir {shlex.quote(str(data_dir))}"
 
@@ -55,7 +48,7 @@ class Unfinished:
             records.write_record(self.work, self.record)
             if "source" not in self.record:
                 self._do_the_rest()
-            self._move()
+            complete(self.folder)
         except KeyboardInterrupt as error:
             raise Interrupted(f"Interrupted; to go on: {self.again}") from error
         except BrokenPipeError:
@@ -81,7 +74,9 @@ class Unfinished:
             records.write_record(self.work, self.record)
             keras.backend.clear_session()
         lesson, data, work = self.lesson, self.data, self.work
-        self.record["appendix"] = draw_appendix(lesson, data, self.settings, work, self.show)
+        self.record["appendix"] = records.draw_appendix(
+            lesson, data, self.settings, work, self.show
+        )
         self.record["examples"] = write_examples(work, examples)
         self.record["source"] = _write_source(lesson, work)
         records.write_record(work, self.record)
@@ -92,7 +87,7 @@ class Unfinished:
         label = label_of(network_name, style)
         name = label.replace(" ", "-")
         network = build(lesson, network_name, style, settings)
-        checkpoints = Checkpoints(work / "checkpoints" / name, network)
+        checkpoints = Checkpoints(work / CHECKPOINTS / name, network)
         snapshots = Snapshots(work, label, examples, partial(reconstruct, network))
         snapshots.catch_up(len(checkpoints.history))
         training = Run(
@@ -113,7 +108,7 @@ class Unfinished:
 
         keras.utils.set_random_seed(settings.seed)  # what follows is alike, resumed or not
         saved = records.save_network(network, work / "networks", name)
-        report = draw(lesson, network, label, data, settings, work, self.show)
+        report = records.draw(lesson, network, label, data, settings, work, self.show)
         claimed = []
         if not published.departures(lesson, self.record):
             claimed = claims.measure(lesson, network, data, settings)
@@ -139,7 +134,7 @@ class Unfinished:
             train(network, self.data, self.settings, training)
         except InputError as error:
             if training.history:
-                states = self.work / "checkpoints"
+                states = self.work / CHECKPOINTS
                 raise InputError(
                     f"{error} What epoch {training.epochs_done} ended with is in {states}."
                 ) from error
@@ -148,21 +143,6 @@ class Unfinished:
             raise
         finally:
             training.close()
-
-    def _move(self) -> None:
-        """Moves all files out of the folder "unfinished", the record last."""
-        shutil.rmtree(self.work / "checkpoints", ignore_errors=True)
-        if (self.folder / records.RECORD).is_file():  # of an earlier run, whose files go with it
-            for part in PARTS:
-                shutil.rmtree(self.folder / part, ignore_errors=True)
-            (self.folder / records.RECORD).unlink()
-        for path in sorted(self.work.rglob("*")):
-            if path.is_file() and path != self.work / records.RECORD:
-                target = self.folder / path.relative_to(self.work)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(target)
-        (self.work / records.RECORD).replace(self.folder / records.RECORD)
-        shutil.rmtree(self.work)
 
 
 def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
@@ -189,22 +169,3 @@ def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:
     if lesson.plane is None:
         return None
     return write_plane(folder, label, lesson.plane(network, data))
-
-
-def draw(lesson, network, label, data, settings, folder, show) -> records.Report:
-    """Draws a trained network's figures into a run's folder; returns what came of it."""
-    prefix = label.replace(" ", "-") + "-"
-    report = records.Report(folder / "figures", prefix, data.provenance.notice, show)
-    lesson.draw(network, data, settings, report)
-    return report
-
-
-def draw_appendix(lesson, data, settings, folder, show) -> dict[str, Any]:
-    """Draws what needs no trained network; returns results and figures, as a record lists them."""
-    report = records.Report(folder / "figures", "", data.provenance.notice, show)
-    if lesson.appendix is not None:
-        lesson.appendix(data, settings, report)
-    return {
-        "results": report.results,
-        "figures": [path.relative_to(folder) for path in report.figures],
-    }

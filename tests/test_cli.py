@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from ae import cli
 from ae.paths import REPOSITORY
@@ -332,6 +333,17 @@ def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty
     assert str(tmp_path / "out" / "figures") in done.stdout
     assert (tmp_path / "out" / "record.json").is_file()
     assert not list(elsewhere.iterdir())
+
+
+def test_what_is_advised_is_the_command_that_was_given(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tutorials/__main__.py", "run"])
+    assert lesson().command == "python -m tutorials.dense_ae"
+    monkeypatch.setattr(sys, "argv", ["../our house/tutorials/dense_ae.py"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace())
+    assert lesson().command == "python -m tutorials.dense_ae"
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    assert lesson().command == "python '../our house/tutorials/dense_ae.py'"
+    assert lesson("sigmoid_ae").command == "python -m tutorials.sigmoid_ae"
 
 
 def test_several_lessons_end_with_one_table(tmp_path, capsys):

@@ -37,6 +37,34 @@ def test_a_notebook_holds_the_lesson_s_code(folder, name):
     assert len(cells) == len(headings)
 
 
+def edit(notebook):
+    notebook.cells[3].source += "# mine"
+
+
+def keep_output(notebook):
+    output = nbformat.v4.new_output("stream", text="Step 100: Loss: 0.09")
+    notebook.cells[-1].outputs.append(output)
+
+
+@pytest.mark.parametrize("change", [edit, keep_output, None])
+def test_only_a_notebook_that_nobody_touched_is_replaced(change, tmp_path, capsys):
+    arguments = ["notebooks", "sigmoid_ae", "--out", str(tmp_path)]
+    assert tutorials.main(arguments) == 0
+    path = tmp_path / "sigmoid_ae.ipynb"
+    if change is None:
+        path.write_text("{")
+    else:
+        notebook = nbformat.read(path, as_version=4)
+        assert tutorials.main([*arguments, "--preset", "smoke"]) == 0
+        change(notebook)
+        nbformat.write(notebook, path)
+    before = path.read_bytes()
+    assert tutorials.main(arguments) == 2
+    assert f"{path}: this notebook was run or edited" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize(
     "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NAMES]
 )

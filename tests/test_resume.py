@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from ae import cli, records, report, runs, saved_runs
+from ae import cli, records, report, run_folder, runs, saved_runs
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.paths import REPOSITORY
@@ -192,7 +192,7 @@ def kill_and_resume(name, kills, tmp_path, cases):
                     break  # killed when it was done
                 assert progress(folder) >= kept, f"{name}: an epoch was lost"
                 kept = progress(folder)
-                if saved_runs.is_unfinished(folder):
+                if run_folder.is_unfinished(folder):
                     arguments = ["--resume", folder]
                 continue
             assert process.returncode == 0, err

@@ -111,6 +111,11 @@ def test_a_run_of_several_epochs_reports_the_last(tmp_path):
     ]
     line = BY["sigmoid_ae"].epoch_line(7, {"loss": 0.5, "last_batch_loss": 0.25})
     assert line == "Epoch: 0007 cost= 0.250000000"
+    assert (
+        BY["low_level_ae"].epoch_line(7, {"loss": 0.5, "seconds": 2.0}) == "Epoch 7 - loss: 0.5000"
+    )
+    line = BY["fashion_vae"].epoch_line(12, {"loss": 0.5, "val_loss": 0.25, "seconds": 2.0})
+    assert line == "Epoch 12 - loss: 0.5000 - val_loss: 0.2500"
 
 
 def test_the_table_of_claims_says_what_held():

@@ -15,7 +15,7 @@ import sys
 import termios
 import time
 
-from ae import cli, runs, saved_runs
+from ae import cli, run_folder, runs
 from ae.datasets import images
 from ae.paths import REPOSITORY
 from ae.training import Run
@@ -111,7 +111,7 @@ def test_a_full_disk(disk, capsys, whole, size):
     assert "Traceback" not in err
     assert not (out / "record.json").exists()
     remount(out.parent, "size=100m")
-    if saved_runs.is_unfinished(out):
+    if run_folder.is_unfinished(out):
         assert "--resume" in err
         assert run("--resume", out) == 0
     else:

@@ -41,7 +41,10 @@ class DenoiserSettings(Settings):
     batch_size: int = 2048
     learning_rate: float = 0.001
     output: str = option(
-        "sigmoid", "sigmoid as in the article, linear as in its notebook", ("sigmoid", "linear")
+        "sigmoid",
+        "sigmoid as in the article, linear as in its notebook",
+        ("sigmoid", "linear"),
+        makes_other_numbers=True,
     )
 
 

@@ -16,7 +16,8 @@ from ae.lesson import ONLY_NETWORK, Lesson, label_of
 from ae.records import RECORD, UNFINISHED
 from ae.report import charts, source
 from ae.reproduced import kept_in_float32, kept_like, trainings_of
-from ae.saved_runs import is_unfinished, read_run
+from ae.run_folder import is_unfinished
+from ae.saved_runs import read_run
 
 import jinja2
 from markupsafe import Markup
@@ -283,9 +284,9 @@ def _verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, s
             if len(spread) < check.FEWEST_RUNS:
                 text = f"not compared: {together} are too few to make a band of"
             else:
-                text = check.verdict(check.compare(lesson, network, [*trainings, *kept], float32))
-                kind = "passed" if text.startswith("passed") else "failed"
-                text += f"; {together}"
+                compared = check.compare(lesson, network, [*trainings, *kept], float32)
+                kind = "passed" if compared.passed else "failed"
+                text = f"{check.verdict(compared)}; {together}"
         yield {"of": of, "kind": kind, "text": text}
     measured = claims.by_claim(lesson, (t["claims"] for t in record["trainings"]))
     results = [result for found in measured.values() for result in found]

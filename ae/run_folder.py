@@ -1,0 +1,116 @@
+"""A run's folder: what is in it, who may write there, and how a run becomes complete in it.
+
+Until a run is complete, all that it writes is in the folder "unfinished" within its own: pictures,
+networks, a record that grows with each finished training, TensorBoard's logs, and the checkpoints
+of the training under way. Then the files move to their places, the record last. So a run that ends
+early leaves an earlier one in the same folder as it was.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ae.errors import InputError
+from ae.records import RECORD, UNFINISHED, read_record
+
+from filelock import FileLock, Timeout
+
+PARTS = ("figures", "networks", "snapshots", "plane", "tensorboard")  # folders that a run may make
+CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Says whether a run was interrupted here."""
+    return (folder / UNFINISHED / RECORD).is_file()
+
+
+def refuse_what_would_be_lost(folder: Path, name: str) -> None:
+    """Lets a new run take the place of a finished one of the same lesson, and of nothing else.
+
+    Args:
+        folder: where the new run is to be.
+        name: the lesson's.
+
+    Raises:
+        InputError: if the folder holds a run to go on with, or something else that would go.
+    """
+    if any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint")):  # an epoch, at the least
+        raise InputError(
+            f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "
+            f"or delete {folder / UNFINISHED}."
+        )
+    theirs = [n for n in (RECORD, *PARTS, f"{name}.py") if (folder / n).exists()]
+    with suppress(InputError):
+        if read_record(folder)["lesson"] == name:
+            return
+    if theirs and not is_unfinished(folder):
+        raise InputError(
+            f"--out {folder}: {theirs[0]} in this folder is not of a run of {name}; "
+            "choose another folder."
+        )
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Makes a run's folder, and keeps other runs out of it for a while.
+
+    Args:
+        folder: where it is to be; it goes again if nothing is left in it.
+
+    Raises:
+        InputError: if it cannot be made or written to, or another run is writing into it.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"--out {folder!r}: this name is not UTF-8; choose another.") from error
+    if not str(folder).isascii() and sys.getfilesystemencoding() != "utf-8":
+        raise InputError(
+            f"--out {folder}: TensorFlow cannot find this name in a locale without UTF-8; "
+            "set PYTHONUTF8=1, or choose a name in plain letters."
+        )
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"--out {folder}: another run is writing into this folder; wait, or choose another."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"--out {folder}: this folder cannot be made or written to ({error.strerror})."
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # where an open file cannot be removed, it stays
+            (folder / LOCK).unlink()
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
+        lock.release()
+
+
+def complete(folder: Path) -> None:
+    """Moves all files of a run out of the folder "unfinished", the record last.
+
+    What an earlier run of the folder left goes. A process that is killed in between can do the
+    rest when the run is resumed.
+    """
+    work = folder / UNFINISHED
+    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
+    if (folder / RECORD).is_file():
+        for part in PARTS:
+            shutil.rmtree(folder / part, ignore_errors=True)
+        (folder / RECORD).unlink()
+    for path in sorted(work.rglob("*")):
+        if path.is_file() and path != work / RECORD:
+            target = folder / path.relative_to(work)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    (work / RECORD).replace(folder / RECORD)
+    shutil.rmtree(work)
