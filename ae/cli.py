@@ -130,9 +130,18 @@ def _own(lesson: Lesson) -> list[str]:
 
 
 def draw_out_of_sight(options: argparse.Namespace) -> None:
-    """Has figures drawn without windows, unless the user asked for them."""
+    """Has figures drawn without windows, unless the user asked for them.
+
+    Raises:
+        InputError: if the user did, and windows cannot be opened here.
+    """
     if not options.show:
         matplotlib.use("Agg")
+    elif matplotlib.get_backend().lower() == "agg":
+        raise InputError(
+            "--show: no window can be opened here (that takes a display, and Tk or Qt for Python); "
+            "leave it out, and look at the figures in the run's folder."
+        )
 
 
 def show_figures(options: argparse.Namespace) -> None:

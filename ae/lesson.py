@@ -1,6 +1,7 @@
 """The contract between a lesson and the plumbing: what a lesson declares about itself."""
 
 import functools
+import inspect
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -197,6 +198,12 @@ class Lesson:
     errata: tuple[Erratum, ...] = ()
     epoch_line: Callable[[int, Mapping[str, float]], str] = fit_line
     commands: Mapping[str, Callable] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path | None:
+        """Where its source is; None where it stands in a notebook's cells."""
+        path = inspect.getsourcefile(self.load)
+        return Path(path) if path is not None and Path(path).is_file() else None
 
     @property
     def command(self) -> str:

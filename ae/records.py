@@ -61,6 +61,11 @@ class Report:
         """Keeps a measured value for the record."""
         self.results[name] = value
 
+    def as_recorded(self, folder: Path) -> dict[str, Any]:
+        """Returns results and figures as the record of the run in a folder lists them."""
+        figures = [path.relative_to(folder) for path in self.figures]
+        return {"results": self.results, "figures": figures}
+
 
 def draw(
     lesson: Lesson,
@@ -85,10 +90,7 @@ def draw_appendix(
     report = Report(folder / "figures", "", data.provenance.notice, show)
     if lesson.appendix is not None:
         lesson.appendix(data, settings, report)
-    return {
-        "results": report.results,
-        "figures": [path.relative_to(folder) for path in report.figures],
-    }
+    return report.as_recorded(folder)
 
 
 def save_network(network: Network, folder: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
@@ -61,6 +62,7 @@ def train(
             "settings": dataclasses.asdict(settings),
             "data": data.provenance._asdict(),
             **records.environment(),
+            "source_sha256": _source_sha256(lesson),
             "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "measure": lesson.measure,
             "trainings": [],
@@ -103,10 +105,15 @@ def resume(
         precision.require(settings, record["style"])
         data = lesson.load(settings, data_dir)
         _refuse_other_data(folder, record, data)
+        changes = []
         if record["versions"] != records.environment()["versions"]:
+            changes.append("other versions of its packages")
+        if record.get("source_sha256") != _source_sha256(lesson):
+            changes.append(f"another version of {lesson.name}.py")
+        if changes:
             print(
-                f"{folder}: this run began with other versions of its packages, so it may end "
-                "with other numbers than without the interruption.",
+                f"{folder}: this run began with {' and '.join(changes)}, so it may end with other "
+                "numbers than without the interruption.",
                 file=sys.stderr,
             )
         return Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
@@ -123,6 +130,8 @@ def redraw(
     show: bool = False,
 ) -> dict[str, Any]:
     """Draws the figures of an earlier run again, from its saved networks.
+
+    Where they go into the run's own folder, its record lists what it did not list before.
 
     Args:
         lesson: the lesson.
@@ -158,8 +167,12 @@ def redraw(
                     continue
                 network = load_network(lesson, folder, training, settings)
                 label = label_of(training["network"], training["style"])
-                records.draw(lesson, network, label, data, settings, out, show)
-            records.draw_appendix(lesson, data, settings, out, show)
+                report = records.draw(lesson, network, label, data, settings, out, show)
+                _add(training, report.as_recorded(out))
+            appendix = record.setdefault("appendix", {"figures": [], "results": {}})
+            _add(appendix, records.draw_appendix(lesson, data, settings, out, show))
+            if out.samefile(folder):
+                records.write_record(folder, record)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -167,6 +180,16 @@ def redraw(
                 f"--out {out}: a figure cannot be written ({error.strerror or error})."
             ) from error
     return {**record, "folder": out}
+
+
+def _source_sha256(lesson: Lesson) -> str | None:
+    return lesson.file and hashlib.sha256(lesson.file.read_bytes()).hexdigest()
+
+
+def _add(part: dict[str, Any], drawn: Mapping[str, Any]) -> None:
+    """Adds newly drawn figures and results to a part of a record."""
+    part["figures"] = list(dict.fromkeys([*part["figures"], *map(str, drawn["figures"])]))
+    part["results"] = {**part["results"], **drawn["results"]}
 
 
 def _refuse_other_data(folder: Path, record: Mapping[str, Any], data: Any) -> None:

@@ -1,6 +1,5 @@
 """A run under way: what is left of it to do, and what each part of it leaves behind."""
 
-import inspect
 import shlex
 import shutil
 import sys
@@ -121,12 +120,11 @@ class Unfinished:
             "published": _published(lesson, network_name, self.record, training.epochs_done),
             "history": training.history,
             "weights_sha256": records.weights_sha256(network),
-            "results": report.results,
+            **report.as_recorded(work),
             "claims": claimed,
             "snapshots": snapshots.kept,
             "plane": _plane(lesson, network, label, data, work),
             "saved": saved.relative_to(work),
-            "figures": [path.relative_to(work) for path in report.figures],
         }
 
     def _fit(self, train: Callable, network: Any, training: Run) -> None:
@@ -157,11 +155,10 @@ def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
 
 def _write_source(lesson: Lesson, folder: Path) -> str | None:
     """Copies the lesson's file, for the report to show what ran; a notebook's cells have none."""
-    path = inspect.getsourcefile(lesson.load)
-    if path is None or not Path(path).is_file():
+    if lesson.file is None:
         return None
     name = f"{lesson.name}.py"
-    shutil.copyfile(path, folder / name)
+    shutil.copyfile(lesson.file, folder / name)
     return name
 
 

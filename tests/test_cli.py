@@ -70,6 +70,14 @@ def test_a_wrong_argument(tmp_path, capsys, arguments, parts):
     assert not list(tmp_path.iterdir())
 
 
+def test_windows_that_cannot_be_opened(tmp_path, capsys):
+    assert run(lesson(), "--show", "--out", tmp_path / "out") == 2
+    assert_one_sentence(capsys, "--show: no window can be opened here", "leave it out")
+    assert tutorials_main(["run", "--show", "--out", str(tmp_path / "out")]) == 2
+    assert_one_sentence(capsys, "--show: no window can be opened here", "leave it out")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "parts"),
     [

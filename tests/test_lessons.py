@@ -29,6 +29,7 @@ from tutorials import (
     sigmoid_ae,
 )
 from tutorials.__main__ import NAMES
+from tutorials.__main__ import main as tutorials_main
 
 import keras
 import numpy as np
@@ -226,6 +227,24 @@ def test_a_finished_run_with_the_same_options_is_taken_as_it_is(smoke, name, mon
     options = cli.article_options(preset="smoke", data="synthetic")
     record = cli.run_or_resume(lesson(name), options, smoke(name))
     assert record["folder"] == smoke(name)
+
+
+def test_figures_drawn_later_join_the_run_and_its_report(smoke, tmp_path):
+    folder = tmp_path / "dense_ae"
+    shutil.copytree(smoke("dense_ae"), folder)
+    expected = read_record(folder)
+    assert run("dense_ae", "--from", folder, "--classifier", "--style", "keras") == 0
+    found = read_record(folder)
+    accuracies = found["trainings"][1]["results"]
+    assert [len(a) for a in accuracies.pop("classifier_accuracy").values()] == [2, 2]
+    expected["trainings"][1]["figures"].append("figures/keras-classifier.png")
+    assert found == expected
+    assert run("dense_ae", "--from", folder, "--style", "keras") == 0
+    assert read_record(folder)["trainings"][1]["figures"] == expected["trainings"][1]["figures"]
+    assert tutorials_main(["report", str(folder)]) == 0
+    page = (folder / "report" / "dense_ae.html").read_text()
+    for name in ("low-level-digits", "keras-digits", "keras-classifier"):
+        assert page.count(f'src="dense_ae/figures/{name}.png"') == 1
 
 
 def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, capsys):

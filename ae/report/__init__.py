@@ -217,16 +217,16 @@ def _row(lesson: Lesson, training: Mapping[str, Any]) -> dict[str, str]:
 def _figures(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[list[dict[str, str]]]:
     """Yields the pictures of each figure: both styles of a network beside each other."""
     for network in lesson.networks:
-        trainings = [t for t in record["trainings"] if t["network"] == network]
-        for row in zip(*(t["figures"] for t in trainings), strict=True):
-            pictures = []
-            for training, path in zip(trainings, row, strict=True):
-                label = _label(training)
+        rows: dict[str, list[dict[str, str]]] = {}
+        for training in (t for t in record["trainings"] if t["network"] == network):
+            label = _label(training)
+            for path in training["figures"]:
                 title = Path(path).stem.removeprefix(label.replace(" ", "-") + "-")
                 caption = f"{title.replace('-', ' ')}: {label}"
                 alt = f"{lesson.name}, {caption}"
-                pictures.append({"path": f"{lesson.name}/{path}", "caption": caption, "alt": alt})
-            yield pictures
+                picture = {"path": f"{lesson.name}/{path}", "caption": caption, "alt": alt}
+                rows.setdefault(title, []).append(picture)
+        yield from rows.values()
     for path in record["appendix"]["figures"]:
         title = Path(path).stem.replace("-", " ")
         yield [
