@@ -25,7 +25,7 @@ _pillow_limit = threading.Lock()
 
 
 def read_grey(path: str | os.PathLike) -> np.ndarray:
-    """Reads the first frame of a picture of any kind as grey, transparent parts laid on white.
+    """Reads a picture of any kind as grey, transparent parts laid on white.
 
     Args:
         path: A file that Pillow can read.
@@ -34,7 +34,8 @@ def read_grey(path: str | os.PathLike) -> np.ndarray:
         uint8 array (height, width), 0 black to 255 white, turned as the camera says it was held.
 
     Raises:
-        InputError: There is no such file, it is no picture, or it has more than 200 megapixels.
+        InputError: There is no such file, it is no picture, it holds several pages, or it has more
+            than 200 megapixels.
     """
     path = Path(path)
     try:
@@ -53,7 +54,7 @@ def read_grey(path: str | os.PathLike) -> np.ndarray:
 
 
 def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Decodes the first frame of a picture as grey, transparent parts laid on white.
+    """Decodes a picture, of an animation the first frame, as grey, transparent parts on white.
 
     Args:
         file: A seekable binary file at the start of the picture.
@@ -64,7 +65,8 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
         uint8 array (height, width), 0 black to 255 white.
 
     Raises:
-        InputError: It is no picture, is damaged, is too large, or has values of unknown range.
+        InputError: It is no picture, is damaged, is too large, holds several pages, or has values
+            of unknown range.
     """
     try:
         with _open(file) as picture:
@@ -73,6 +75,10 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
                 raise InputError(
                     f"{name} has {width} x {height} pixels, more than the "
                     f"{max_megapixels:g} megapixels allowed; save a smaller copy and name that."
+                )
+            if picture.format == "TIFF" and picture.n_frames > 1:  # a scanner's; none may get lost
+                raise InputError(
+                    f"{name} holds {picture.n_frames} pages; save each as a file of its own."
                 )
             picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith("I") or picture.mode == "F":

@@ -96,10 +96,20 @@ def test_floating_point_beyond_that_is_refused(tmp_path, value):
         read_grey(path)
 
 
-def test_the_first_frame_is_read(tmp_path):
+def save_two(path):
     frames = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
-    path = save(tmp_path / "page.tif", frames[0], save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(read_grey(path), GREY)
+    return save(path, frames[0], save_all=True, append_images=frames[1:])
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path):
+    np.testing.assert_array_equal(read_grey(save_two(tmp_path / "page.gif")), GREY)
+
+
+@pytest.mark.fault("a picture of an odd kind, or none")
+def test_no_page_of_a_scan_gets_lost(tmp_path):
+    path = save_two(tmp_path / "page.tif")
+    with pytest.raises(InputError, match="holds 2 pages; save each as a file of its own"):
+        read_grey(path)
 
 
 def test_a_picture_taken_sideways_is_turned(tmp_path):
