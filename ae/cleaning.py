@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ae import cli, records
+from ae import cli
 from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
-from ae.saved_runs import read_run
+from ae.runs import records
+from ae.runs.saved import read_run
 
 import numpy as np
 from PIL import Image

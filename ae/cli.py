@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ae import records, runs, saved_runs
 from ae.errors import InputError, Interrupted
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
+from ae.runs import lifecycle, records, saved
 
 import matplotlib.pyplot
 
@@ -107,7 +107,7 @@ def _run_script(lesson: Lesson, arguments: Sequence[str] | None) -> None:
         record = redraw(lesson, options)
     elif options.resume is not None:
         _refuse_other_options(parser, options, "resume")
-        record = runs.resume(lesson, options.resume, options.data_dir, options.show)
+        record = lifecycle.resume(lesson, options.resume, options.data_dir, options.show)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
     print(records.table([record]))
@@ -216,7 +216,7 @@ def article_options(**chosen: Any) -> argparse.Namespace:
 
 
 def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Trains a lesson's networks as `ae.runs.train` does, with options for settings.
+    """Trains a lesson's networks as `ae.runs.lifecycle.train` does, with options for settings.
 
     Args:
         lesson: the lesson.
@@ -226,7 +226,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
     Returns:
         The record.
     """
-    return runs.train(
+    return lifecycle.train(
         lesson,
         choose_settings(lesson, options),
         folder,
@@ -244,13 +244,14 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
     One that was interrupted is gone on with, and a finished one is taken as it is.
 
     Raises:
-        InputError: if the run there is of other options; as `ae.runs.train` and `ae.runs.resume`.
+        InputError: if the run there is of other options; as `train` and `resume` of
+            `ae.runs.lifecycle`.
     """
     chosen = dataclasses.asdict(choose_settings(lesson, options))
     wanted = {"preset": options.preset, "style": options.style, **chosen}
     for place in (folder / records.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
-            record, settings = saved_runs.read_run(lesson, place)
+            record, settings = saved.read_run(lesson, place)
             found = {**record, **dataclasses.asdict(settings)}
             for name, value in wanted.items():
                 if found[name] != value:
@@ -260,7 +261,7 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
                     )
             if place == folder:
                 return {**record, "folder": folder}
-            return runs.resume(lesson, folder, options.data_dir, options.show)
+            return lifecycle.resume(lesson, folder, options.data_dir, options.show)
     return run(lesson, options, folder)
 
 
@@ -280,10 +281,10 @@ def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
 
 
 def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
-    """Draws the figures of the run `options.from_run` as `ae.runs.redraw` does."""
+    """Draws the figures of the run `options.from_run` as `ae.runs.lifecycle.redraw` does."""
     chosen = vars(options)
     asked = {name: chosen[name] for name in _own(lesson) if chosen[name] is not None}
-    return runs.redraw(
+    return lifecycle.redraw(
         lesson,
         options.from_run,
         options.out or options.from_run,

@@ -164,12 +164,13 @@ class Lesson:
         load: takes settings and the user's data folder or None; returns the lesson's data, whose
             `provenance` says where they came from.
         networks: styles by network name, which is `ONLY_NETWORK` where there is one.
-        draw: takes a trained network, the data, the settings and an `ae.records.Report`.
-        examples: takes the data; returns the `ae.snapshots.Examples` whose reconstructions a run
-            keeps as training goes on.
+        draw: takes a trained network, the data, the settings and a `Report` (`ae.runs.records`).
+        examples: takes the data; returns the `Examples` (`ae.runs.snapshots`) whose reconstructions
+            a run keeps as training goes on.
         appendix: takes data, settings and a report; draws what needs no trained network of the
             lesson, once a run.
-        plane: takes a trained network and the data; returns the `ae.snapshots.Plane` of its codes.
+        plane: takes a trained network and the data; returns the `Plane` of its codes (from the same
+            module).
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.

@@ -20,7 +20,7 @@ START = """import sys
 from pathlib import Path
 
 sys.path.insert(0, {folder!r})  # where the package ae is"""
-TRAIN = """from ae import records
+TRAIN = """from ae.runs import records
 
 from IPython.display import Image, Markdown, display
 

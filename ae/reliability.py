@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from ae.errors import InputError
 from ae.paths import DATA
-from ae.records import environment, write_json
+from ae.runs.records import environment, write_json
 
 PATH = DATA / "reliability.json"
 

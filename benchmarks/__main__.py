@@ -6,9 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from ae import cli, precision, readme, records
+from ae import cli, precision, readme
 from ae.errors import InputError
 from ae.paths import DATA
+from ae.runs import records
 from benchmarks import cleaning, scaling
 from benchmarks.problems import SHAPES, make
 from benchmarks.process import WARM_UP, Worker

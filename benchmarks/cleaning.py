@@ -12,7 +12,7 @@ from ae.datasets.pictures import write_grey
 from ae.datasets.synthetic import synthetic_documents
 from ae.errors import MissingDataError
 from ae.lesson import ONLY_NETWORK
-from ae.records import save_network
+from ae.runs.records import save_network
 from tutorials.document_cleaner import LESSON
 
 import numpy as np

@@ -4,8 +4,9 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-from ae import graph_mode, precision
+from ae import precision
 from ae.optimizers import RMSpropKeras2, RMSpropTF1
+from ae.proof import graph_mode
 from ae.training import Run
 from benchmarks.problems import Problem
 from tutorials import low_level_ae

@@ -1,7 +1,8 @@
 """Minutes of training at the articles' settings, against what was published: `pytest -m long`."""
 
-from ae import check, cli, published, reproduced
+from ae import cli, published
 from ae.lesson import ONLY_NETWORK
+from ae.proof import check, reproduced
 from tutorials import conv_denoiser, fashion_vae, sigmoid_ae
 
 import numpy as np

@@ -1,10 +1,11 @@
 import dataclasses
 import importlib
 
-from ae import check, cli, graph_mode, parity, published, readme, reproduced
+from ae import cli, published, readme
 from ae.errors import Interrupted
 from ae.lesson import ONLY_NETWORK
-from ae.records import write_record
+from ae.proof import check, graph_mode, parity, reproduced
+from ae.runs.records import write_record
 from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
 

@@ -4,11 +4,12 @@ import dataclasses
 import importlib
 from types import SimpleNamespace
 
-from ae import claims, cli, recognition
+from ae import claims, cli
 from ae.datasets import Digits, Provenance
-from ae.judges import train_two_d_encoder
 from ae.lesson import Claim
-from ae.recognition import BASIC_CLAIMS
+from ae.measures import recognition
+from ae.measures.judges import train_two_d_encoder
+from ae.measures.recognition import BASIC_CLAIMS
 
 import keras
 import numpy as np
@@ -116,7 +117,7 @@ def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
 @pytest.mark.parametrize("style", ["low-level", "keras"])
 @pytest.mark.parametrize("name", DIGIT_LESSONS)
 def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
-    monkeypatch.setattr("ae.judges.LINEAR_STEPS", 2)
+    monkeypatch.setattr("ae.measures.judges.LINEAR_STEPS", 2)
     module = importlib.import_module(f"tutorials.{name}")
     monkeypatch.setattr(
         module, "compare_classifiers", few_labels if name == "dense_ae" else None, raising=False

@@ -1,8 +1,9 @@
 import json
 import types
 
-from ae import cli, errata
+from ae import cli
 from ae.errors import InputError
+from ae.proof import errata
 from tutorials import (
     __main__ as tutorials,
 )

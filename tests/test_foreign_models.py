@@ -7,7 +7,7 @@ import zipfile
 from ae.cleaning import main
 from ae.datasets.pictures import write_grey
 from ae.errors import InputError
-from ae.records import load_weights, save_network
+from ae.runs.records import load_weights, save_network
 from tutorials import fashion_vae
 from tutorials.document_cleaner import LESSON
 

@@ -3,8 +3,8 @@
 import dataclasses
 import importlib
 
-from ae import graph_mode, parity
 from ae.datasets import Digits, Provenance
+from ae.proof import graph_mode, parity
 
 import keras
 import numpy as np

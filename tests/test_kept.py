@@ -3,8 +3,9 @@
 import hashlib
 import re
 
-from ae import check, claims, published, reproduced
+from ae import claims, published
 from ae.paths import REPOSITORY
+from ae.proof import check, reproduced
 from tutorials import __main__ as tutorials
 from tutorials import fashion_vae
 

@@ -15,10 +15,11 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
-from ae import cleaning, cli, datasets, errors, figures, records
+from ae import cleaning, cli, datasets, errors, figures
 from ae.datasets.pictures import read_grey, write_grey
 from ae.lesson import codec
 from ae.paths import REPOSITORY
+from ae.runs import records
 from ae.training import Run
 from tutorials import (
     conv_denoiser,

@@ -3,7 +3,9 @@
 import dataclasses
 from types import SimpleNamespace
 
-from ae import claims, cli, datasets, errata, garments, metrics, recognition, reproduced
+from ae import claims, cli, datasets, metrics
+from ae.measures import garments, recognition
+from ae.proof import errata, reproduced
 from tutorials import __main__ as tutorials
 from tutorials import (
     conv_denoiser,

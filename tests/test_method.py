@@ -5,10 +5,11 @@ import dataclasses
 import importlib
 from types import SimpleNamespace
 
-from ae import cli, datasets, precision, runs, saved_runs
+from ae import cli, datasets, precision
 from ae.checkpoints import Checkpoints
 from ae.datasets import Provenance
 from ae.datasets.batches import Shuffled
+from ae.runs import lifecycle, saved
 from ae.training import Run
 from tutorials import __main__ as tutorials
 from tutorials import dense_ae, document_cleaner, fashion_vae, low_level_ae, sigmoid_ae
@@ -166,7 +167,7 @@ def test_a_seed_draws_the_first_weights():
     first = []
     for seed in (0, 0, 1):
         settings = dataclasses.replace(sigmoid_ae.PRESETS["smoke"], seed=seed)
-        network = saved_runs.build(BY["sigmoid_ae"], "autoencoder", "keras", settings)
+        network = saved.build(BY["sigmoid_ae"], "autoencoder", "keras", settings)
         first.append(network.get_weights()[0])
     np.testing.assert_array_equal(first[0], first[1])
     assert not np.array_equal(first[0], first[2])
@@ -189,7 +190,7 @@ def test_the_steps_are_compiled_by_xla_where_asked(monkeypatch):
 
 def test_options_reach_the_run(monkeypatch):
     seen = {}
-    monkeypatch.setattr(runs, "train", lambda *_, **keywords: seen.update(keywords))
+    monkeypatch.setattr(lifecycle, "train", lambda *_, **keywords: seen.update(keywords))
     parser = cli.Parser()
     cli.add_options(parser, "smoke")
     arguments = ["--tensorboard", "--show", "--data-dir", "here", "--style", "keras"]

@@ -11,10 +11,10 @@ from ae.datasets.images import load_image_set
 from ae.datasets.pictures import read_grey
 from ae.datasets.registry import DataSet, Payload
 from ae.errors import InputError
+from ae.proof.reproduced import title, trainings_of
 from ae.published import departures
-from ae.records import load_weights, save_network, table
-from ae.reproduced import title, trainings_of
-from ae.saved_runs import read_run
+from ae.runs.records import load_weights, save_network, table
+from ae.runs.saved import read_run
 from tutorials.dense_ae import LESSON
 
 import keras

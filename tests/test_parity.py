@@ -3,10 +3,10 @@
 import dataclasses
 import importlib
 
-from ae import parity
 from ae.datasets import Digits, Provenance
 from ae.lesson import Style
 from ae.optimizers import RMSpropTF1
+from ae.proof import parity
 from tutorials import __main__ as tutorials
 from tutorials import fashion_vae, low_level_ae, sigmoid_ae
 

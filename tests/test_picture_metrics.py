@@ -7,9 +7,10 @@ import sys
 from functools import cache
 from types import SimpleNamespace
 
-from ae import claims, garments, judges, metrics, readability
+from ae import claims, metrics
 from ae.datasets import Provenance
 from ae.lesson import STYLES
+from ae.measures import garments, judges, readability
 
 import keras
 import numpy as np

@@ -2,8 +2,9 @@
 
 from types import SimpleNamespace
 
-from ae import judges, metrics, recognition
-from ae.judges import Hashable
+from ae import metrics
+from ae.measures import judges, recognition
+from ae.measures.judges import Hashable
 
 import keras
 import numpy as np

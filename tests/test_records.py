@@ -7,7 +7,14 @@ from importlib import metadata
 from pathlib import Path
 
 from ae.errors import InputError
-from ae.records import Report, environment, load_weights, read_record, save_network, write_record
+from ae.runs.records import (
+    Report,
+    environment,
+    load_weights,
+    read_record,
+    save_network,
+    write_record,
+)
 
 import keras
 import matplotlib.pyplot as plt

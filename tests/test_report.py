@@ -9,8 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ae import report
+from ae.proof.reproduced import Training
 from ae.report import charts, source
-from ae.reproduced import Training
 from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
 

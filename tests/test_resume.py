@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 
-from ae import cli, records, report, run_folder, runs, saved_runs
+from ae import cli, report
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.paths import REPOSITORY
+from ae.runs import lifecycle, records, saved
+from ae.runs.folder import is_unfinished
 from ae.training import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
@@ -36,7 +38,7 @@ def settings(name, **chosen):
 
 
 def train(name, folder, style="both"):
-    return runs.train(lesson(name), settings(name), folder, preset="smoke", style=style)
+    return lifecycle.train(lesson(name), settings(name), folder, preset="smoke", style=style)
 
 
 def without_times(part):
@@ -92,7 +94,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(name, tmp_path, interrupt
         interrupt(at)
         train(name, tmp_path / "again")
     later = interrupt(0)
-    again = runs.resume(lesson(name), tmp_path / "again")
+    again = lifecycle.resume(lesson(name), tmp_path / "again")
     assert without_times(again) == without_times(whole)
     assert files(tmp_path / "again") == files(tmp_path / "whole")
     assert not (tmp_path / "again" / records.UNFINISHED).exists()
@@ -116,7 +118,7 @@ def test_a_loss_that_stops_being_a_number_leaves_the_last_good_state(tmp_path, m
     assert f"What epoch 1 ended with is in {tmp_path / 'run' / 'unfinished'}" in str(stop.value)
     assert not (tmp_path / "run" / "record.json").exists()
     whole = train("sigmoid_ae", tmp_path / "whole", style)
-    again = runs.resume(lesson("sigmoid_ae"), tmp_path / "run")
+    again = lifecycle.resume(lesson("sigmoid_ae"), tmp_path / "run")
     assert without_times(again) == without_times(whole)
 
 
@@ -192,7 +194,7 @@ def kill_and_resume(name, kills, tmp_path, cases):
                     break  # killed when it was done
                 assert progress(folder) >= kept, f"{name}: an epoch was lost"
                 kept = progress(folder)
-                if run_folder.is_unfinished(folder):
+                if is_unfinished(folder):
                     arguments = ["--resume", folder]
                 continue
             assert process.returncode == 0, err
@@ -214,11 +216,13 @@ def kill_and_resume(name, kills, tmp_path, cases):
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
     name = "fashion_vae"
     a, b = (
-        runs.train(lesson(name), settings(name, seed=1), tmp_path / folder, preset="smoke")
+        lifecycle.train(lesson(name), settings(name, seed=1), tmp_path / folder, preset="smoke")
         for folder in "ab"
     )
     assert without_times(a) == without_times(b)
-    other = runs.train(lesson(name), settings(name, seed=2), tmp_path / "other", preset="smoke")
+    other = lifecycle.train(
+        lesson(name), settings(name, seed=2), tmp_path / "other", preset="smoke"
+    )
     for one, another in zip(a["trainings"], other["trainings"], strict=True):
         assert one["weights_sha256"] != another["weights_sha256"]
         assert one["history"][0]["loss"] != another["history"][0]["loss"]
@@ -317,7 +321,7 @@ def test_a_run_of_other_data(stopped):
     text["data"]["sha256"] = "other"
     record.write_text(json.dumps(text))
     with pytest.raises(InputError, match="was on other data"):
-        runs.resume(lesson("sigmoid_ae"), stopped)
+        lifecycle.resume(lesson("sigmoid_ae"), stopped)
     assert record.exists()
 
 
@@ -331,7 +335,8 @@ def test_a_new_run_does_not_end_one_that_can_be_gone_on_with(tmp_path, capsys, i
     with pytest.raises(InputError, match=f"--resume {folder}, or delete {folder}/unfinished"):
         train("sigmoid_ae", folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    runs.resume(lesson("sigmoid_ae"), folder / records.UNFINISHED)  # as a shell may complete it
+    # as a shell may complete the name
+    lifecycle.resume(lesson("sigmoid_ae"), folder / records.UNFINISHED)
     assert (folder / "record.json").is_file()
 
 
@@ -343,7 +348,7 @@ def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):
 
 def test_an_unfinished_run_is_no_run_to_look_at(stopped):
     with pytest.raises(InputError, match=f"not finished; go on with it: --resume {stopped}"):
-        saved_runs.read_run(lesson("sigmoid_ae"), stopped)
+        saved.read_run(lesson("sigmoid_ae"), stopped)
     for folder in (stopped, stopped.parent):
         with pytest.raises(InputError, match="no run here"):
             report.find_runs(folder)
@@ -351,7 +356,7 @@ def test_an_unfinished_run_is_no_run_to_look_at(stopped):
 
 def test_a_run_of_another_lesson(stopped):
     with pytest.raises(InputError, match="a run of sigmoid_ae, not of dense_ae"):
-        runs.resume(lesson("dense_ae"), stopped)
+        lifecycle.resume(lesson("dense_ae"), stopped)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +375,7 @@ def test_a_run_that_began_with_other_versions(stopped, capsys, changes, words):
     record = stopped / records.UNFINISHED / "record.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), **changes}))
     capsys.readouterr()
-    runs.resume(lesson("sigmoid_ae"), stopped)
+    lifecycle.resume(lesson("sigmoid_ae"), stopped)
     err = capsys.readouterr().err
     if words is None:
         assert err == ""
@@ -383,7 +388,7 @@ def test_nothing_to_go_on_with(tmp_path, finished):
     if finished:
         (tmp_path / "record.json").write_text("{}")
     with pytest.raises(InputError, match="is finished" if finished else "no run here"):
-        runs.resume(lesson("sigmoid_ae"), tmp_path)
+        lifecycle.resume(lesson("sigmoid_ae"), tmp_path)
 
 
 @pytest.mark.parametrize("option", [["--epochs", "9"], ["--style", "keras"], ["--out", "x"]])

@@ -4,8 +4,9 @@ import dataclasses
 import shutil
 from types import SimpleNamespace
 
-from ae import cli, figures, published, records, report
+from ae import cli, figures, published, report
 from ae.report import charts
+from ae.runs import records
 from tutorials import __main__ as tutorials
 from tutorials import conv_denoiser, fashion_vae
 

@@ -1,7 +1,7 @@
 import json
 
 from ae.datasets.pictures import read_grey
-from ae.snapshots import Examples, Plane, Snapshots, write_examples, write_plane
+from ae.runs.snapshots import Examples, Plane, Snapshots, write_examples, write_plane
 
 import numpy as np
 import pytest

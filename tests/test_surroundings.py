@@ -15,9 +15,11 @@ import sys
 import termios
 import time
 
-from ae import cli, run_folder, runs
+from ae import cli
 from ae.datasets import images
 from ae.paths import REPOSITORY
+from ae.runs import lifecycle
+from ae.runs.folder import is_unfinished
 from ae.training import Run
 from tutorials import sigmoid_ae
 from tutorials.__main__ import NAMES
@@ -85,7 +87,7 @@ def remount(folder, option):
 def whole(tmp_path_factory):
     """The record of a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("whole")
-    return runs.train(LESSON, SETTINGS, folder, preset="smoke")
+    return lifecycle.train(LESSON, SETTINGS, folder, preset="smoke")
 
 
 def weights_of(record):
@@ -111,7 +113,7 @@ def test_a_full_disk(disk, capsys, whole, size):
     assert "Traceback" not in err
     assert not (out / "record.json").exists()
     remount(out.parent, "size=100m")
-    if run_folder.is_unfinished(out):
+    if is_unfinished(out):
         assert "--resume" in err
         assert run("--resume", out) == 0
     else:
@@ -283,7 +285,7 @@ def test_help_on_20_columns(name, monkeypatch, capsys):
 def test_a_clock_that_is_set_back(tmp_path, monkeypatch, whole):
     now = itertools.count(time.time(), -3600)
     monkeypatch.setattr(time, "time", lambda: next(now))
-    record = runs.train(LESSON, SETTINGS, tmp_path, preset="smoke")
+    record = lifecycle.train(LESSON, SETTINGS, tmp_path, preset="smoke")
     assert weights_of(record) == weights_of(whole)
     assert all(training["seconds"] > 0 for training in record["trainings"])
 

@@ -50,8 +50,9 @@ def chosen(names):
 
 def print_errata(arguments):
     """Prints what the articles get wrong, what follows, and what correcting it changes."""
-    from ae import cli, errata
+    from ae import cli
     from ae.errors import InputError
+    from ae.proof import errata
 
     parser = cli.Parser(prog="python -m tutorials errata", description=print_errata.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
@@ -77,7 +78,7 @@ def print_errata(arguments):
 def run_lessons(arguments):
     """Runs several lessons, or all six, and prints a table of what they reached."""
     from ae import cli, precision
-    from ae.records import table
+    from ae.runs.records import table
 
     parser = cli.Parser(prog="python -m tutorials run", description=run_lessons.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
@@ -105,7 +106,8 @@ def run_lessons(arguments):
 
 def check_curves(arguments):
     """Lays our curves over the published ones; returns 1 if a point is outside the band."""
-    from ae import check, cli
+    from ae import cli
+    from ae.proof import check
 
     parser = cli.Parser(prog="python -m tutorials check", description=check_curves.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
@@ -129,7 +131,8 @@ def check_curves(arguments):
 
 def compare_styles(arguments):
     """Runs both styles from equal weights on equal batches; returns 1 if they differ."""
-    from ae import cli, parity
+    from ae import cli
+    from ae.proof import parity
 
     parser = cli.Parser(prog="python -m tutorials parity", description=compare_styles.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons; default: all")
@@ -143,7 +146,9 @@ def compare_styles(arguments):
 
 def keep_runs(arguments):
     """Copies the records of article-scale runs into data/reproduced."""
-    from ae import cli, records, reproduced
+    from ae import cli
+    from ae.proof import reproduced
+    from ae.runs import records
 
     parser = cli.Parser(prog="python -m tutorials keep", description=keep_runs.__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one for each seed")
@@ -156,7 +161,8 @@ def keep_runs(arguments):
 
 def write_tables(arguments):
     """Puts the tables of kept runs and of survived faults into the README."""
-    from ae import cli, readme, reliability, reproduced
+    from ae import cli, readme, reliability
+    from ae.proof import reproduced
 
     parser = cli.Parser(prog="python -m tutorials table", description=write_tables.__doc__)
     parser.add_argument("--tests", type=Path, metavar="XML",

@@ -17,7 +17,7 @@ from ae import cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
 from ae.operations import pooled_relu, upsampled_conv2d
-from ae.snapshots import Examples
+from ae.runs.snapshots import Examples
 
 import keras
 import numpy as np

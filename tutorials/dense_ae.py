@@ -15,9 +15,7 @@ from dataclasses import dataclass, replace
 from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, feed
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
-from ae.metrics import LastBatch
-from ae.optimizers import RMSpropTF1
-from ae.recognition import (
+from ae.measures.recognition import (
     BASIC_CLAIMS,
     drawn_and_recognised,
     error_beside_pca,
@@ -25,7 +23,9 @@ from ae.recognition import (
     linear_unit_angle,
     test_error,
 )
-from ae.snapshots import Examples
+from ae.metrics import LastBatch
+from ae.optimizers import RMSpropTF1
+from ae.runs.snapshots import Examples
 
 import keras
 import numpy as np

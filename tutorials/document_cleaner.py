@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from ae import cleaning, cli, datasets, figures, metrics, readability
+from ae import cleaning, cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.measures import readability
 from ae.operations import pooled_relu, upsampled_conv2d
-from ae.snapshots import Examples
+from ae.runs.snapshots import Examples
 
 import keras
 import numpy as np

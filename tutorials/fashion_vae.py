@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from ae import cli, datasets, figures, garments, metrics
+from ae import cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.measures import garments
 from ae.optimizers import RMSpropKeras2
-from ae.snapshots import Examples, Plane
+from ae.runs.snapshots import Examples, Plane
 
 import keras
 import numpy as np

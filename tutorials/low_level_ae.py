@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ae import cli, datasets, figures
 from ae.datasets.batches import Shuffled, feed
 from ae.lesson import Erratum, Lesson, Settings, Style, codec
+from ae.measures.recognition import BASIC_CLAIMS, test_error
 from ae.metrics import LastBatch
 from ae.optimizers import RMSpropTF1
-from ae.recognition import BASIC_CLAIMS, test_error
-from ae.snapshots import Examples
+from ae.runs.snapshots import Examples
 
 import keras
 import numpy as np

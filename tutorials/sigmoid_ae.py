@@ -10,18 +10,19 @@ Network: 784-256-128-256-784, sigmoid throughout; mean squared error; RMSProp 0.
 # %% settings
 from dataclasses import dataclass
 
-from ae import cli, datasets, figures, snapshots
+from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, feed
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
-from ae.metrics import LastBatch, background_noise
-from ae.optimizers import RMSpropTF1
-from ae.recognition import (
+from ae.measures.recognition import (
     BASIC_CLAIMS,
     error_beside_pca,
     separation_gained,
     test_error,
     two_d_encoders,
 )
+from ae.metrics import LastBatch, background_noise
+from ae.optimizers import RMSpropTF1
+from ae.runs import snapshots
 
 import keras
 import numpy as np

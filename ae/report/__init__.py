@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae import check, claims, errata, published, records
+from ae import claims, published
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
-from ae.records import RECORD, UNFINISHED
+from ae.proof import check, errata
+from ae.proof.reproduced import kept_in_float32, kept_like, trainings_of
 from ae.report import charts, source
-from ae.reproduced import kept_in_float32, kept_like, trainings_of
-from ae.run_folder import is_unfinished
-from ae.saved_runs import read_run
+from ae.runs import records
+from ae.runs.folder import is_unfinished
+from ae.runs.records import RECORD, UNFINISHED
+from ae.runs.saved import read_run
 
 import jinja2
 from markupsafe import Markup

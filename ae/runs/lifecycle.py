@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ae import precision, published, records
+from ae import precision, published
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
-from ae.records import RECORD, UNFINISHED
-from ae.run_folder import claimed, is_unfinished, refuse_what_would_be_lost
-from ae.saved_runs import load_network, read_run
-from ae.unfinished import Unfinished
+from ae.runs import records
+from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
+from ae.runs.records import RECORD, UNFINISHED
+from ae.runs.saved import load_network, read_run
+from ae.runs.unfinished import Unfinished
 
 
 def train(

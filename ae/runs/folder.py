@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ae.errors import InputError
-from ae.records import RECORD, UNFINISHED, read_record
+from ae.runs.records import RECORD, UNFINISHED, read_record
 
 from filelock import FileLock, Timeout
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ae import metrics
-from ae.judges import Hashable, train_classifier, train_plain_encoder
 from ae.lesson import Network, Settings, codec
+from ae.measures.judges import Hashable, train_classifier, train_plain_encoder
 
 import numpy as np
 

@@ -12,8 +12,8 @@ from ae import published
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, with_network
 from ae.paths import DATA
-from ae.records import write_json
-from ae.saved_runs import read_run
+from ae.runs.records import write_json
+from ae.runs.saved import read_run
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def read_finished(lesson: Lesson, folder: Path) -> dict[str, Any]:
     """Reads the record of a run that came to its end.
 
     Raises:
-        InputError: as `ae.saved_runs.read_run`, or if the run was interrupted.
+        InputError: as `ae.runs.saved.read_run`, or if the run was interrupted.
     """
     record, _ = read_run(lesson, folder)
     if "source" not in record:

@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ae import claims, precision, published, records
+from ae import claims, precision, published
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
 from ae.lesson import Lesson, count_parameters, label_of, reconstruct
-from ae.records import UNFINISHED
-from ae.run_folder import CHECKPOINTS, complete
-from ae.saved_runs import build
-from ae.snapshots import Examples, Snapshots, write_examples, write_plane
+from ae.runs import records
+from ae.runs.folder import CHECKPOINTS, complete
+from ae.runs.records import UNFINISHED
+from ae.runs.saved import build
+from ae.runs.snapshots import Examples, Snapshots, write_examples, write_plane
 from ae.training import Run
 
 import keras

@@ -1,6 +1,6 @@
 """Whether two ways of training a network are one: equal weights and batches, equal losses?
 
-A lesson's low-level style is run against its Keras style, and where `ae.graph_mode` has the
+A lesson's low-level style is run against its Keras style, and where `ae.proof.graph_mode` has the
 article's own code path, against that. What runs are the lesson's own `train` functions.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae import graph_mode
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, reconstruct, with_network
-from ae.stepwise import SharedNoise, StepRun, cast, computing_in
+from ae.proof import graph_mode
+from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in
 
 import keras
 import numpy as np

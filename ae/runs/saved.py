@@ -6,9 +6,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ae import precision, records
+from ae import precision
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings
+from ae.runs import records
 
 import keras
 

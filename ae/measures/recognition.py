@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from ae.judges import (
+from ae.lesson import Claim, Network, Settings, codec
+from ae.measures.judges import (
     Hashable,
     train_classifier,
     train_linear_autoencoder,
     train_two_d_encoder,
 )
-from ae.lesson import Claim, Network, Settings, codec
 from ae.metrics import (
     knn_labels,
     nearest_angle,

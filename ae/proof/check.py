@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ae import claims, cli, graph_mode, parity, published, records, reproduced
+from ae import claims, cli, published
 from ae.errors import InputError
 from ae.lesson import Lesson, with_network
-from ae.reproduced import Training
+from ae.proof import graph_mode, parity, reproduced
+from ae.proof.reproduced import Training
+from ae.runs import records
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -8,9 +8,9 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
-from ae.records import write_json
-from ae.reproduced import title
-from ae.saved_runs import load_network, read_run
+from ae.proof.reproduced import title
+from ae.runs.records import write_json
+from ae.runs.saved import load_network, read_run
 
 FOLDER = DATA / "errata"
 

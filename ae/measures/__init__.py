@@ -1,0 +1,1 @@
+"""What the lessons' claims and errata measure, and the networks that judge."""

@@ -1,0 +1,1 @@
+"""Runs of lessons: begun, gone on with, drawn again, and what they leave in their folders."""
