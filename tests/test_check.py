@@ -270,7 +270,7 @@ def test_another_variant_output_or_data_set_is_another_kind():
     linear = {**article, "output": "linear", "variant": "corrected"}
     assert (
         reproduced.title(denoiser, linear, "generated")
-        == "conv_denoiser-variant-corrected-output-linear-synthetic"
+        == "conv_denoiser-output-linear-variant-corrected-synthetic"
     )
 
 

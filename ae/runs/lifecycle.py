@@ -170,7 +170,7 @@ def redraw(
                 label = label_of(training["network"], training["style"])
                 report = records.draw(lesson, network, label, data, settings, out, show)
                 _add(training, report.as_recorded(out))
-            appendix = record.setdefault("appendix", {"figures": [], "results": {}})
+            appendix = record.setdefault("appendix", {})
             _add(appendix, records.draw_appendix(lesson, data, settings, out, show))
             if out.samefile(folder):
                 records.write_record(folder, record)
@@ -189,8 +189,8 @@ def _source_sha256(lesson: Lesson) -> str | None:
 
 def _add(part: dict[str, Any], drawn: Mapping[str, Any]) -> None:
     """Adds newly drawn figures and results to a part of a record."""
-    part["figures"] = list(dict.fromkeys([*part["figures"], *map(str, drawn["figures"])]))
-    part["results"] = {**part["results"], **drawn["results"]}
+    part["figures"] = list(dict.fromkeys([*part.get("figures", ()), *map(str, drawn["figures"])]))
+    part["results"] = {**part.get("results", {}), **drawn["results"]}
 
 
 def _refuse_other_data(folder: Path, record: Mapping[str, Any], data: Any) -> None:

@@ -41,7 +41,7 @@ def read_run(
         for training in record["trainings"]:
             lesson.networks[training["network"]][training["style"]]  # what the record names exists
             folder / training["saved"]
-            training["parameters"], training["claims"], training["figures"], training["results"]
+            training["parameters"], training["claims"]
         records.table([record])  # what is printed at the end can be
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
