@@ -231,21 +231,29 @@ def test_a_finished_run_with_the_same_options_is_taken_as_it_is(smoke, name, mon
 
 
 def test_figures_drawn_later_join_the_run_and_its_report(smoke, tmp_path):
+    folder = tmp_path / "fashion_vae"
+    shutil.copytree(smoke("fashion_vae"), folder)
+    expected = read_record(folder)
+    expected["trainings"][1]["figures"].append("figures/keras-bag.png")
+    assert run("fashion_vae", "--from", folder, "--generate", "bag", "--style", "keras") == 0
+    assert read_record(folder) == expected
+    assert run("fashion_vae", "--from", folder, "--style", "keras") == 0
+    assert read_record(folder) == expected
+    assert tutorials_main(["report", str(folder)]) == 0
+    page = (folder / "report" / "fashion_vae.html").read_text()
+    for name in ("low-level-latent", "keras-latent", "keras-bag"):
+        assert page.count(f'src="fashion_vae/figures/{name}.png"') == 1
+
+
+def test_results_drawn_later_join_the_run(smoke, tmp_path, monkeypatch):
+    accuracies = {"trained encoder": [0.5, 0.75], "from scratch": [0.25, 0.5]}
+    monkeypatch.setattr(dense_ae, "compare_classifiers", lambda *_: accuracies)
     folder = tmp_path / "dense_ae"
     shutil.copytree(smoke("dense_ae"), folder)
-    expected = read_record(folder)
-    assert run("dense_ae", "--from", folder, "--classifier", "--style", "keras") == 0
-    found = read_record(folder)
-    accuracies = found["trainings"][1]["results"]
-    assert [len(a) for a in accuracies.pop("classifier_accuracy").values()] == [2, 2]
-    expected["trainings"][1]["figures"].append("figures/keras-classifier.png")
-    assert found == expected
-    assert run("dense_ae", "--from", folder, "--style", "keras") == 0
-    assert read_record(folder)["trainings"][1]["figures"] == expected["trainings"][1]["figures"]
-    assert tutorials_main(["report", str(folder)]) == 0
-    page = (folder / "report" / "dense_ae.html").read_text()
-    for name in ("low-level-digits", "keras-digits", "keras-classifier"):
-        assert page.count(f'src="dense_ae/figures/{name}.png"') == 1
+    assert run("dense_ae", "--from", folder, "--classifier") == 0
+    for training in read_record(folder)["trainings"]:
+        assert training["results"] == {"classifier_accuracy": accuracies}
+        assert training["figures"][1:] == [f"figures/{training['style']}-classifier.png"]
 
 
 def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, capsys):
@@ -462,7 +470,7 @@ def countable_clothes(monkeypatch):
     x = np.arange(70, dtype="uint8")[:, None, None] * np.ones((28, 28), "uint8")
     clothes = SimpleNamespace(
         **{"x_train": x[:60], "y_train": x[:60, 0, 0] % 10, "x_test": x[60:]},
-        **{"y_test": x[60:, 0, 0] % 10, "source": "", "sha256": ""},
+        **{"y_test": x[60:, 0, 0] % 10, "provenance": None},
     )
     monkeypatch.setattr(datasets, "load_fashion_mnist", lambda _: clothes)
     for module in (conv_denoiser, fashion_vae):

@@ -317,7 +317,7 @@ def test_a_damaged_picture_is_the_run_s_fault(smoke, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "content", ["nothing", "a damaged record", "an older record", "other figures"]
+    "content", ["nothing", "a damaged record", "an older record", "no figures", "a lost figure"]
 )
 def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys, content):
     runs, out = tmp_path / "runs", tmp_path / "out"
@@ -331,9 +331,12 @@ def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys
         shutil.rmtree(runs / "first")
     elif content == "a damaged record":
         (runs / "first" / "record.json").write_text('{"lesson": "dense_ae"')
-    elif content == "other figures":
-        del record["trainings"][0]["figures"][0]
+    elif content == "no figures":
+        for training in record["trainings"]:
+            training["figures"] = []
         (runs / "first" / "record.json").write_text(json.dumps(record))
+    elif content == "a lost figure":
+        (runs / "first" / record["trainings"][1]["figures"][0]).unlink()
     else:
         older = copy.deepcopy(record)
         del older["trainings"][0]["snapshots"]

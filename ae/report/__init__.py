@@ -138,6 +138,8 @@ def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             if t["plane"]
         ]
         figures = list(_figures(lesson, record))
+        for picture in (picture for row in figures for picture in row):
+            (out / picture["path"]).stat()
         sections = ("network", "figures", "learning", "plane", "curves", "claims", "errata",
                     "code", "run")  # fmt: skip
         texts = ("The network", "Figures", "Watch it learn", "Plane of codes", "Learning curves",
