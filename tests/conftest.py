@@ -7,6 +7,7 @@ from ae import cli, datasets  # starts TensorFlow quietly, before any test impor
 
 import matplotlib
 import pytest
+from filelock import FileLock
 from matplotlib import pyplot
 
 matplotlib.use("Agg")
@@ -69,9 +70,11 @@ def _no_figure_survives_a_test():
 def smoke(tmp_path_factory):
     """Gives the folder of a lesson's smoke run, which is made when it is first asked for.
 
-    The documents are generated ones.
+    All workers share it. The documents are generated ones.
     """
-    runs = tmp_path_factory.mktemp("runs")
+    runs = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        runs = runs.parent
 
     @functools.cache
     def run_once(name):
@@ -79,9 +82,11 @@ def smoke(tmp_path_factory):
         options = ["--preset", "smoke", "--out", str(runs / name)]
         if name == "document_cleaner":
             options += ["--data", "synthetic"]
-        with pytest.raises(SystemExit) as stopped:
-            cli.main(lesson, options)
-        assert stopped.value.code == 0
+        with FileLock(runs / f"{name}.lock"):
+            if not (runs / name / "record.json").is_file():
+                with pytest.raises(SystemExit) as stopped:
+                    cli.main(lesson, options)
+                assert stopped.value.code == 0
         return runs / name
 
     return run_once

@@ -261,8 +261,7 @@ def _check(
 def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Training]]:
     """Collects trainings by the kind of run that they belong to, training them if need be."""
     if options.kept:
-        paths = sorted(reproduced.FOLDER.glob(f"{lesson.name}*.csv"))
-        return {path.stem: reproduced.read(path) for path in paths}
+        return reproduced.kept_of(lesson)
     if options.from_runs:
         folders = [f for f in options.from_runs if records.read_record(f)["lesson"] == lesson.name]
         runs = [reproduced.read_finished(lesson, folder) for folder in folders]

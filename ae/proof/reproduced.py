@@ -176,6 +176,11 @@ def kept(name: str) -> list[Training]:
     return read(path) if path.exists() else []
 
 
+def kept_of(lesson: Lesson) -> dict[str, list[Training]]:
+    """Reads all kept runs of a lesson, by their kind: first those that are as the article says."""
+    return {name: kept(name) for name in sorted(p.stem for p in FOLDER.glob(f"{lesson.name}*.csv"))}
+
+
 def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None:
     """Reads the kept runs that differ from one in bfloat16 in that alone; None for another run."""
     about = training.about
@@ -200,11 +205,10 @@ def table(lessons: Sequence[Lesson]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for lesson in lessons:
-        for path in sorted(FOLDER.glob(f"{lesson.name}*.csv")):
-            trainings = read(path)
+        for kind, trainings in kept_of(lesson).items():
             for network in dict.fromkeys(t.about["network"] for t in trainings):
                 chosen = [t for t in trainings if t.about["network"] == network]
-                choice = path.stem.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
+                choice = kind.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
                 name = f"{lesson.name},{choice}" if choice else lesson.name
                 row = _row(lesson, network, chosen)
                 lines.append(f"| {with_network(name, network)} | {' | '.join(row)} |")
