@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Network
+from ae.networks import Network
 
 import keras
 import tensorflow as tf

@@ -9,7 +9,8 @@ from pathlib import Path
 from ae import cli
 from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, STYLES, Lesson, codec
+from ae.lesson import ONLY_NETWORK, STYLES, Lesson
+from ae.networks import codec
 from ae.runs import records
 from ae.runs.saved import read_run
 

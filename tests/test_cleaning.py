@@ -4,7 +4,7 @@ import re
 from ae.cleaning import MARGIN, TILE, clean_page, main
 from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError
-from ae.lesson import codec
+from ae.networks import codec
 from ae.runs.records import save_network, write_record
 from tutorials import sigmoid_ae
 from tutorials.document_cleaner import LESSON

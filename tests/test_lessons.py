@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 from ae import cleaning, cli, datasets, errors, figures
 from ae.datasets.pictures import read_grey, write_grey
-from ae.lesson import codec
+from ae.networks import codec
 from ae.paths import REPOSITORY
 from ae.runs import records
 from ae.training import Run

@@ -6,7 +6,8 @@ import importlib
 import itertools
 import math
 
-from ae.lesson import VARIANTS, codec, count_parameters
+from ae.lesson import VARIANTS
+from ae.networks import codec, count_parameters
 from tutorials import fashion_vae, low_level_ae
 
 import keras

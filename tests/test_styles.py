@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 
 from ae.datasets import Digits, Provenance
-from ae.lesson import codec, reconstruct
+from ae.networks import codec, reconstruct
 from ae.training import Run
 from tutorials import dense_ae
 

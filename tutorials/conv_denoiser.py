@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
+from ae.networks import codec
 from ae.operations import pooled_relu, upsampled_conv2d
 from ae.runs.snapshots import Examples
 

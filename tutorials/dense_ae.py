@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, feed
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.measures.recognition import (
     BASIC_CLAIMS,
     drawn_and_recognised,
@@ -24,6 +24,7 @@ from ae.measures.recognition import (
     test_error,
 )
 from ae.metrics import LastBatch
+from ae.networks import codec
 from ae.optimizers import RMSpropTF1
 from ae.runs.snapshots import Examples
 

@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 from ae import cli, datasets, figures, metrics
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.measures import garments
+from ae.networks import codec
 from ae.optimizers import RMSpropKeras2
 from ae.runs.snapshots import Examples, Plane
 

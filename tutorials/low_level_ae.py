@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import Shuffled, feed
-from ae.lesson import Erratum, Lesson, Settings, Style, codec
+from ae.lesson import Erratum, Lesson, Settings, Style
 from ae.measures.recognition import BASIC_CLAIMS, test_error
 from ae.metrics import LastBatch
+from ae.networks import codec
 from ae.optimizers import RMSpropTF1
 from ae.runs.snapshots import Examples
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ae import cli, datasets, figures
 from ae.datasets.batches import NextBatch, feed
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, codec, option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.measures.recognition import (
     BASIC_CLAIMS,
     error_beside_pca,
@@ -21,6 +21,7 @@ from ae.measures.recognition import (
     two_d_encoders,
 )
 from ae.metrics import LastBatch, background_noise
+from ae.networks import codec
 from ae.optimizers import RMSpropTF1
 from ae.runs import snapshots
 

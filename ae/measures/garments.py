@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ae import metrics
-from ae.lesson import Network, Settings, codec
+from ae.lesson import Settings
 from ae.measures.judges import Hashable, train_classifier, train_plain_encoder
+from ae.networks import Network, codec
 
 import numpy as np
 

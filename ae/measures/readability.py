@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ae.lesson import Network, Settings, codec
+from ae.lesson import Settings
+from ae.networks import Network, codec
 
 import numpy as np
 from PIL import Image

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ae.lesson import Claim, Network, Settings, codec
+from ae.lesson import Claim, Settings
 from ae.measures.judges import (
     Hashable,
     train_classifier,
@@ -18,6 +18,7 @@ from ae.metrics import (
     principal_components,
     rmse,
 )
+from ae.networks import Network, codec
 
 import numpy as np
 

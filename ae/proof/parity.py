@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ae.errors import InputError
-from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, reconstruct, with_network
+from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, with_network
+from ae.networks import reconstruct
 from ae.proof import graph_mode
 from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in
 

@@ -1,6 +1,5 @@
 """What a run leaves behind: a record in JSON, figures, trained networks."""
 
-import hashlib
 import json
 import os
 import platform
@@ -13,7 +12,8 @@ from typing import Any
 
 from ae.checkpoints import writing
 from ae.errors import InputError
-from ae.lesson import Lesson, Network, Settings, with_network
+from ae.lesson import Lesson, Settings, with_network
+from ae.networks import Network
 
 import keras
 import matplotlib.pyplot as plt
@@ -116,14 +116,6 @@ def save_network(network: Network, folder: Path, name: str) -> Path:
     with writing():
         prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
     return Path(prefix)
-
-
-def weights_sha256(network: Network) -> str:
-    """Hashes the trained numbers of a network of either style, bit for bit."""
-    digest = hashlib.sha256()
-    for weight in network.trainable_variables:
-        digest.update(np.ascontiguousarray(weight.numpy()))
-    return digest.hexdigest()
 
 
 def load_weights(network: Network, path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from ae import claims, precision, published
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
-from ae.lesson import Lesson, count_parameters, label_of, reconstruct
+from ae.lesson import Lesson, label_of
+from ae.networks import count_parameters, reconstruct, weights_sha256
 from ae.runs import records
 from ae.runs.folder import CHECKPOINTS, complete
 from ae.runs.records import UNFINISHED
@@ -120,7 +121,7 @@ class Unfinished:
             "seconds": sum(logs["seconds"] for logs in training.history),
             "published": _published(lesson, network_name, self.record, training.epochs_done),
             "history": training.history,
-            "weights_sha256": records.weights_sha256(network),
+            "weights_sha256": weights_sha256(network),
             **report.as_recorded(work),
             "claims": claimed,
             "snapshots": snapshots.kept,

@@ -1,0 +1,100 @@
+"""What a network of either style can be asked, by the same names and on NumPy arrays."""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Network = tf.Module | keras.Model  # of the low-level style, of Keras
+
+
+class Codec(NamedTuple):
+    """The three functions of a trained autoencoder, on NumPy arrays of any length.
+
+    Attributes:
+        encode: from inputs (n, ...) to their codes; of a variational one, to means and spreads.
+        decode: from codes to reconstructions.
+        reconstruct: from inputs to reconstructions; a variational code is its mean.
+    """
+
+    encode: Callable
+    decode: Callable
+    reconstruct: Callable
+
+
+@functools.lru_cache(maxsize=2)  # many measures ask for the same network's, which is traced once
+def codec(network: Network, batch_size: int = 500) -> Codec:
+    """Takes the encoder, the decoder and the whole out of a trained network of either style.
+
+    Args:
+        network: what a `Style.build` returned.
+        batch_size: examples computed at a time, which bounds the memory.
+
+    Returns:
+        Functions from an array (n, ...) to an array, or a tuple of arrays, of n rows.
+    """
+    if isinstance(network, keras.Model):
+        encode, decode = network.get_layer("encoder"), network.get_layer("decoder")
+    else:
+        encode, decode = network.encode, network.decode
+    parts = (encode, decode, functools.partial(_reconstruct, network))
+    return Codec(*(in_batches(part, batch_size) for part in parts))
+
+
+def reconstruct(network: Network, x: np.ndarray) -> np.ndarray:
+    """Computes reconstructions in one go; a variational code is its mean.
+
+    Args:
+        network: what a `Style.build` returned.
+        x: inputs (n, ...).
+
+    Returns:
+        Their reconstructions, in the shape and the type of `x`.
+    """
+    return _reconstruct(network, x).numpy()
+
+
+def _reconstruct(network: Network, x: Any) -> tf.Tensor:
+    if not isinstance(network, keras.Model):
+        return network.reconstruct(x)
+    encoder = network.get_layer("encoder")
+    if len(encoder.outputs) == 1:
+        return network(x)
+    z_mean, *_ = encoder(x)  # the whole would draw a code
+    return network.get_layer("decoder")(z_mean)
+
+
+def in_batches(function: Callable, batch_size: int) -> Callable:
+    """Wraps a TensorFlow function so that it takes and returns NumPy arrays of any length.
+
+    AutoGraph, which no network needs, stays off: it would read the lesson's source again, which
+    may have been edited while the network was trained.
+    """
+    graph = tf.function(function, reduce_retracing=True, autograph=False)
+
+    def apply(x: np.ndarray) -> Any:
+        if not len(x):
+            raise ValueError("There is nothing to compute: the array has no rows.")
+        parts = [
+            graph(tf.convert_to_tensor(x[i : i + batch_size])) for i in range(0, len(x), batch_size)
+        ]
+        return tf.nest.map_structure(lambda *rows: np.concatenate(rows).astype("float32"), *parts)
+
+    return apply
+
+
+def count_parameters(network: Network) -> int:
+    """Counts the trainable numbers of a network of either style."""
+    return sum(int(np.prod(w.shape)) for w in network.trainable_variables)
+
+
+def weights_sha256(network: Network) -> str:
+    """Hashes the trained numbers of a network of either style, bit for bit."""
+    digest = hashlib.sha256()
+    for weight in network.trainable_variables:
+        digest.update(np.ascontiguousarray(weight.numpy()))
+    return digest.hexdigest()
