@@ -19,10 +19,10 @@ check: venv
 
 test: venv
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 torture: venv
-	$(BIN)/python -m pytest tests/test_resume.py --kills 120
+	$(BIN)/python -m pytest -m "long or not long" tests/test_resume.py --kills 120
 
 reliability: venv
 	$(BIN)/python -m pytest -m fault --kills 120 --junitxml runs/reliability.xml
