@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib.axes import Axes
-from test_lessons import draw_stub
+from test_fashion_vae import draw_stub
 
 BY = {one.name: one for one in tutorials.chosen(())}
 

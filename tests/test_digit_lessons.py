@@ -1,0 +1,57 @@
+"""The lessons on digits: their data, and the articles' closing ideas."""
+
+from ae import datasets
+from tutorials import (
+    dense_ae,
+    low_level_ae,
+    sigmoid_ae,
+)
+
+import numpy as np
+import pytest
+from running import pixels, read_record, run, smoke_settings
+
+
+def test_digits_are_those_after_the_first_five_thousand():
+    mnist = datasets.load_mnist()
+    for module in (dense_ae, sigmoid_ae, low_level_ae):
+        data = module.load(smoke_settings(module.LESSON.name), None)
+        kept = mnist.x_train[5000 : 5000 + len(data.x_train)].reshape(-1, 784)
+        np.testing.assert_allclose(data.x_train, kept / 255, atol=1e-6)
+        np.testing.assert_allclose(data.x_test[-1], mnist.x_test[127].ravel() / 255, atol=1e-6)
+        assert data.x_train.dtype == "float32"
+
+
+@pytest.mark.long
+def test_a_classifier_on_few_labels_does_better_than_chance(tmp_path):
+    arguments = ["--preset", "smoke", "--style", "keras", "--classifier", "--out", tmp_path]
+    assert run("dense_ae", *arguments) == 0
+    (training,) = read_record(tmp_path)["trainings"]
+    accuracies = training["results"]["classifier_accuracy"]
+    assert set(accuracies) == {"trained encoder", "from scratch"}
+    for start in accuracies.values():
+        assert len(start) == 2  # 100 and 200 labelled digits
+        assert all(0.4 < accuracy < 1 for accuracy in start)  # chance is 0.1
+    assert pixels(tmp_path / "figures" / "keras-classifier.png").std() > 10
+
+
+def test_only_one_of_the_classifiers_begins_with_the_trained_encoder():
+    settings = smoke_settings("dense_ae", label_counts=(100,))
+    dead = dense_ae.build_keras(settings)
+    dead.set_weights([0 * w for w in dead.get_weights()])  # ReLUs at zero never learn
+    data = dense_ae.load(settings, None)
+    accuracies = dense_ae.compare_classifiers(dead, data, settings)
+    assert accuracies["trained encoder"][0] < 0.25 < 0.4 < accuracies["from scratch"][0]
+
+
+def test_two_dimensions_are_drawn_once_a_run(smoke, tmp_path):
+    folder = smoke("sigmoid_ae")
+    assert read_record(folder)["appendix"]["figures"] == []
+    out = ["--two-d", "--out", tmp_path]
+    assert run("sigmoid_ae", "--preset", "smoke", "--style", "keras", *out) == 0
+    record = read_record(tmp_path)
+    assert record["settings"]["two_d"] is True
+    assert record["appendix"]["figures"] == ["figures/two-d.png"]
+    image = pixels(tmp_path / "figures" / "two-d.png")
+    assert image.shape[1] > 1.5 * image.shape[0]  # two panels side by side
+    assert image.std() > 10
