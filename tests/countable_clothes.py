@@ -8,7 +8,7 @@ from tutorials import conv_denoiser, fashion_vae
 import numpy as np
 
 
-def put_in_place(monkeypatch):
+def use_countable_clothes(monkeypatch):
     """Lets the lessons load sixty images, image i of grey level i, and ten more to test on.
 
     Ten of the sixty are held out.

@@ -6,7 +6,7 @@ from ae import datasets
 from tutorials import conv_denoiser
 
 import numpy as np
-from countable_clothes import numbers, put_in_place
+from countable_clothes import numbers, use_countable_clothes
 from running import smoke_settings
 
 
@@ -38,7 +38,7 @@ def test_the_noise_is_that_of_the_seed():
 
 
 def test_validation_of_the_denoiser(monkeypatch):
-    put_in_place(monkeypatch)
+    use_countable_clothes(monkeypatch)
     published, corrected = (
         conv_denoiser.load(
             smoke_settings("conv_denoiser", variant=variant, num_train=None, num_test=None), None

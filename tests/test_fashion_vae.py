@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from countable_clothes import numbers, put_in_place
+from countable_clothes import numbers, use_countable_clothes
 from running import lesson, pixels, run, smoke_settings
 from scipy.stats import norm
 
 
 def test_validation_of_the_vae(monkeypatch):
-    put_in_place(monkeypatch)
+    use_countable_clothes(monkeypatch)
     published, corrected = (
         fashion_vae.load(
             smoke_settings("fashion_vae", variant=variant, num_train=None, num_test=None), None
