@@ -20,6 +20,7 @@ from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
 from ae.runs import lifecycle, records, saved
 
 import matplotlib.pyplot
+from matplotlib.backends.registry import BackendFilter, backend_registry
 
 LARGEST_BATCH = 60_000  # every training image of MNIST
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
@@ -124,7 +125,7 @@ def _refuse_other_options(parser: Parser, options: argparse.Namespace, *allowed:
 
 
 def _own(lesson: Lesson) -> list[str]:
-    """Names the options of a lesson's own that change no network: they may go with --from."""
+    """Names the options of a lesson's own that leave a run of its kind: they may go with --from."""
     fields = dataclasses.fields(lesson.presets["article"])
     return [f.name for f in fields if f.metadata.get("makes_other_numbers") is False]
 
@@ -137,11 +138,22 @@ def draw_out_of_sight(options: argparse.Namespace) -> None:
     """
     if not options.show:
         matplotlib.use("Agg")
-    elif matplotlib.get_backend().lower() == "agg":
+    elif not _opens_windows(matplotlib.get_backend()):
         raise InputError(
             "--show: no window can be opened here (that takes a display, and Tk or Qt for Python); "
             "leave it out, and look at the figures in the run's folder."
         )
+
+
+def _opens_windows(backend: str) -> bool:
+    """Says whether one of Matplotlib's backends shows figures, and can be loaded here."""
+    if backend.lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+        return False
+    try:
+        matplotlib.pyplot.switch_backend(backend)
+    except ImportError:
+        return False
+    return True
 
 
 def show_figures(options: argparse.Namespace) -> None:

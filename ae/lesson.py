@@ -163,8 +163,8 @@ class Lesson:
             a run keeps as training goes on.
         appendix: takes data, settings and a report; draws what needs no trained network of the
             lesson, once a run.
-        plane: takes a trained network and the data; returns the `Plane` of its codes (from the same
-            module).
+        plane: takes a trained network and the data; returns the `Plane` (`ae.runs.snapshots`) of
+            its codes.
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
         published: columns of `data/published/NAME.csv` that hold the same measure, by network.

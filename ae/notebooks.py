@@ -32,6 +32,10 @@ for training in [*record["trainings"], record["appendix"]]:
         display(Markdown(f"**{{Path(figure).stem}}**"), Image(record["folder"] / figure))"""
 
 
+class EditedError(Exception):
+    """A notebook is no longer what was written, and somebody's work would be lost with it."""
+
+
 def write(source: Path, folder: Path, preset: str) -> Path:
     """Writes a lesson as a notebook.
 
@@ -44,8 +48,8 @@ def write(source: Path, folder: Path, preset: str) -> Path:
         The notebook's file.
 
     Raises:
-        InputError: if the folder cannot be used, or its notebook was run or edited since it was
-            written.
+        InputError: if the folder cannot be used.
+        EditedError: if its notebook was run or edited since it was written.
         ValueError: if the file does not end as a lesson does.
     """
     notebook = jupytext.read(source)
@@ -58,10 +62,7 @@ def write(source: Path, folder: Path, preset: str) -> Path:
     partial = path.with_name(f".{path.name}")
     try:
         if path.exists() and not _is_as_written(path):
-            raise InputError(
-                f"{path}: this notebook was run or edited since it was written; move it away, or "
-                "choose another --out."
-            )
+            raise EditedError(path)
         folder.mkdir(parents=True, exist_ok=True)
         jupytext.write(notebook, partial, fmt="ipynb")
         partial.replace(path)
@@ -80,8 +81,8 @@ def _is_as_written(path: Path) -> bool:
     try:
         notebook = nbformat.read(path, as_version=4)
         return notebook.metadata["written"]["sha256"] == _digest(notebook.cells)
-    except (nbformat.reader.NotJSONError, KeyError, AttributeError, ValueError):
-        return False
+    except (nbformat.ValidationError, KeyError, TypeError, AttributeError, ValueError):
+        return False  # it is not even what this module writes
 
 
 def _cells(notebook: NotebookNode, folder: Path, preset: str) -> list[NotebookNode]:

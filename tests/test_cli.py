@@ -15,6 +15,7 @@ from ae.paths import REPOSITORY
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 
+import matplotlib
 import pytest
 
 
@@ -70,7 +71,9 @@ def test_a_wrong_argument(tmp_path, capsys, arguments, parts):
     assert not list(tmp_path.iterdir())
 
 
-def test_windows_that_cannot_be_opened(tmp_path, capsys):
+@pytest.mark.parametrize("backend", ["agg", "svg", "module://no.such", "gtk3agg"])
+def test_windows_that_cannot_be_opened(tmp_path, capsys, monkeypatch, backend):
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: backend)
     assert run(lesson(), "--show", "--out", tmp_path / "out") == 2
     assert_one_sentence(capsys, "--show: no window can be opened here", "leave it out")
     assert tutorials_main(["run", "--show", "--out", str(tmp_path / "out")]) == 2

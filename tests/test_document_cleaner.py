@@ -108,6 +108,7 @@ def has_red(image):
 
 def test_generated_pages_are_called_so_everywhere(smoke, tmp_path, capsys):
     folder = smoke("document_cleaner")
+    capsys.readouterr()
     assert read_record(folder)["data"]["notice"] == NOTICE
     assert run("document_cleaner", "--from", folder, "--style", "keras", "--out", tmp_path) == 0
     assert f"document_cleaner: {NOTICE}" in capsys.readouterr().out.splitlines()

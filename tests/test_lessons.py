@@ -176,10 +176,10 @@ def test_a_run_s_figures_are_drawn_again_to_the_pixel_without_training(smoke, na
 
 @EACH_LESSON
 def test_a_finished_run_with_the_same_options_is_taken_as_it_is(smoke, name, monkeypatch):
+    folder = smoke(name)
     monkeypatch.setattr(cli, "run", lambda *_: pytest.fail("it trains again"))
     options = cli.article_options(preset="smoke", data="synthetic")
-    record = cli.run_or_resume(lesson(name), options, smoke(name))
-    assert record["folder"] == smoke(name)
+    assert cli.run_or_resume(lesson(name), options, folder)["folder"] == folder
 
 
 def test_figures_drawn_later_join_the_run_and_its_report(smoke, tmp_path):
@@ -206,6 +206,24 @@ def test_results_drawn_later_join_the_run(smoke, tmp_path, monkeypatch):
     for training in read_record(folder)["trainings"]:
         assert training["results"] == {"classifier_accuracy": accuracies}
         assert training["figures"][1:] == [f"figures/{training['style']}-classifier.png"]
+
+
+def test_an_appendix_drawn_later_joins_the_run(smoke, tmp_path):
+    folder = tmp_path / "sigmoid_ae"
+    shutil.copytree(smoke("sigmoid_ae"), folder)
+    assert run("sigmoid_ae", "--from", folder, "--two-d") == 0
+    assert read_record(folder)["appendix"]["figures"] == ["figures/two-d.png"]
+    assert pixels(folder / "figures" / "two-d.png").std() > 10
+
+
+def test_what_was_drawn_before_a_network_is_missed_is_listed(smoke, tmp_path, capsys):
+    folder = tmp_path / "fashion_vae"
+    shutil.copytree(smoke("fashion_vae"), folder)
+    (folder / "networks" / "keras.keras").unlink()
+    assert run("fashion_vae", "--from", folder, "--generate", "bag") == 2
+    assert "there is no such model file" in capsys.readouterr().err
+    figures = [training["figures"] for training in read_record(folder)["trainings"]]
+    assert ["figures/low-level-bag.png" in listed for listed in figures] == [True, False]
 
 
 def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, capsys):

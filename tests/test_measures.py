@@ -94,7 +94,7 @@ def test_the_learned_plane_is_held_against_pca(monkeypatch):
         "autoencoder": lambda x: np.stack([y[: len(x)], y[: len(x)]], 1).astype(float),
     }
     monkeypatch.setattr(recognition, "two_d_encoders", lambda *_: encoders)
-    gained = recognition.separation_gained(None, data, sigmoid_ae.PRESETS["smoke"])
+    gained = recognition.separation_gained(1, None, data, sigmoid_ae.PRESETS["smoke"])
     assert gained == pytest.approx(0.5)
 
 

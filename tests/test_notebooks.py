@@ -46,23 +46,26 @@ def keep_output(notebook):
     notebook.cells[-1].outputs.append(output)
 
 
-@pytest.mark.parametrize("change", [edit, keep_output, None])
+@pytest.mark.parametrize("change", [edit, keep_output, "{", "{}", '{"cells": 3}', "[]"])
 def test_only_a_notebook_that_nobody_touched_is_replaced(change, tmp_path, capsys):
-    arguments = ["notebooks", "sigmoid_ae", "--out", str(tmp_path)]
+    arguments = ["notebooks", "sigmoid_ae", "dense_ae", "--out", str(tmp_path)]
     assert tutorials.main(arguments) == 0
     path = tmp_path / "sigmoid_ae.ipynb"
-    if change is None:
-        path.write_text("{")
+    if isinstance(change, str):
+        path.write_text(change)
     else:
         notebook = nbformat.read(path, as_version=4)
         assert tutorials.main([*arguments, "--preset", "smoke"]) == 0
         change(notebook)
         nbformat.write(notebook, path)
     before = path.read_bytes()
+    capsys.readouterr()
     assert tutorials.main(arguments) == 2
-    assert f"{path}: this notebook was run or edited" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "and so left alone: sigmoid_ae.ipynb;" in err
     assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert out == f"{tmp_path / 'dense_ae.ipynb'}\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dense_ae.ipynb", path.name]
 
 
 @pytest.mark.parametrize(

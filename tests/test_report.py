@@ -291,6 +291,7 @@ def test_the_command_takes_the_newest_run_of_each_lesson(smoke, tmp_path, capsys
         record = json.loads((tmp_path / folder / "record.json").read_text())
         record |= {"started": started, "device": f"the {folder} machine"}
         (tmp_path / folder / "record.json").write_text(json.dumps(record))
+    capsys.readouterr()
     assert tutorials.main(["report", str(tmp_path)]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "report" / "index.html")
     page = (tmp_path / "report" / "dense_ae.html").read_text()

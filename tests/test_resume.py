@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from ae import cli, report
 from ae.checkpoints import Checkpoints
@@ -338,6 +339,33 @@ def test_a_new_run_does_not_end_one_that_can_be_gone_on_with(tmp_path, capsys, i
     # as a shell may complete the name
     lifecycle.resume(lesson("sigmoid_ae"), folder / records.UNFINISHED)
     assert (folder / "record.json").is_file()
+
+
+def test_a_new_run_does_not_end_one_that_only_has_to_be_moved(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    replace = Path.replace
+
+    def killed(path, target):
+        if path.parts[-2:] == ("unfinished", "record.json") and target.parent == folder:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train("sigmoid_ae", folder)
+    monkeypatch.undo()
+    assert not (folder / records.UNFINISHED / "checkpoints").exists()
+    for name in ("sigmoid_ae", "dense_ae"):
+        with pytest.raises(InputError, match=f"--resume {folder}, or delete {folder}/unfinished"):
+            train(name, folder)
+    record = lifecycle.resume(lesson("sigmoid_ae"), folder)
+    assert len(record["trainings"]) == 2
+
+
+def test_figures_of_an_interrupted_run_are_not_drawn(stopped):
+    for folder in (stopped, stopped / records.UNFINISHED):
+        with pytest.raises(InputError, match=f"not finished; go on with it: --resume {stopped}"):
+            lifecycle.redraw(lesson("sigmoid_ae"), folder, folder, asked={})
 
 
 def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):

@@ -199,6 +199,7 @@ def write_report(arguments):
 def write_notebooks(arguments):
     """Writes lessons as notebooks."""
     from ae import cli, notebooks
+    from ae.errors import InputError
     from ae.lesson import PRESETS
 
     parser = cli.Parser(prog="python -m tutorials notebooks", description=write_notebooks.__doc__)
@@ -208,9 +209,18 @@ def write_notebooks(arguments):
     parser.add_argument("--out", type=Path, default=Path("notebooks"),
         help="default: notebooks")  # fmt: skip
     options = parser.parse_args(arguments)
+    left = []
     for lesson in chosen(options.names):
         source = Path(__file__).with_name(f"{lesson.name}.py")
-        print(notebooks.write(source, options.out, options.preset))
+        try:
+            print(notebooks.write(source, options.out, options.preset))
+        except notebooks.EditedError:
+            left.append(f"{lesson.name}.ipynb")
+    if left:
+        raise InputError(
+            f"--out {options.out}: run or edited since written, and so left alone: "
+            f"{', '.join(left)}; move them away, or choose another --out."
+        )
 
 
 COMMANDS = {

@@ -39,7 +39,7 @@ class CleanerSettings(Settings):
     num_epochs: int = 200
     batch_size: int = 16
     learning_rate: float = 0.001
-    data: str = option(
+    data: str = option(  # generated pages have a notice, which makes their runs another kind
         "auto",
         "published scans, generated pages, or (auto, the default) generated if there are no scans",
         ("auto", "real", "synthetic"),

@@ -379,6 +379,7 @@ PUBLISHED = {ONLY_NETWORK: ("loss",)}
 
 
 # %% claims
+# Neighbours: the ten nearest codes of 10,000 training images vote on the class of a test image.
 CLAIMS = (
     Claim("Distinct clusters: share of the worst class that nearest neighbours classify rightly",
           garments.worst_recall, at_least=0.5, reason="more often than not of its own"),

@@ -49,10 +49,11 @@ PRESETS = {
 
 # %% data
 def load(settings, data_dir):
-    """Loads MNIST as rows of 784 pixels in [0, 1]: 55,000 to train on and 10,000 to test.
+    """Loads MNIST as rows of 784 pixels in [0, 1], with labels from 0 to 9.
 
-    TensorFlow 1's `read_data_sets` set the other 5,000 aside. The article does not say how
-    many it took.
+    `x_train` (55000, 784), `y_train` (55000,), `x_test` (10000, 784) and `y_test` (10000,):
+    TensorFlow 1's `read_data_sets` set the other 5,000 digits aside. The article does not say
+    how many it took.
     """
     return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 

@@ -4,14 +4,13 @@ from ae.datasets.digits import Digits, read_data_sets
 from ae.datasets.documents import resize
 from ae.datasets.images import ImageSet, load_fashion_mnist, load_mnist
 from ae.datasets.provenance import Provenance
-from ae.datasets.scaling import flat, nhwc
+from ae.datasets.scaling import nhwc
 from ae.datasets.synthetic import load_or_generate_documents
 
 __all__ = [
     "Digits",
     "ImageSet",
     "Provenance",
-    "flat",
     "load_fashion_mnist",
     "load_mnist",
     "load_or_generate_documents",

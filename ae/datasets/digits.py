@@ -9,7 +9,7 @@ from ae.datasets.scaling import flat
 
 import numpy as np
 
-VALIDATION_SIZE = 5000
+VALIDATION_SIZE = 5000  # training digits, the first ones
 
 
 class Digits(NamedTuple):
@@ -34,6 +34,9 @@ def read_data_sets(
         data_dir: as for `load_mnist`.
         num_train: training digits to keep, from the first of the 55,000; None keeps all.
         num_test: test digits to keep, from the first; None keeps all.
+
+    Returns:
+        The other 55,000 and the 10,000 test digits, with their labels.
 
     Raises:
         InputError: as `load_mnist`.

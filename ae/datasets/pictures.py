@@ -9,9 +9,10 @@ from typing import BinaryIO
 from ae.errors import InputError
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 MAX_MEGAPIXELS = 200
+NEW_SUBFILE_TYPE = 254  # TIFF 6.0, page 36; bit 0 marks a reduced copy of another image
 FORMATS = {
     "": "PNG",
     ".png": "PNG",
@@ -76,10 +77,8 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
                     f"{name} has {width} x {height} pixels, more than the "
                     f"{max_megapixels:g} megapixels allowed; save a smaller copy and name that."
                 )
-            if picture.format == "TIFF" and picture.n_frames > 1:  # a scanner's; none may get lost
-                raise InputError(
-                    f"{name} holds {picture.n_frames} pages; save each as a file of its own."
-                )
+            if picture.format == "TIFF" and (pages := _count_pages(picture)) > 1:
+                raise InputError(f"{name} holds {pages} pages; save each as a file of its own.")
             picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith("I") or picture.mode == "F":
                 return _scale_to_8_bits(np.asarray(picture), name)
@@ -152,6 +151,13 @@ def _open(file: BinaryIO) -> Image.Image:
             return Image.open(file)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _count_pages(picture: Image.Image) -> int:
+    """Counts the pages of a TIFF, without the reduced copies that some programs add to them."""
+    kinds = [frame.tag_v2.get(NEW_SUBFILE_TYPE, 0) for frame in ImageSequence.Iterator(picture)]
+    picture.seek(0)
+    return sum(not kind & 1 for kind in kinds)
 
 
 def _scale_to_8_bits(values: np.ndarray, name: str) -> np.ndarray:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import layers
 
-NUM_EPOCHS = 5  # enough for the classifier to be right on 97 to 98 % of MNIST's test digits
-BATCH_SIZE = 128
+CLASSIFIER_EPOCHS = 5  # enough for the classifier to be right on 97 to 98 % of MNIST's test digits
+CLASSIFIER_BATCH_SIZE = 128
 LINEAR_STEPS = 4000  # enough for a linear autoencoder's loss to stop falling
 LINEAR_BATCH_SIZE = 500
 PLAIN_STEPS = 1500  # three passes over Fashion-MNIST
@@ -32,13 +32,13 @@ class Hashable:
 
 @functools.lru_cache(maxsize=1)
 def train_classifier(examples: Hashable) -> keras.Model:
-    """Trains the judge of all lessons on real digits: 784-256-10, ReLU, softmax; Adam.
+    """Trains the judge of digits and of clothes on real ones: 784-256-10, ReLU, softmax; Adam.
 
     Args:
-        examples: digits (n, 784) in [0, 1] and their labels (n,).
+        examples: rows (n, 784) in [0, 1] and their labels (n,).
 
     Returns:
-        A model from digits to the probabilities of the ten labels; the same digits give the same
+        A model from rows to the probabilities of the ten labels; the same examples give the same
         model, which is trained once.
     """
     x, y = examples.arrays
@@ -47,10 +47,10 @@ def train_classifier(examples: Hashable) -> keras.Model:
     scores = layers.Dense(10, activation="softmax", kernel_initializer=_glorot(2))(h)
     classifier = keras.Model(pixels, scores)
     classifier.compile("adam", "sparse_categorical_crossentropy")
-    order = Shuffled(len(x), BATCH_SIZE, seed=0)
+    order = Shuffled(len(x), CLASSIFIER_BATCH_SIZE, seed=0)
     steps = order.steps_per_epoch
     classifier.fit(
-        feed(order, x, y), epochs=NUM_EPOCHS, steps_per_epoch=steps, shuffle=False, verbose=0
+        feed(order, x, y), epochs=CLASSIFIER_EPOCHS, steps_per_epoch=steps, shuffle=False, verbose=0
     )
     return classifier
 

@@ -35,9 +35,11 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
         name: the lesson's.
 
     Raises:
-        InputError: if the folder holds a run to go on with, or something else that would go.
+        InputError: if the folder holds a run to go on with, of an epoch or more, or something else
+            that would go.
     """
-    if any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint")):  # an epoch, at the least
+    begun = read_record(folder / UNFINISHED)["trainings"] if is_unfinished(folder) else []
+    if begun or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint")):
         raise InputError(
             f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "
             f"or delete {folder / UNFINISHED}."

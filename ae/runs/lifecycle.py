@@ -70,6 +70,10 @@ def train(
         }
         record["departures"] = published.departures(lesson, record)
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        if lesson.file is not None:  # for the report to show what ran; a notebook's cells have none
+            copy = folder / UNFINISHED / f"{lesson.name}.py"
+            copy.parent.mkdir()
+            shutil.copyfile(lesson.file, copy)
         return Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
 
 
@@ -109,7 +113,7 @@ def resume(
         changes = []
         if record["versions"] != records.environment()["versions"]:
             changes.append("other versions of its packages")
-        if record.get("source_sha256") != _source_sha256(lesson):
+        if record.get("source_sha256", _source_sha256(lesson)) != _source_sha256(lesson):
             changes.append(f"another version of {lesson.name}.py")
         if changes:
             print(
@@ -132,7 +136,8 @@ def redraw(
 ) -> dict[str, Any]:
     """Draws the figures of an earlier run again, from its saved networks.
 
-    Where they go into the run's own folder, its record lists what it did not list before.
+    Where they go into the run's own folder, its record lists what it did not list before; the
+    settings in it stay those that the networks were trained with.
 
     Args:
         lesson: the lesson.
@@ -150,10 +155,12 @@ def redraw(
         InputError: if there is no such run, it has no network of that style, or data or folder
             cannot be used.
     """
-    record, settings = read_run(lesson, folder, asked)
-    if style not in ("both", *(training["style"] for training in record["trainings"])):
-        raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
+    if folder.name == UNFINISHED:
+        folder = folder.parent
     with claimed(out):
+        record, settings = read_run(lesson, folder, asked)
+        if style not in ("both", *(training["style"] for training in record["trainings"])):
+            raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
         data = lesson.load(settings, data_dir)
         if "data" not in asked:
             _refuse_other_data(folder, record, data)
@@ -170,6 +177,8 @@ def redraw(
                 label = label_of(training["network"], training["style"])
                 report = records.draw(lesson, network, label, data, settings, out, show)
                 _add(training, report.as_recorded(out))
+                if out.samefile(folder):
+                    records.write_record(folder, record)
             appendix = record.setdefault("appendix", {})
             _add(appendix, records.draw_appendix(lesson, data, settings, out, show))
             if out.samefile(folder):

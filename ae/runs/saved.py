@@ -43,7 +43,9 @@ def read_run(
             folder / training["saved"]
             training["parameters"], training["claims"]
         records.table([record])  # what is printed at the end can be
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        for part in (*record["trainings"], record.get("appendix", {})):  # what is added to later
+            dict.fromkeys(part.get("figures", ())), dict(part.get("results", {}))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder}: its record does not fit this version of {lesson.name}; run it again."
         ) from error

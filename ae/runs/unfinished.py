@@ -6,13 +6,12 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ae import claims, precision, published
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted
-from ae.lesson import Lesson, label_of
+from ae.lesson import label_of
 from ae.networks import count_parameters, reconstruct, weights_sha256
 from ae.runs import records
 from ae.runs.folder import CHECKPOINTS, complete
@@ -79,7 +78,8 @@ class Unfinished:
             lesson, data, self.settings, work, self.show
         )
         self.record["examples"] = write_examples(work, examples)
-        self.record["source"] = _write_source(lesson, work)
+        copy = f"{lesson.name}.py"
+        self.record["source"] = copy if (work / copy).is_file() else None
         records.write_record(work, self.record)
 
     def _train(self, network_name: str, style: str, examples: Examples) -> dict[str, Any]:
@@ -153,15 +153,6 @@ def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
     curve = published.curve(lesson.name)
     row = min(num_epochs, len(curve["epoch"])) - 1
     return {"epoch": int(curve["epoch"][row]), "losses": [curve[c][row] for c in columns]}
-
-
-def _write_source(lesson: Lesson, folder: Path) -> str | None:
-    """Copies the lesson's file, for the report to show what ran; a notebook's cells have none."""
-    if lesson.file is None:
-        return None
-    name = f"{lesson.name}.py"
-    shutil.copyfile(lesson.file, folder / name)
-    return name
 
 
 def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:

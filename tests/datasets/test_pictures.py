@@ -6,7 +6,7 @@ from ae.errors import InputError
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 7), np.uint8)
 
@@ -110,6 +110,18 @@ def test_no_page_of_a_scan_gets_lost(tmp_path):
     path = save_two(tmp_path / "page.tif")
     with pytest.raises(InputError, match="holds 2 pages; save each as a file of its own"):
         read_grey(path)
+
+
+def test_a_preview_is_no_page(tmp_path):
+    path = tmp_path / "page.tif"
+    preview = TiffImagePlugin.ImageFileDirectory_v2()
+    preview[254] = 1
+    Image.fromarray(GREY).save(path)
+    with TiffImagePlugin.AppendingTiffWriter(path) as file:
+        Image.fromarray(255 - GREY).save(file, "TIFF", tiffinfo=preview)
+    with Image.open(path) as picture:
+        assert picture.n_frames == 2
+    np.testing.assert_array_equal(read_grey(path), GREY)
 
 
 def test_a_picture_taken_sideways_is_turned(tmp_path):
