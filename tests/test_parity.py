@@ -62,7 +62,9 @@ def test_the_styles_agree_in_float32(name, network):
 
 
 @NETWORKS
-@pytest.mark.parametrize("variant", ["published", "corrected"])
+@pytest.mark.parametrize(
+    "variant", ["published", pytest.param("corrected", marks=pytest.mark.long)]
+)
 def test_the_styles_agree_in_float64(name, network, variant):
     result = compare(lesson_of(name), network, 10, "float64", jit_compile=False, variant=variant)
     assert result.losses.dtype == np.float64

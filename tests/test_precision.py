@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 RNG = np.random.default_rng(0)
+QUICKEST = ("sigmoid_ae", "fashion_vae")  # the others are run in the long tests
 needs_rewriting = pytest.mark.skipif(
     not precision.rewrites_steps(), reason="TensorFlow computes the low-level style in float32 here"
 )
@@ -78,7 +79,9 @@ def losses_of(folder):
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [n if n in QUICKEST else pytest.param(n, marks=pytest.mark.long) for n in NAMES]
+)
 def test_a_run_in_bfloat16_is_near_one_in_float32(smoke, tmp_path, name):
     """A VAE's first losses differ as much as its noise does: both have exp(s) in them."""
     folder = tmp_path / "run"

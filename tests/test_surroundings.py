@@ -98,7 +98,9 @@ def weights_of(record):
 
 
 @pytest.mark.fault("a full disk while training, saving or drawing")
-@pytest.mark.parametrize("size", ["16k", "1m", "7m", "11m"])
+@pytest.mark.parametrize(
+    "size", ["16k", "7m", *(pytest.param(s, marks=pytest.mark.long) for s in ("1m", "11m"))]
+)
 def test_a_full_disk(disk, capsys, whole, size):
     out = disk(size) / "run"
     code = new(out)
