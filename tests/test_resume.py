@@ -1,6 +1,7 @@
 """Runs that are interrupted, killed and resumed must end as if nothing had happened to them."""
 
 import dataclasses
+import hashlib
 import importlib
 import itertools
 import json
@@ -425,3 +426,15 @@ def test_resume_takes_no_other_settings(tmp_path, capsys, option):
         cli.main(lesson("sigmoid_ae"), ["--resume", str(tmp_path), *option])
     assert refused.value.code == 2
     assert "leave the other options out" in capsys.readouterr().err
+
+
+def test_the_report_shows_the_file_that_a_run_began_with(stopped, monkeypatch, tmp_path):
+    sound = (stopped / records.UNFINISHED / "sigmoid_ae.py").read_text()
+    assert sound == lesson("sigmoid_ae").file.read_text()
+    newer = tmp_path / "newer.py"
+    newer.write_text("# edited since")
+    monkeypatch.setattr("ae.lesson.Lesson.file", newer)
+    record = lifecycle.resume(lesson("sigmoid_ae"), stopped)
+    assert record["source"] == "sigmoid_ae.py"
+    assert (stopped / "sigmoid_ae.py").read_text() == sound
+    assert record["source_sha256"] == hashlib.sha256(sound.encode()).hexdigest()

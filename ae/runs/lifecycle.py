@@ -70,10 +70,6 @@ def train(
         }
         record["departures"] = published.departures(lesson, record)
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        if lesson.file is not None:  # for the report to show what ran; a notebook's cells have none
-            copy = folder / UNFINISHED / f"{lesson.name}.py"
-            copy.parent.mkdir()
-            shutil.copyfile(lesson.file, copy)
         return Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
 
 

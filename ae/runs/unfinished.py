@@ -31,6 +31,7 @@ class Unfinished:
         self.lesson, self.settings, self.data = lesson, settings, data
         self.record, self.folder, self.show = record, folder, show
         self.work = folder / UNFINISHED
+        self.source = self.work / f"{lesson.name}.py"  # for the report to show what ran
         self.again = f"{lesson.command} --resume {shlex.quote(str(folder))}"
         if data_dir is not None:
             self.again += f" --data-dir {shlex.quote(str(data_dir))}"
@@ -61,6 +62,8 @@ class Unfinished:
         return {**records.read_record(self.folder), "folder": self.folder}
 
     def _do_the_rest(self) -> None:
+        if self.lesson.file is not None and not self.source.exists():
+            shutil.copyfile(self.lesson.file, self.source)
         examples = self.lesson.examples(self.data)
         chosen = [
             (network, style)
@@ -78,8 +81,7 @@ class Unfinished:
             lesson, data, self.settings, work, self.show
         )
         self.record["examples"] = write_examples(work, examples)
-        copy = f"{lesson.name}.py"
-        self.record["source"] = copy if (work / copy).is_file() else None
+        self.record["source"] = self.source.name if self.source.exists() else None
         records.write_record(work, self.record)
 
     def _train(self, network_name: str, style: str, examples: Examples) -> dict[str, Any]:
