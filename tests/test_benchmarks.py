@@ -14,6 +14,9 @@ from tutorials import dense_ae
 
 import pytest
 
+# One network for each optimizer and kind of layer; the others in the long tests.
+QUICKEST = ("dense_ae", "conv_denoiser", "fashion_vae")
+
 
 class EnoughError(Exception):
     """Ends a peer's endless training."""
@@ -55,7 +58,10 @@ def first_loss(monkeypatch):
     return train
 
 
-@pytest.mark.parametrize("name", problems.SHAPES)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICKEST else pytest.param(n, marks=pytest.mark.long) for n in problems.SHAPES],
+)
 @pytest.mark.parametrize(
     "peer", [p for p in worker.PEERS if p not in ("fit", "torch.compile", *benchmarks.BFLOAT16)]
 )
