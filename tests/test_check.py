@@ -373,6 +373,7 @@ def test_without_a_curve_tensorflow_1_decides(trained, monkeypatch, tmp_path, ca
     assert ("FAILED" in capsys.readouterr().out) == bool(code)
 
 
+@pytest.mark.long
 def test_the_graph_of_an_article_judges_the_lesson_itself(monkeypatch):
     dense = LESSONS[0]
     agrees, words = check.against_graph(dense, ONLY_NETWORK)

@@ -230,6 +230,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
         assert one["history"][0]["loss"] != another["history"][0]["loss"]
 
 
+@pytest.mark.long
 def test_the_option_forbids_operations_whose_bits_may_differ(tmp_path):
     """A process of its own, for what TensorFlow may do cannot be widened again."""
     check = f"""

@@ -202,6 +202,7 @@ def test_two_runs_into_one_folder(tmp_path, capsys):
 
 
 @pytest.mark.fault("two runs into one folder")
+@pytest.mark.long
 def test_of_processes_started_together_one_writes(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "tutorials.sigmoid_ae", "--preset", "smoke", "--out", out]
@@ -220,6 +221,7 @@ def test_of_processes_started_together_one_writes(tmp_path):
 
 
 @pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
+@pytest.mark.long
 def test_spaces_and_other_letters(tmp_path):
     out = tmp_path / "ein Lauf – пробный; $HOME" / "später"
     assert new(out) == 0
