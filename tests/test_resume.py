@@ -370,6 +370,13 @@ def test_figures_of_an_interrupted_run_are_not_drawn(stopped):
             lifecycle.redraw(lesson("sigmoid_ae"), folder, folder, asked={})
 
 
+def test_nothing_is_made_for_a_run_that_is_not_there(tmp_path):
+    missing = tmp_path / "no" / "run"
+    with pytest.raises(InputError, match="there is no run here"):
+        lifecycle.redraw(lesson("sigmoid_ae"), missing, missing, asked={})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):
     with pytest.raises(InputError, match="no run here"):
         report.find_runs(stopped.parent)

@@ -153,10 +153,10 @@ def redraw(
     """
     if folder.name == UNFINISHED:
         folder = folder.parent
+    record, settings = read_run(lesson, folder, asked)
+    if style not in ("both", *(training["style"] for training in record["trainings"])):
+        raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
     with claimed(out):
-        record, settings = read_run(lesson, folder, asked)
-        if style not in ("both", *(training["style"] for training in record["trainings"])):
-            raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
         data = lesson.load(settings, data_dir)
         if "data" not in asked:
             _refuse_other_data(folder, record, data)
