@@ -3,9 +3,11 @@
 from types import SimpleNamespace
 
 from ae import datasets
+from ae.lesson import VARIANTS
 from tutorials import conv_denoiser, fashion_vae
 
 import numpy as np
+from running import smoke_settings
 
 
 def use_countable_clothes(monkeypatch):
@@ -22,6 +24,14 @@ def use_countable_clothes(monkeypatch):
     for module in (conv_denoiser, fashion_vae):
         monkeypatch.setattr(module, "HELD_OUT", 10)
     monkeypatch.setattr(conv_denoiser, "SHOWN", (("test", 6), ("train", 32)))
+
+
+def load_both(module, monkeypatch):
+    """Loads them as published and as corrected."""
+    use_countable_clothes(monkeypatch)
+    whole = {"num_train": None, "num_test": None}
+    name = module.LESSON.name
+    return [module.load(smoke_settings(name, variant=v, **whole), None) for v in VARIANTS]
 
 
 def numbers(images):

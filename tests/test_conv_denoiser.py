@@ -6,7 +6,7 @@ from ae import datasets
 from tutorials import conv_denoiser
 
 import numpy as np
-from countable_clothes import numbers, use_countable_clothes
+from countable_clothes import load_both, numbers
 from running import smoke_settings
 
 
@@ -38,13 +38,7 @@ def test_the_noise_is_that_of_the_seed():
 
 
 def test_validation_of_the_denoiser(monkeypatch):
-    use_countable_clothes(monkeypatch)
-    published, corrected = (
-        conv_denoiser.load(
-            smoke_settings("conv_denoiser", variant=variant, num_train=None, num_test=None), None
-        )
-        for variant in ("published", "corrected")
-    )
+    published, corrected = load_both(conv_denoiser, monkeypatch)
     assert numbers(published.x_train) == list(range(60))
     assert numbers(published.x_val) == numbers(published.x_test) == list(range(60, 70))
     assert numbers(corrected.x_train) == list(range(50))

@@ -13,19 +13,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from countable_clothes import numbers, use_countable_clothes
+from countable_clothes import load_both, numbers
 from running import lesson, pixels, run, smoke_settings
 from scipy.stats import norm
 
 
 def test_validation_of_the_vae(monkeypatch):
-    use_countable_clothes(monkeypatch)
-    published, corrected = (
-        fashion_vae.load(
-            smoke_settings("fashion_vae", variant=variant, num_train=None, num_test=None), None
-        )
-        for variant in ("published", "corrected")
-    )
+    published, corrected = load_both(fashion_vae, monkeypatch)
     assert numbers(published.x_train) == list(range(60))
     assert numbers(corrected.x_train) == list(range(50))
     for data in (published, corrected):
