@@ -299,7 +299,7 @@ def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
     return lifecycle.redraw(
         lesson,
         options.from_run,
-        options.out or options.from_run,
+        options.out,
         asked=asked,
         style=options.style,
         data_dir=options.data_dir,

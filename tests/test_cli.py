@@ -201,7 +201,8 @@ def test_a_record_that_is_broken(tmp_path, capsys, kind):
 
 
 @pytest.mark.parametrize(
-    "theirs", ["record.json", "figures/thesis.txt", "networks/w.bin", "dense_ae.py"]
+    "theirs",
+    ["record.json", "figures/thesis.txt", "networks/w.bin", "dense_ae.py", "unfinished/poem.txt"],
 )
 def test_what_is_not_a_run_s_own_is_not_replaced(tmp_path, capsys, theirs):
     path = tmp_path / "mine" / theirs
@@ -216,6 +217,15 @@ def test_another_lesson_s_run_is_not_replaced(tmp_path, capsys):
     (tmp_path / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
     assert run(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
     assert_one_sentence(capsys, "not of a run of sigmoid_ae")
+
+
+def test_nor_is_it_after_a_rerun_that_was_stopped_in_its_first_epoch(tmp_path, capsys):
+    for folder in (tmp_path, tmp_path / "unfinished"):
+        folder.mkdir(exist_ok=True)
+        (folder / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
+    assert run(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
+    assert_one_sentence(capsys, "not of a run of sigmoid_ae")
+    assert len(files_under(tmp_path)) == 2
 
 
 def test_sigterm_ends_as_ctrl_c_does():

@@ -263,6 +263,27 @@ def test_figures_of_other_data_go_to_another_folder(smoke, tmp_path, capsys):
     assert list((tmp_path / "others" / "figures").iterdir())
 
 
+@pytest.mark.parametrize("state", [".", "unfinished"])
+def test_figures_do_not_take_the_place_of_another_run_s(smoke, tmp_path, capsys, state):
+    other = tmp_path / state
+    other.mkdir(exist_ok=True)
+    shutil.copyfile(smoke("sigmoid_ae") / "record.json", other / "record.json")
+    assert run("sigmoid_ae", "--from", smoke("sigmoid_ae"), "--out", tmp_path) == 2
+    assert "another run is in this folder" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_figures_of_the_run_beside_an_unfinished_one_join_it(smoke, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(smoke("sigmoid_ae"), folder)
+    shutil.copytree(smoke("sigmoid_ae"), folder / "unfinished")
+    (folder / "figures" / "keras-strip.png").unlink()
+    before = sorted((folder / "unfinished").rglob("*"))
+    assert run("sigmoid_ae", "--from", folder / "unfinished", "--style", "keras") == 0
+    assert (folder / "figures" / "keras-strip.png").is_file()
+    assert sorted((folder / "unfinished").rglob("*")) == before
+
+
 def test_figures_come_from_the_saved_network_of_that_style(smoke, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(smoke("sigmoid_ae"), folder)

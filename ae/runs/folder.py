@@ -47,10 +47,28 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
     theirs = [n for n in (RECORD, *PARTS, f"{name}.py") if (folder / n).exists()]
     with suppress(InputError):
         if read_record(folder)["lesson"] == name:
-            return
-    if theirs and not is_unfinished(folder):
+            theirs = []
+    if not is_unfinished(folder) and any(p.is_file() for p in (folder / UNFINISHED).rglob("*")):
+        theirs.append(UNFINISHED)
+    if theirs:
         raise InputError(
             f"--out {folder}: {theirs[0]} in this folder is not of a run of {name}; "
+            "choose another folder."
+        )
+
+
+def refuse_another_s_figures(folder: Path) -> None:
+    """Lets figures that are drawn again go anywhere but into a run that they are not of.
+
+    Args:
+        folder: where they are to be.
+
+    Raises:
+        InputError: if a run, finished or not, is in it.
+    """
+    if (folder / RECORD).exists() or is_unfinished(folder):
+        raise InputError(
+            f"--out {folder}: another run is in this folder, and its figures would be lost; "
             "choose another folder."
         )
 

@@ -13,7 +13,12 @@ from ae import precision, published
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
 from ae.runs import records
-from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
+from ae.runs.folder import (
+    claimed,
+    is_unfinished,
+    refuse_another_s_figures,
+    refuse_what_would_be_lost,
+)
 from ae.runs.records import RECORD, UNFINISHED
 from ae.runs.saved import load_network, read_run
 from ae.runs.unfinished import Unfinished
@@ -123,7 +128,7 @@ def resume(
 def redraw(
     lesson: Lesson,
     folder: Path,
-    out: Path,
+    out: Path | None = None,
     *,
     asked: Mapping[str, Any],
     style: str = "both",
@@ -138,7 +143,7 @@ def redraw(
     Args:
         lesson: the lesson.
         folder: the run's.
-        out: where the figures go.
+        out: where the figures go; into the run's own folder if it is None.
         asked: settings to put in the place of the run's own.
         style: whose figures: "low-level", "keras" or "both".
         data_dir: the user's folder with data sets.
@@ -148,15 +153,18 @@ def redraw(
         The run's record, with `out` for `folder`.
 
     Raises:
-        InputError: if there is no such run, it has no network of that style, or data or folder
-            cannot be used.
+        InputError: if there is no such run, it has no network of that style, data or folder
+            cannot be used, or another run is in `out`.
     """
     if folder.name == UNFINISHED:
         folder = folder.parent
+    out = out or folder
     record, settings = read_run(lesson, folder, asked)
     if style not in ("both", *(training["style"] for training in record["trainings"])):
         raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
     with claimed(out):
+        if not out.samefile(folder):
+            refuse_another_s_figures(out)
         data = lesson.load(settings, data_dir)
         if "data" not in asked:
             _refuse_other_data(folder, record, data)
