@@ -17,18 +17,13 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=1, help="processes to kill in test_resume.py")
 
 
-def pytest_configure(config):
+def pytest_configure():
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker and hasattr(os, "sched_setaffinity"):
         # A core for each worker: where they share the cores, TensorFlow's threads wait for each
         # other and the tests take twice as long. Many threads are left to the long tests.
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
-    # Keras saves a model's variables with np.array(), whose new signature TensorFlow lacks.
-    config.addinivalue_line(
-        "filterwarnings",
-        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
-    )
 
 
 def pytest_collection_modifyitems(items):

@@ -112,6 +112,9 @@ def test_no_page_of_a_scan_gets_lost(tmp_path):
         read_grey(path)
 
 
+@pytest.mark.filterwarnings(  # Pillow's writer closes its file twice
+    "ignore:Exception ignored in.*AppendingTiffWriter:pytest.PytestUnraisableExceptionWarning"
+)
 def test_a_preview_is_no_page(tmp_path):
     path = tmp_path / "page.tif"
     preview = TiffImagePlugin.ImageFileDirectory_v2()
