@@ -1,7 +1,7 @@
 """Data sets: found, verified, cached, and handed out as NumPy arrays."""
 
 from ae.datasets.digits import Digits, read_data_sets
-from ae.datasets.documents import resize
+from ae.datasets.documents import resize_to_nearest
 from ae.datasets.images import ImageSet, load_fashion_mnist, load_mnist
 from ae.datasets.provenance import Provenance
 from ae.datasets.scaling import nhwc
@@ -16,5 +16,5 @@ __all__ = [
     "load_or_generate_documents",
     "nhwc",
     "read_data_sets",
-    "resize",
+    "resize_to_nearest",
 ]

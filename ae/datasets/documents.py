@@ -9,7 +9,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ae.datasets import noisy_office
 from ae.datasets.fetch import user_folder
@@ -121,22 +120,18 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
         return _read_documents(files, f"NoisyOffice in {archive}")
 
 
-def resize(
-    page: np.ndarray, height: int, width: int, resample: Literal["nearest", "bilinear"]
-) -> np.ndarray:
-    """Resizes a page as Keras 2.2's `load_img` did, whose default was "nearest".
+def resize_to_nearest(page: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes a page as Keras 2.2's `load_img` did: each new pixel is the nearest old one.
 
     Args:
         page: uint8 array (any height, any width).
         height: Rows wanted, in pixels.
         width: Columns wanted, in pixels.
-        resample: How to compute a pixel that falls between others.
 
     Returns:
         uint8 array (height, width).
     """
-    filters = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
-    return np.array(Image.fromarray(page).resize((width, height), filters[resample]))
+    return np.array(Image.fromarray(page).resize((width, height), Image.Resampling.NEAREST))
 
 
 def digest_page(pixels: np.ndarray) -> str:

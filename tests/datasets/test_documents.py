@@ -3,7 +3,7 @@ from collections import Counter
 from pathlib import Path
 
 from ae.datasets import noisy_office
-from ae.datasets.documents import digest_page, load_documents, resize
+from ae.datasets.documents import digest_page, load_documents, resize_to_nearest
 from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError, MissingDataError
 
@@ -141,11 +141,10 @@ def test_a_link_out_of_the_folder_is_followed(tmp_path):
     check(load_documents(tmp_path))
 
 
-def test_resizing_to_nearest_picks_pixels_and_bilinear_mixes_them():
+def test_resizing_picks_pixels_and_mixes_none():
     page = np.repeat(np.array([[0], [100]], np.uint8), 4, axis=1)
-    np.testing.assert_array_equal(resize(page, 1, 4, "nearest"), [[100] * 4])
-    np.testing.assert_array_equal(resize(page, 1, 4, "bilinear"), [[50] * 4])
-    assert resize(page, 3, 5, "nearest").shape == (3, 5)
+    np.testing.assert_array_equal(resize_to_nearest(page, 1, 4), [[100] * 4])
+    assert resize_to_nearest(page, 3, 5).shape == (3, 5)
 
 
 def test_digests_see_the_shape_and_the_pixels():
