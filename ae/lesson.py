@@ -86,7 +86,8 @@ class Erratum(NamedTuple):
         corrected: what `--variant corrected` does instead; for what had to be repaired merely to
             run, what both variants do.
         measures: what shows the difference: functions of network, data and settings that return a
-            number, by what they measure; none where both variants do the same.
+            number, by what they measure; none where both variants do the same, or where no
+            network shows the difference.
         change: the setting that makes the difference, and its value.
         network: the network that it makes a difference to.
     """

@@ -45,6 +45,14 @@ def test_thresholds_are_those_that_the_kept_runs_were_held_against():
     assert seen == {(one.name, claim.text) for one in LESSONS for claim in one.claims}
 
 
+def test_no_kept_run_of_the_denoiser_could_have_stopped_early():
+    """An erratum of conv_denoiser says so."""
+    kept = reproduced.read(reproduced.FOLDER / "conv_denoiser.csv")
+    assert len(kept) == 3
+    for training in kept:
+        assert np.argmin([epoch["val_loss"] for epoch in training.history]) == 19
+
+
 def test_the_readme_counts_the_claims():
     verdicts = []
     for lesson in LESSONS:

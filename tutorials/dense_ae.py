@@ -164,7 +164,8 @@ def build_keras(settings):
     for units in DECODER_UNITS[:-1]:
         h = layers.Dense(units, activation="relu", **glorot)(h)
     output = "sigmoid" if settings.corrected else "relu"  # erratum: the output layer
-    x_hat = layers.Dense(DECODER_UNITS[-1], activation=output, **glorot)(h)
+    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
+    x_hat = layers.Dense(DECODER_UNITS[-1], activation=output, **glorot, **full)(h)
     decoder = keras.Model(z, x_hat, name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="dense_ae")
@@ -231,7 +232,7 @@ def compare_classifiers(network, data, settings):
             scores = layers.Dense(10, activation="softmax")(encoder.output)
             classifier = keras.Model(encoder.input, scores)
             classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-            steps = 1000 if count >= 1000 else 300  # enough for either to stop improving
+            steps = max(300 if count < 1000 else 1000, 5 * count // 64)  # for either to settle
             examples = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
             examples = examples.take(count).cache().shuffle(count, settings.seed).repeat()
             classifier.fit(examples.batch(64), steps_per_epoch=steps, shuffle=False, verbose=0)
@@ -282,8 +283,9 @@ CLAIMS = (
 
 # %% errata
 def black_pixels(network, data, settings):
-    """Counts the pixels that test digits light and no reconstructed one does."""
-    lit = [x.max(axis=0) > 0 for x in (data.x_test, codec(network).reconstruct(data.x_test))]
+    """Counts the pixels that test digits light by a grey level and no reconstructed one does."""
+    grey = 0.5 / 255  # what rounds to a level above black
+    lit = [x.max(axis=0) > grey for x in (data.x_test, codec(network).reconstruct(data.x_test))]
     return np.sum(lit[0] & ~lit[1])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
-from ae.proof.reproduced import title
+from ae.proof import reproduced
 from ae.runs.records import write_json
 from ae.runs.saved import load_network, read_run
 
@@ -27,9 +27,11 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
         The file in data/errata.
 
     Raises:
-        InputError: if a run is of another lesson, scale or data, runs of one kind are missing, or
-            something cannot be measured on this machine.
+        InputError: if a run is of another lesson, scale or data, not at its end, or given twice;
+            if runs of one kind are missing, or something cannot be measured on this machine.
     """
+    finished = [reproduced.read_finished(lesson, folder) for folder in runs]
+    reproduced.refuse_repeated(lesson, finished)
     measured = [
         {"erratum": erratum.place, "measure": what, "published": [], "changed": []}
         for erratum in lesson.errata
@@ -39,7 +41,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     devices: dict[str, None] = {}
     for folder in runs:
         record, settings = read_run(lesson, folder)
-        kind = title(lesson, record["settings"], record["data"]["notice"])
+        kind = reproduced.title(lesson, record["settings"], record["data"]["notice"])
         scale = {
             "preset": record["preset"],
             "epochs": settings.num_epochs,
