@@ -4,8 +4,16 @@ import importlib
 import json
 
 from ae import cli, precision
+from ae.networks import layers_of
 from tutorials import __main__ as tutorials
-from tutorials import conv_denoiser, fashion_vae, sigmoid_ae
+from tutorials import (
+    conv_denoiser,
+    dense_ae,
+    document_cleaner,
+    fashion_vae,
+    low_level_ae,
+    sigmoid_ae,
+)
 from tutorials.__main__ import NAMES
 
 import keras
@@ -69,6 +77,22 @@ def test_keras_layers_compute_in_bfloat16_and_keep_their_weights_in_float32():
     assert (first.compute_dtype, first.variable_dtype) == ("bfloat16", "float32")
     assert last.compute_dtype == "float32"
     assert keras.mixed_precision.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        *(lesson.build_keras for lesson in (dense_ae, sigmoid_ae, document_cleaner)),
+        *(low_level_ae.build_class, low_level_ae.build_layers),
+    ],
+)
+def test_outputs_are_float32_in_mixed_precision(build):
+    lesson = importlib.import_module(build.__module__).LESSON
+    with precision.keras_layers():
+        layers = layers_of(build(lesson.presets["smoke"]))
+    computed = [layer.compute_dtype for layer in layers if layer.weights]
+    assert computed == ["bfloat16"] * (len(computed) - 1) + ["float32"]
+    assert layers[-1].compute_dtype == "float32"
 
 
 def losses_of(folder):

@@ -204,9 +204,10 @@ def build_class(settings):
     code = layers.Dense(d, activation="relu", kernel_initializer=normal())(x)
     encoder = keras.Model(x, code, name="encoder")
 
+    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
     z = keras.Input([d], name="code")
-    logits = keras.Model(z, layers.Dense(D, kernel_initializer=normal())(z), name="logits")
-    decoder = keras.Model(z, layers.Activation("sigmoid")(logits(z)), name="decoder")
+    logits = keras.Model(z, layers.Dense(D, kernel_initializer=normal(), **full)(z), name="logits")
+    decoder = keras.Model(z, layers.Activation("sigmoid", **full)(logits(z)), name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="low_level_ae_class")
 
@@ -218,7 +219,7 @@ def build_layers(settings):
             keras.Input([D], name="digit"),
             layers.Dense(256),
             layers.Dense(d, name="bottleneck"),
-            layers.Dense(D, activation="sigmoid"),
+            layers.Dense(D, activation="sigmoid", dtype=keras.config.floatx()),
         ]
     )
     return take_apart(stack)

@@ -160,22 +160,19 @@ def train_low_level(network, data, settings, run):
 # %% keras: network
 def build_keras(settings):
     """Stacks the same four layers as encoder, decoder and the model that joins them."""
+    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
 
-    def dense(units):
-        if settings.corrected:
-            return layers.Dense(units, activation="sigmoid")
-        return layers.Dense(
-            units,
-            activation="sigmoid",
-            kernel_initializer=keras.initializers.RandomNormal(stddev=1.0),
-            bias_initializer=keras.initializers.RandomNormal(stddev=1.0),
-        )
+    def dense(units, **options):
+        if not settings.corrected:
+            options["kernel_initializer"] = keras.initializers.RandomNormal(stddev=1.0)
+            options["bias_initializer"] = keras.initializers.RandomNormal(stddev=1.0)
+        return layers.Dense(units, activation="sigmoid", **options)
 
     x = keras.Input([NUM_INPUT], name="digit")
     encoder = keras.Model(x, dense(NUM_HIDDEN_2)(dense(NUM_HIDDEN_1)(x)), name="encoder")
 
     z = keras.Input([NUM_HIDDEN_2], name="code")
-    decoder = keras.Model(z, dense(NUM_INPUT)(dense(NUM_HIDDEN_1)(z)), name="decoder")
+    decoder = keras.Model(z, dense(NUM_INPUT, **full)(dense(NUM_HIDDEN_1)(z)), name="decoder")
 
     return keras.Model(x, decoder(encoder(x)), name="sigmoid_ae")
 
