@@ -87,6 +87,14 @@ def in_batches(function: Callable, batch_size: int) -> Callable:
     return apply
 
 
+def layers_of(model: keras.Model) -> list[keras.Layer]:
+    """Lists a model's layers; a model within the model counts as its layers."""
+    found = []
+    for layer in model.layers:
+        found += layers_of(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
+
+
 def count_parameters(network: Network) -> int:
     """Counts the trainable numbers of a network of either style."""
     return sum(int(np.prod(w.shape)) for w in network.trainable_variables)

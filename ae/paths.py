@@ -22,6 +22,22 @@ def cache_root() -> Path:
     return expand(chosen) if chosen else DATA / "cache"
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Makes a folder that an option of a command line asks for.
+
+    Args:
+        folder: the folder.
+        option: what the user gave, such as "--out runs".
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{option}: no folder can be made there.") from error
+
+
 def expand(path: str | Path) -> Path:
     """Puts a home folder in the place of "~" or "~user" at the beginning of a path.
 

@@ -25,6 +25,11 @@ def curve(name: str) -> dict[str, list[float]]:
     return {column: [float(row[column]) for row in rows] for column in rows[0]}
 
 
+def num_epochs(lesson: Lesson) -> int:
+    """Counts the epochs of a lesson's published curve."""
+    return len(curve(lesson.name)["epoch"])
+
+
 def columns(
     lesson: Lesson, network: str, settings: Mapping[str, Any], notice: str = ""
 ) -> tuple[str, ...]:
@@ -58,7 +63,7 @@ def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     article, settings = lesson.presets["article"], record["settings"]
     epochs = article.num_epochs
     if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
-        epochs = len(curve(lesson.name)["epoch"])
+        epochs = num_epochs(lesson)
     found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
     for name in ("batch_size", "learning_rate"):
         if settings[name] != getattr(article, name):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ae import cli, precision, readme
 from ae.errors import InputError
-from ae.paths import DATA
+from ae.paths import DATA, make_folder
 from ae.runs import records
 from benchmarks import cleaning, scaling
 from benchmarks.problems import SHAPES, make
@@ -19,6 +19,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 BASELINE = "fit"
+TAKES = {
+    "speed": ("lesson", "peer", "rounds", "out"),
+    "scaling": ("rounds", "out"),
+    "cleaning": ("out",),
+    "table": (),
+}
 KEPT = DATA / "benchmarks"
 NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 # The mean loss of the first epoch may differ from the baseline's by this share; it does by 1e-5.
@@ -186,27 +192,29 @@ def write(path: Path, result: dict) -> None:
 def run() -> int:
     """Runs the benchmark; 1 if peers failed or did not train alike."""
     parser = cli.Parser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "scaling", "cleaning", "table"),
+    parser.add_argument("what", nargs="?", choices=TAKES,
         default="speed", help="table writes the README's; default: speed")  # fmt: skip
     parser.add_argument("--lesson", nargs="+", choices=SHAPES, help="speed only; default: all")
     parser.add_argument("--peer", nargs="+", choices=PEERS, help="speed only; default: all")
-    parser.add_argument("--rounds", type=cli.up_to(99), default=5, metavar="N",
-        help="epochs to time; default: 5")  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="two rounds")
-    parser.add_argument("--out", type=Path, default=Path("runs") / "bench",
+    rounds = parser.add_mutually_exclusive_group()
+    rounds.add_argument("--rounds", type=cli.up_to(99), metavar="N",
+        help="epochs to time, for speed and scaling; default: 5")  # fmt: skip
+    rounds.add_argument("--quick", action="store_const", const=2, dest="rounds",
+        help="two rounds")  # fmt: skip
+    parser.add_argument("--out", type=Path,
         help="for the numbers and the figure; default: runs/bench")  # fmt: skip
     options = parser.parse_args()
-    if options.what != "speed" and (options.lesson or options.peer):
-        parser.error(f"{options.what} takes neither --lesson nor --peer")
+    for name in TAKES["speed"]:
+        if getattr(options, name) is not None and name not in TAKES[options.what]:
+            given = "--rounds or --quick" if name == "rounds" else f"--{name}"
+            parser.error(f"{options.what} takes no {given}")
     asked = options.peer or list(PEERS)
     if options.what == "table":
         readme.put("speed", readme_tables())
         return 0
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {options.out}: no folder can be made there.") from error
-    rounds = 2 if options.quick else options.rounds
+    options.out = options.out or Path("runs") / "bench"
+    make_folder(options.out, f"--out {options.out}")
+    rounds = options.rounds or 5
     if options.what == "scaling":
         result = scaling.measure(rounds)
         print(scaling.table(result))

@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable
 
 from benchmarks import networks
-from benchmarks.problems import Problem
+from benchmarks.problems import FOREVER, Problem
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax, nn
 
-FOREVER = 10**6
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from ae.datasets.batches import NextBatch, Shuffled
 from ae.lesson import ONLY_NETWORK, Lesson, Settings
+from ae.networks import layers_of
 
 import keras
 import numpy as np
 
 BRIGHT = 0.2  # share of the pixels that are not black, as in MNIST
+FOREVER = 10**6  # epochs; a peer trains until its process is ended
 SILENT = -30  # exp(SILENT) times any noise is lost when added to a float32 of ordinary size
 
 
@@ -152,7 +154,7 @@ def megaflops(model: keras.Model, shape: tuple[int, ...]) -> float:
     parts = [layer for layer in model.layers if isinstance(layer, keras.Model)] or [model]
     for part in parts:
         fixed = keras.models.clone_model(part, input_tensors=keras.Input(shape))
-        for layer in _flat(fixed):
+        for layer in layers_of(fixed):
             if not layer.weights or not isinstance(
                 layer, keras.layers.Dense | keras.layers.Conv2D | keras.layers.Conv2DTranspose
             ):
@@ -164,10 +166,3 @@ def megaflops(model: keras.Model, shape: tuple[int, ...]) -> float:
         output = fixed.outputs[0].shape[1:]
         shape = tuple(output)
     return float(3 * np.sum(counts) - counts[0]) / 1e6
-
-
-def _flat(model: keras.Model) -> list[keras.Layer]:
-    layers = []
-    for layer in model.layers:
-        layers += _flat(layer) if isinstance(layer, keras.Model) else [layer]
-    return layers

@@ -8,14 +8,13 @@ from ae import precision
 from ae.optimizers import RMSpropKeras2, RMSpropTF1
 from ae.proof import graph_mode
 from ae.training import Run
-from benchmarks.problems import Problem
+from benchmarks.problems import FOREVER, Problem
 from tutorials import low_level_ae
 
 import keras
 import numpy as np
 
 EpochDone = Callable[[float, float], None]  # takes mean loss and seconds; returns to go on
-FOREVER = 10**6
 PLAIN = {  # optimizer and loss that the article's reader would hand to `compile`
     "dense_ae": (lambda: RMSpropTF1(0.001), "mse"),
     "sigmoid_ae": (lambda: RMSpropTF1(0.01), "mse"),

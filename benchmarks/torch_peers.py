@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable
 
 from benchmarks import networks
-from benchmarks.problems import Problem
+from benchmarks.problems import FOREVER, Problem
 
 import numpy as np
 import torch
 from torch.nn import functional
-
-FOREVER = 10**6
 
 
 def eager(problem: Problem, epoch_done: Callable[[float, float], None]) -> None:

@@ -114,11 +114,24 @@ def test_a_network_that_no_chosen_peer_trains_is_refused_before_anything_is_time
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", [["--lesson", "dense_ae"], ["--peer", "fit"]])
-@pytest.mark.parametrize("what", ["scaling", "cleaning", "table"])
+@pytest.mark.parametrize(
+    ("what", "option"),
+    [
+        *((w, "--lesson dense_ae") for w in ("scaling", "cleaning", "table")),
+        *((w, "--peer fit") for w in ("scaling", "cleaning", "table")),
+        *((w, o) for w in ("cleaning", "table") for o in ("--quick", "--rounds 3")),
+        ("table", "--out runs"),
+    ],
+)
 def test_what_a_benchmark_would_overlook_is_refused(monkeypatch, what, option):
-    monkeypatch.setattr("sys.argv", ["benchmarks", what, *option])
-    with pytest.raises(InputError, match=f"{what} takes neither"):
+    monkeypatch.setattr("sys.argv", ["benchmarks", what, *option.split()])
+    with pytest.raises(InputError, match=f"{what} takes no .*{option.split()[0]}"):
+        benchmarks.run()
+
+
+def test_two_numbers_of_rounds_are_refused(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--quick", "--rounds", "9"])
+    with pytest.raises(InputError, match="not allowed with"):
         benchmarks.run()
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ae import claims, cli, published
 from ae.errors import InputError
 from ae.lesson import Lesson, with_network
+from ae.paths import make_folder
 from ae.proof import graph_mode, parity, reproduced
 from ae.proof.reproduced import Training
 from ae.runs import records
@@ -205,10 +206,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
         InputError: if there is nothing to check, or `out` cannot be written to.
     """
     plt.switch_backend("Agg")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {options.out}: no folder can be made there.") from error
+    make_folder(options.out, f"--out {options.out}")
     verdicts: dict[str, bool] = {}
     for lesson in lessons:
         for name, trainings in _kinds(lesson, options).items():
@@ -279,8 +277,8 @@ def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Traini
             folder = options.out / f"{lesson.name}-{seed}"
             runs.append(run(lesson, cli.article_options(seed=seed), folder))
             if lesson.published_with:
-                epochs = len(published.curve(lesson.name)["epoch"])
-                chosen = {"seed": seed, "epochs": epochs, **lesson.published_with}
+                chosen = {"seed": seed, "epochs": published.num_epochs(lesson)}
+                chosen |= lesson.published_with
                 folder = options.out / f"{lesson.name}-published-{seed}"
                 runs.append(run(lesson, cli.article_options(**chosen), folder))
     kinds: dict[str, list[Training]] = {}

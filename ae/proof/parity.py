@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, with_network
 from ae.networks import reconstruct
+from ae.paths import make_folder
 from ae.proof import graph_mode
 from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in
 
@@ -203,10 +203,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
         InputError: if the folder cannot be used.
     """
     pyplot.switch_backend("Agg")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {options.out}: no folder can be made there.") from error
+    make_folder(options.out, f"--out {options.out}")
     agree = True
     print(_LINE.format("lesson", "against", "type", "steps", "loss by", "allowed", "weights by"))
     for lesson in lessons:

@@ -2,11 +2,12 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ae import published
 from ae.lesson import Lesson
+from ae.networks import layers_of
 
 import keras
 import matplotlib
@@ -103,24 +104,15 @@ def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[
 
 def _rows(part: keras.Model) -> list[list[Bar]]:
     rows, last = [[Bar("Input", tuple(part.input_shape[1:]), 0)]], None
-    for layer in _layers(part):
+    for layer in layers_of(part):
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
         if last is not None and layer.input is last.input:
             rows[-1].append(_bar(layer))
         else:
             rows.append([_bar(layer)])
         last = layer
     return rows
-
-
-def _layers(model: keras.Model) -> Sequence[keras.Layer]:
-    """Lists layers; a model within the model counts as its layers."""
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += _layers(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            found.append(layer)
-    return found
 
 
 def _bar(layer: keras.Layer) -> Bar:
