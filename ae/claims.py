@@ -62,17 +62,20 @@ def by_claim(
         runs: what `measure` returned for each network.
 
     Returns:
-        The results by the claim's text. Of a claim that does not depend on the network, equal
-        values are one measurement.
+        The results by the claim's text. Of a claim that does not depend on the network, values
+        that agree to four digits are one measurement, made again.
     """
     alone = {claim.text for claim in lesson.claims if not claim.of_network}
     found: dict[str, list[Mapping[str, Any]]] = {}
     for result in itertools.chain.from_iterable(runs):
         found.setdefault(result["claim"], []).append(result)
-    return {
-        text: list({r["value"]: r for r in results}.values()) if text in alone else results
-        for text, results in found.items()
-    }
+    for text in alone & set(found):
+        found[text] = list({_rounded(result["value"]): result for result in found[text]}.values())
+    return found
+
+
+def _rounded(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"
 
 
 def summary(lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ae import cli
+from ae import cli, published
 from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
 from ae.networks import codec
+from ae.paths import make_folder
 from ae.runs import records
 from ae.runs.saved import read_run
 
@@ -81,10 +82,7 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
         format_of(target)
         read_grey(path)  # so that a page that cannot be read is found before the first is cleaned
     reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct
-    try:
-        targets[0].parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"-o {options.out}: no folder can be made there.") from error
+    make_folder(targets[0].parent, f"-o {options.out}")
     pages = tqdm(options.pages, unit="page", disable=None)
     for path, target in zip(pages, targets, strict=True):
         write_grey(target, clean_page(read_grey(path), reconstruct))
@@ -109,10 +107,10 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if style not in trained:
             raise InputError(f"{options.from_run}: this run has no {style} network.")
         saved = options.from_run / trained[style]["saved"]
-        if record["preset"] != "article":
+        if found := published.departures(lesson, record):
             print(
-                f"{options.from_run}: this run was of the preset '{record['preset']}'; for cleaner "
-                f"pages train with `{lesson.command} --out FOLDER`.",
+                f"{options.from_run}: this run is not at the article's settings ({', '.join(found)}"
+                f"); for cleaner pages train with `{lesson.command} --out FOLDER`.",
                 file=sys.stderr,
             )
     network = lesson.networks[ONLY_NETWORK][style].build(settings)

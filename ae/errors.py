@@ -9,7 +9,7 @@ class InputError(Exception):
 
 
 class MissingDataError(InputError):
-    """No source had the data set, as opposed to one whose files are damaged."""
+    """Nothing of a data set was found, as opposed to damaged files of it."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -20,12 +20,17 @@ START = """import sys
 from pathlib import Path
 
 sys.path.insert(0, {folder!r})  # where the package ae is"""
-TRAIN = """from ae.runs import records
+TRAIN = """from ae.runs import lifecycle, records
+from ae.runs.folder import is_unfinished
 
 from IPython.display import Image, Markdown, display
 
 options = cli.article_options(preset={preset!r})
-record = cli.run(LESSON, options, Path("runs") / LESSON.name)
+folder = Path("runs").resolve() / LESSON.name
+if is_unfinished(folder):  # it was interrupted; delete the folder to begin anew
+    record = lifecycle.resume(LESSON, folder)
+else:
+    record = cli.run(LESSON, options, folder)
 print(records.table([record]))
 for training in [*record["trainings"], record["appendix"]]:
     for figure in training["figures"]:

@@ -40,9 +40,8 @@ class DataSet:
 
 
 def passes(num_examples, seed, number):
-    """The permutations behind an order, seen through batches of the whole set."""
-    whole = NextBatch(num_examples, num_examples, 1, seed)
-    return [whole.epoch(i)[0] for i in range(number)]
+    """The permutations behind an order: one for each pass, drawn anew."""
+    return [np.random.default_rng([seed, i]).permutation(num_examples) for i in range(number)]
 
 
 @pytest.mark.parametrize(

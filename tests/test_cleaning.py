@@ -241,6 +241,22 @@ def test_a_run_of_the_low_level_style_alone_needs_no_option(scan, cleaners, tmp_
     assert_same_page(read_grey(tmp_path / "o.png"), whole_page(page, cleaners["low-level"]))
 
 
+@pytest.mark.parametrize("setting", ["batch_size", "learning_rate", "num_epochs"])
+def test_a_network_of_other_settings_than_the_article_s_is_announced(
+    scan, tmp_path, capsys, setting
+):
+    folder = tmp_path / "run"
+    save_network(network("keras"), folder / "networks", "keras")
+    record = a_run({"style": "keras", "saved": "networks/keras.keras"})
+    write_record(folder, record)
+    clean(scan, "-o", tmp_path / "o.png", "--from", folder)
+    assert "not at the article's settings" not in capsys.readouterr().err
+    record["settings"][setting] = 1
+    write_record(folder, record)
+    clean(scan, "-o", tmp_path / "o.png", "--from", folder)
+    assert "not at the article's settings" in capsys.readouterr().err
+
+
 def test_a_keras_file_of_another_lesson(scan, tmp_path):
     settings = sigmoid_ae.LESSON.presets["smoke"]
     styles = next(iter(sigmoid_ae.LESSON.networks.values()))
@@ -272,11 +288,11 @@ def test_a_picture_that_is_none(run_folder, tmp_path):
     ],
     ids=["black", "white", "grey", "1 x 1", "3 rows", "3 columns"],
 )
-def test_a_page_at_the_edge_of_what_pages_are(run_folder, page, tmp_path):
+def test_a_page_at_the_edge_of_what_pages_are(run_folder, cleaners, page, tmp_path):
     write_grey(tmp_path / "page.png", page)
     out = tmp_path / "cleaned.png"
     main(LESSON, [str(tmp_path / "page.png"), "-o", str(out), "--from", str(run_folder)])
-    assert read_grey(out).shape == page.shape
+    assert_same_page(read_grey(out), whole_page(page, cleaners["keras"]))
 
 
 def test_two_pages_of_one_name(run_folder, scan, tmp_path):

@@ -1,5 +1,6 @@
 """Model files from elsewhere: their code never runs, and what does not fit is refused."""
 
+import json
 import os
 import pickle
 import zipfile
@@ -61,13 +62,11 @@ def assert_refused(scan, model):
 @pytest.mark.fault("a model file from elsewhere")
 def test_code_in_a_lambda_layer(tmp_path, scan):
     model, trap = tmp_path / "model.keras", tmp_path / "trap"
-    spring = keras.layers.Lambda(
-        lambda x, made=trap.mkdir: (made(exist_ok=True), x)[1], (28, 28, 1)
-    )
-    network = keras.Sequential([keras.Input([28, 28, 1]), spring])
-    network.save(model)
-    network(np.zeros((1, 28, 28, 1)))
-    trap.rmdir()  # so the code does run where it is called
+    spring = eval(f"lambda x: (__import__('os').makedirs({str(trap)!r}, exist_ok=True), x)[1]")
+    layer = keras.layers.Lambda(spring, (28, 28, 1))
+    keras.Sequential([keras.Input([28, 28, 1]), layer]).save(model)
+    keras.models.load_model(model, safe_mode=False)(np.zeros((1, 28, 28, 1)))
+    trap.rmdir()  # so the file does hold the code, and it runs where it is let
     assert_refused(scan, model)
     assert not trap.exists()
 
@@ -75,11 +74,14 @@ def test_code_in_a_lambda_layer(tmp_path, scan):
 @pytest.mark.fault("a model file from elsewhere")
 def test_a_configuration_that_names_code(scan, cleaner):
     """The weights are sound, so the page is cleaned; nothing but the weights is read."""
-    config = b'{"module": "os", "class_name": "system", "config": {"command": "false"}}'
-    rewrite(cleaner, lambda name, data: config if name == "config.json" else data)
-    out = scan.with_name("out.png")
+    trap, sound, out = (scan.with_name(name) for name in ("trap", "sound.png", "out.png"))
+    main(LESSON, [str(scan), "-o", str(sound), "--from", str(cleaner)])
+    config = {"module": "os", "class_name": "system", "config": {"command": f"mkdir {trap}"}}
+    planted = json.dumps(config).encode()
+    rewrite(cleaner, lambda name, data: planted if name == "config.json" else data)
     main(LESSON, [str(scan), "-o", str(out), "--from", str(cleaner)])
-    assert out.exists()
+    assert out.read_bytes() == sound.read_bytes()
+    assert not trap.exists()
 
 
 @pytest.mark.fault("a model file from elsewhere")

@@ -7,7 +7,7 @@ import itertools
 import math
 
 from ae.lesson import VARIANTS
-from ae.networks import codec, count_parameters
+from ae.networks import codec, count_parameters, weights_sha256
 from tutorials import fashion_vae, low_level_ae
 
 import keras
@@ -352,3 +352,21 @@ def test_the_vae_s_layers_are_made_again_from_their_configuration():
         name = f"fashion_vae>{layer_class.__name__}"
         assert keras.saving.get_registered_name(layer_class) == name
         assert keras.saving.get_registered_object(name) is layer_class
+
+
+@STYLES
+def test_a_digest_tells_weights_apart_by_a_bit(style):
+    network = build("sigmoid_ae", "autoencoder", style)
+    digest = weights_sha256(network)
+    assert digest == weights_sha256(build("sigmoid_ae", "autoencoder", style))
+    first, last = network.trainable_variables[0], network.trainable_variables[-1]
+    for variable in (first, last):
+        before = variable.numpy()
+        changed = before.copy()
+        changed.flat[0] = np.nextafter(before.flat[0], np.float32(9))
+        variable.assign(changed)
+        assert weights_sha256(network) != digest
+        variable.assign(before)
+        assert weights_sha256(network) == digest
+    first.assign(first.numpy()[::-1])
+    assert weights_sha256(network) != digest

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ae import notebooks
+from ae.training import Run
 from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
 
@@ -12,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 SOURCES = Path(tutorials.__file__).parent
-QUICK = ("document_cleaner",)  # a command and data of its own
+QUICK = ("sigmoid_ae",)
 EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 
 
@@ -96,6 +97,32 @@ def test_a_notebook_runs_and_shows_its_figures(folder, name):
     assert len(shown) == len(figures) > 0
     for training in record["trainings"]:
         assert f"{training['history'][-1][record['measure']]:.4f}" in printed
+
+
+def test_a_cell_goes_on_with_the_run_that_was_interrupted(folder, tmp_path, monkeypatch):
+    notebook = nbformat.read(folder / "sigmoid_ae.ipynb", as_version=4)
+    _, *lesson, train = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "notebook", "Path": Path}
+    for code in lesson:
+        exec(code, namespace)
+    observe = Run.observe
+
+    def interrupt(run, losses):
+        labels.append(run.label)
+        if stopping and run.label == "sigmoid_ae keras":
+            raise KeyboardInterrupt
+        observe(run, losses)
+
+    monkeypatch.setattr(Run, "observe", interrupt)
+    labels, stopping = [], True
+    with pytest.raises(KeyboardInterrupt, match=f"--resume {tmp_path}/runs/sigmoid_ae"):
+        exec(train, namespace)
+    assert "sigmoid_ae low-level" in labels
+    labels, stopping = [], False
+    exec(train, namespace)
+    assert set(labels) == {"sigmoid_ae keras"}
+    assert [t["style"] for t in namespace["record"]["trainings"]] == ["low-level", "keras"]
 
 
 def test_a_file_that_is_no_lesson_is_refused(tmp_path):

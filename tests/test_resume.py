@@ -15,6 +15,7 @@ from pathlib import Path
 from ae import cli, report
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
+from ae.networks import weights_sha256
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle, records, saved
 from ae.runs.folder import is_unfinished
@@ -59,6 +60,13 @@ def files(folder):
     }
 
 
+def saved_digests(name, folder):
+    """Hashes the weights of a run's saved networks."""
+    record, chosen = saved.read_run(lesson(name), folder)
+    networks = (saved.load_network(lesson(name), folder, t, chosen) for t in record["trainings"])
+    return [weights_sha256(network) for network in networks]
+
+
 @pytest.fixture
 def interrupt(monkeypatch):
     """Makes the n-th report of a training's progress a Ctrl-C; 0 none. Counts the reports."""
@@ -99,6 +107,8 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(name, tmp_path, interrupt
     again = lifecycle.resume(lesson(name), tmp_path / "again")
     assert without_times(again) == without_times(whole)
     assert files(tmp_path / "again") == files(tmp_path / "whole")
+    digests = [training["weights_sha256"] for training in whole["trainings"]]
+    assert saved_digests(name, tmp_path / "again") == digests
     assert not (tmp_path / "again" / records.UNFINISHED).exists()
     assert later[0] == reports[at - 1]  # training goes on in the epoch that it was stopped in
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ae.datasets import downloads, folders
 from ae.datasets.registry import DataSet, Payload, Source, SourceError
-from ae.errors import InputError
+from ae.errors import InputError, MissingDataError
 from ae.paths import cache_root, expand
 
 import pooch
@@ -78,7 +78,7 @@ def fetch(data_set: DataSet, sources: Sequence[Source]) -> Fetched:
         The payloads, each with the sha256 that the registry pins.
 
     Raises:
-        InputError: If a payload is nowhere to be had; the text lists every attempt.
+        MissingDataError: If a payload is nowhere to be had; the text lists every attempt.
     """
     found: dict[str, bytes] = {}
     fresh: dict[str, bytes] = {}
@@ -99,7 +99,7 @@ def fetch(data_set: DataSet, sources: Sequence[Source]) -> Fetched:
         if reasons:
             failures.append(f"{source.name}: {'; '.join(dict.fromkeys(reasons))}")
     if len(found) < len(data_set.payloads):
-        raise InputError(_nowhere(data_set, failures))
+        raise MissingDataError(_nowhere(data_set, failures))
     _store(cache_root() / data_set.name, data_set, fresh)
     return Fetched(found, ", ".join(givers))
 

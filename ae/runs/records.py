@@ -142,7 +142,8 @@ def load_weights(network: Network, path: Path) -> None:
             checkpoint.read(str(path)).assert_existing_objects_matched()
     except (
         *(ValueError, AssertionError, OSError, LookupError, UserWarning),  # another network's
-        *(zipfile.BadZipFile, tf.errors.OpError),  # damaged; a cut checkpoint is an IndexError
+        # Damaged ones; a cut checkpoint is an IndexError, HDF5's links are RuntimeErrors.
+        *(zipfile.BadZipFile, tf.errors.OpError, RuntimeError),
     ) as error:
         raise InputError(
             f"{path}: this is not a saved network of this lesson and style; "

@@ -97,12 +97,11 @@ def test_another_data_set_of_the_same_file_names_is_no_damage(tiny, tmp_path):
 
 
 @pytest.mark.fault("a damaged data file")
-@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.parametrize("damage", [d for d in DAMAGED if DAMAGED[d][1] is not None])
 def test_no_damaged_payload_passes(tiny, damage):
     problem, contents = DAMAGED[damage]
-    if contents is not None:
-        with pytest.raises(PayloadError, match=f"^it .*{problem}"):
-            tiny.payloads[0].read(io.BytesIO(contents), "it")
+    with pytest.raises(PayloadError, match=f"^it .*{problem}"):
+        tiny.payloads[0].read(io.BytesIO(contents), "it")
 
 
 @pytest.mark.fault("a damaged data file")
