@@ -22,7 +22,7 @@ test: venv
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 torture: venv
-	$(BIN)/python -m pytest -m "long or not long" tests/test_resume.py --kills 120
+	$(BIN)/python -m pytest -m "long or not long" tests/runs/test_resume.py --kills 120
 
 reliability: venv
 	$(BIN)/python -m pytest -m fault --kills 120 --junitxml runs/reliability.xml

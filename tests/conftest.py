@@ -1,14 +1,14 @@
 import contextlib
 import functools
-import importlib
 import os
 
-from ae import cli, datasets  # starts TensorFlow quietly, before any test imports it
+from ae import datasets  # starts TensorFlow quietly, before any test imports it
 
 import matplotlib
 import pytest
 from filelock import FileLock
 from matplotlib import pyplot
+from running import run
 
 matplotlib.use("Agg")
 
@@ -73,15 +73,9 @@ def smoke(tmp_path_factory):
 
     @functools.cache
     def run_once(name):
-        lesson = importlib.import_module(f"tutorials.{name}").LESSON
-        options = ["--preset", "smoke", "--out", str(runs / name)]
-        if name == "document_cleaner":
-            options += ["--data", "synthetic"]
         with FileLock(runs / f"{name}.lock"):
             if not (runs / name / "record.json").is_file():
-                with pytest.raises(SystemExit) as stopped:
-                    cli.main(lesson, options)
-                assert stopped.value.code == 0
+                assert run(name, "--preset", "smoke", "--out", runs / name) == 0
         return runs / name
 
     return run_once

@@ -5,25 +5,35 @@ import importlib
 import json
 
 from ae import cli
+from tutorials.__main__ import NAMES, chosen
 
 import numpy as np
 import pytest
 from PIL import Image
+
+LESSONS = chosen(())
+NETWORKS = [(one.name, network) for one in LESSONS for network in one.networks]
+EACH_LESSON = pytest.mark.parametrize("name", NAMES)
+EACH_NETWORK = pytest.mark.parametrize(("name", "network"), NETWORKS)
 
 
 def lesson(name):
     return importlib.import_module(f"tutorials.{name}").LESSON
 
 
-def run(name_or_lesson, *arguments):
-    """Runs a lesson's command line; the documents are generated ones."""
-    a_lesson = lesson(name_or_lesson) if isinstance(name_or_lesson, str) else name_or_lesson
-    arguments = [str(argument) for argument in arguments]
-    if a_lesson.name == "document_cleaner" and "--preset" in arguments:
-        arguments += ["--data", "synthetic"]
+def exit_code(a_lesson, *arguments):
+    """Runs a lesson's command line as it is given."""
     with pytest.raises(SystemExit) as stopped:
-        cli.main(a_lesson, arguments)
+        cli.main(a_lesson, [str(argument) for argument in arguments])
     return stopped.value.code
+
+
+def run(name_or_lesson, *arguments):
+    """Runs a lesson's command line; the documents are generated ones. Returns the exit code."""
+    a_lesson = lesson(name_or_lesson) if isinstance(name_or_lesson, str) else name_or_lesson
+    if a_lesson.name == "document_cleaner" and "--preset" in arguments:
+        arguments += ("--data", "synthetic")
+    return exit_code(a_lesson, *arguments)
 
 
 def read_record(folder):

@@ -5,7 +5,6 @@ import importlib
 from types import SimpleNamespace
 
 from ae import claims, cli
-from ae.datasets import Digits, Provenance
 from ae.lesson import Claim
 from ae.measures import recognition
 from ae.measures.judges import train_two_d_encoder
@@ -14,6 +13,8 @@ from ae.measures.recognition import BASIC_CLAIMS
 import keras
 import numpy as np
 import pytest
+from random_data import random_digits
+from running import lesson
 
 DIGIT_LESSONS = ("dense_ae", "sigmoid_ae", "low_level_ae")
 
@@ -94,22 +95,11 @@ def test_a_line_names_both_thresholds():
     assert lines == ["holds: it works: 1.23 (at least 0) (at most 2.5)"]
 
 
-def random_digits():
-    rng = np.random.default_rng(0)
-
-    def digits(n):
-        return (rng.random((n, 784)) ** 3).astype("float32")
-
-    labels = rng.integers(0, 10, 80)
-    provenance = Provenance("random numbers", "")
-    return Digits(digits(80), labels, digits(20), labels[:20], provenance)
-
-
 @pytest.mark.parametrize("name", DIGIT_LESSONS)
 def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
-    lesson = importlib.import_module(f"tutorials.{name}").LESSON
-    assert [c.text for c in lesson.claims[: len(BASIC_CLAIMS)]] == [c.text for c in BASIC_CLAIMS]
-    for declared in lesson.claims:
+    declared_by_it = lesson(name).claims
+    assert [c.text for c in declared_by_it[: len(BASIC_CLAIMS)]] == [c.text for c in BASIC_CLAIMS]
+    for declared in declared_by_it:
         assert declared.reason
         assert (declared.at_least is None) != (declared.at_most is None)
 
@@ -125,7 +115,7 @@ def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
     for styles in module.LESSON.networks.values():
         keras.utils.set_random_seed(0)
         network = styles[style].build(settings)
-        data = random_digits()
+        data = random_digits(80, 20)
         results = claims.measure(module.LESSON, network, data, settings)
         assert all(np.isfinite(result["value"]) for result in results)
         assert len(results) == len(module.LESSON.claims)
@@ -145,7 +135,7 @@ def few_labels(network, data, settings):
 
 def test_the_network_of_two_units_is_trained_once_for_the_same_digits():
     module = importlib.import_module("tutorials.sigmoid_ae")
-    data = random_digits()
+    data = random_digits(80, 20)
     settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=20, jit_compile=False)
     train_two_d_encoder.cache_clear()
     encoders = recognition.two_d_encoders(data, settings, 1)
@@ -161,7 +151,7 @@ def test_claims_are_measured_at_the_articles_settings_alone(monkeypatch, tmp_pat
     monkeypatch.setattr(claims, "measure", lambda *_: pytest.fail("measured after one epoch"))
     arguments = ["--epochs", "1", "--style", "keras", "--out", str(tmp_path / "run")]
     with pytest.raises(SystemExit, match="0"):
-        cli.main(importlib.import_module("tutorials.sigmoid_ae").LESSON, arguments)
+        cli.main(lesson("sigmoid_ae"), arguments)
     assert "those of the article's settings, not of these" in capsys.readouterr().out
 
 

@@ -12,7 +12,8 @@ from tutorials.document_cleaner import LESSON
 import keras
 import numpy as np
 import pytest
-from test_check import a_record
+from made_records import a_record
+from whole_page import cleaned_at_once
 
 STYLES = LESSON.networks["autoencoder"]
 BOTH = pytest.mark.parametrize("style", STYLES)
@@ -36,15 +37,7 @@ def cleaners():
 
 
 def whole_page(page, reconstruct):
-    """All at once, an odd side repeated to make it even."""
-    height, width = page.shape
-    even = page
-    if height % 2:
-        even = np.concatenate([even, even[-1:]], axis=0)
-    if width % 2:
-        even = np.concatenate([even, even[:, -1:]], axis=1)
-    cleaned = reconstruct((even / 255).astype("float32")[None, :, :, None])
-    return np.rint(255 * cleaned[0, :height, :width, 0]).astype("uint8")
+    return np.rint(cleaned_at_once(page, reconstruct)).astype("uint8")
 
 
 def page_of(size):

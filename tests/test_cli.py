@@ -1,7 +1,6 @@
 """What a user can get wrong ends with one sentence and exit code 2, and leaves nothing behind."""
 
 import dataclasses
-import importlib
 import json
 import os
 import signal
@@ -17,16 +16,7 @@ from tutorials.__main__ import main as tutorials_main
 
 import matplotlib
 import pytest
-
-
-def lesson(name="dense_ae"):
-    return importlib.import_module(f"tutorials.{name}").LESSON
-
-
-def run(a_lesson, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(a_lesson, [str(argument) for argument in arguments])
-    return stopped.value.code
+from running import EACH_LESSON, exit_code, lesson, read_record
 
 
 def files_under(folder):
@@ -66,7 +56,10 @@ def assert_one_sentence(capsys, *parts):
     ],
 )
 def test_a_wrong_argument(tmp_path, capsys, arguments, parts):
-    assert run(lesson(), "--preset", "smoke", "--out", tmp_path / "out", *arguments) == 2
+    assert (
+        exit_code(lesson("dense_ae"), "--preset", "smoke", "--out", tmp_path / "out", *arguments)
+        == 2
+    )
     assert_one_sentence(capsys, "dense_ae", *parts)
     assert not list(tmp_path.iterdir())
 
@@ -74,7 +67,7 @@ def test_a_wrong_argument(tmp_path, capsys, arguments, parts):
 @pytest.mark.parametrize("backend", ["agg", "svg", "module://no.such", "gtk3agg"])
 def test_windows_that_cannot_be_opened(tmp_path, capsys, monkeypatch, backend):
     monkeypatch.setattr(matplotlib, "get_backend", lambda: backend)
-    assert run(lesson(), "--show", "--out", tmp_path / "out") == 2
+    assert exit_code(lesson("dense_ae"), "--show", "--out", tmp_path / "out") == 2
     assert_one_sentence(capsys, "--show: no window can be opened here", "leave it out")
     assert tutorials_main(["run", "--show", "--out", str(tmp_path / "out")]) == 2
     assert_one_sentence(capsys, "--show: no window can be opened here", "leave it out")
@@ -92,7 +85,7 @@ def test_windows_that_cannot_be_opened(tmp_path, capsys, monkeypatch, backend):
     ],
 )
 def test_a_wrong_argument_of_a_lesson_s_own(capsys, name, arguments, parts):
-    assert run(lesson(name), *arguments) == 2
+    assert exit_code(lesson(name), *arguments) == 2
     assert_one_sentence(capsys, name, *parts)
 
 
@@ -100,7 +93,8 @@ def test_a_wrong_argument_of_a_lesson_s_own(capsys, name, arguments, parts):
 def test_a_data_folder_that_is_not_there(tmp_path, capsys, name):
     missing = tmp_path / "missing"
     assert (
-        run(lesson(name), "--preset", "smoke", "--data-dir", missing, "--out", tmp_path / "o") == 2
+        exit_code(lesson(name), "--preset", "smoke", "--data-dir", missing, "--out", tmp_path / "o")
+        == 2
     )
     assert_one_sentence(capsys, str(missing))
     assert not files_under(tmp_path)
@@ -117,7 +111,7 @@ def test_a_data_folder_that_is_not_there(tmp_path, capsys, name):
 def test_a_name_that_cannot_be(tmp_path, capsys, monkeypatch, option, name, part):
     monkeypatch.chdir(tmp_path)
     preset = ["--preset", "smoke"] if option in ("--out", "--data-dir") else []
-    assert run(lesson(), *preset, option, name) == 2
+    assert exit_code(lesson("dense_ae"), *preset, option, name) == 2
     assert_one_sentence(capsys, name, part)
     assert not files_under(tmp_path)
 
@@ -127,7 +121,7 @@ def test_a_folder_that_may_not_be_entered(tmp_path, capsys, monkeypatch):
         raise PermissionError(13, "Permission denied", "/root/run")
 
     monkeypatch.setattr(Path, "exists", refuse)
-    assert run(lesson(), "--preset", "smoke", "--out", tmp_path / "run") == 2
+    assert exit_code(lesson("dense_ae"), "--preset", "smoke", "--out", tmp_path / "run") == 2
     assert_one_sentence(capsys, "/root/run: Permission denied")
 
 
@@ -153,8 +147,8 @@ def test_an_output_folder_that_cannot_be_used(tmp_path, capsys, kind):
         pytest.skip("there is no /proc here")
     (tmp_path / "file").write_text("precious")
     out = UNUSABLE[kind](tmp_path)
-    never_loads = dataclasses.replace(lesson(), load=lambda *_: pytest.fail("it went on"))
-    assert run(never_loads, "--preset", "smoke", "--out", out) == 2
+    never_loads = dataclasses.replace(lesson("dense_ae"), load=lambda *_: pytest.fail("it went on"))
+    assert exit_code(never_loads, "--preset", "smoke", "--out", out) == 2
     assert_one_sentence(capsys, f"--out {out}")
     assert [path.read_text() for path in files_under(tmp_path)] == ["precious"]
 
@@ -195,7 +189,7 @@ def test_a_record_that_is_broken(tmp_path, capsys, kind):
     (folder / "record.json").write_bytes(
         content if isinstance(content, bytes) else content.encode()
     )
-    assert run(lesson(), "--from", folder, "--out", tmp_path / "out") == 2
+    assert exit_code(lesson("dense_ae"), "--from", folder, "--out", tmp_path / "out") == 2
     assert_one_sentence(capsys, str(folder))
     assert [path.name for path in files_under(tmp_path)] == ["record.json"]
 
@@ -208,14 +202,14 @@ def test_what_is_not_a_run_s_own_is_not_replaced(tmp_path, capsys, theirs):
     path = tmp_path / "mine" / theirs
     path.parent.mkdir(parents=True)
     path.write_text('{"mine": 1}')
-    assert run(lesson(), "--preset", "smoke", "--out", tmp_path / "mine") == 2
+    assert exit_code(lesson("dense_ae"), "--preset", "smoke", "--out", tmp_path / "mine") == 2
     assert_one_sentence(capsys, "choose another folder")
     assert [p.read_text() for p in files_under(tmp_path)] == ['{"mine": 1}']
 
 
 def test_another_lesson_s_run_is_not_replaced(tmp_path, capsys):
     (tmp_path / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
-    assert run(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
+    assert exit_code(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
     assert_one_sentence(capsys, "not of a run of sigmoid_ae")
 
 
@@ -223,7 +217,7 @@ def test_nor_is_it_after_a_rerun_that_was_stopped_in_its_first_epoch(tmp_path, c
     for folder in (tmp_path, tmp_path / "unfinished"):
         folder.mkdir(exist_ok=True)
         (folder / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
-    assert run(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
+    assert exit_code(lesson("sigmoid_ae"), "--preset", "smoke", "--out", tmp_path) == 2
     assert_one_sentence(capsys, "not of a run of sigmoid_ae")
     assert len(files_under(tmp_path)) == 2
 
@@ -243,14 +237,14 @@ def test_a_stream_may_be_closed(closed):
 
 
 def test_a_folder_without_a_run(tmp_path, capsys):
-    assert run(lesson(), "--from", tmp_path, "--out", tmp_path / "out") == 2
+    assert exit_code(lesson("dense_ae"), "--from", tmp_path, "--out", tmp_path / "out") == 2
     assert_one_sentence(capsys, str(tmp_path), "no run")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_of_another_lesson(tmp_path, capsys):
     (tmp_path / "record.json").write_text(json.dumps({**GOOD, "trainings": []}))
-    assert run(lesson("sigmoid_ae"), "--from", tmp_path, "--out", tmp_path / "out") == 2
+    assert exit_code(lesson("sigmoid_ae"), "--from", tmp_path, "--out", tmp_path / "out") == 2
     assert_one_sentence(capsys, "dense_ae", "sigmoid_ae")
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
@@ -259,7 +253,7 @@ def test_a_run_of_another_lesson(tmp_path, capsys):
 def test_a_loss_that_is_no_number_names_its_step(tmp_path, capsys, style, step):
     """Keras takes 100 steps at once, and reports after them."""
     arguments = ["--preset", "smoke", "--style", style, "--no-xla", "--learning-rate", "1e30"]
-    assert run(lesson(), *arguments, "--out", tmp_path) == 2
+    assert exit_code(lesson("dense_ae"), *arguments, "--out", tmp_path) == 2
     assert_one_sentence(capsys, "dense_ae", style, f"by step {step} of epoch 1", "--learning-rate")
     assert not files_under(tmp_path)
 
@@ -268,14 +262,16 @@ def test_an_interrupted_run_says_so_and_gives_130(tmp_path, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    assert run(dataclasses.replace(lesson(), load=interrupt), "--out", tmp_path) == 130
+    assert (
+        exit_code(dataclasses.replace(lesson("dense_ae"), load=interrupt), "--out", tmp_path) == 130
+    )
     assert_one_sentence(capsys, "Interrupted")
     assert not files_under(tmp_path)
 
 
 def test_a_batch_that_the_data_cannot_fill(tmp_path, capsys):
     arguments = ["--preset", "smoke", "--batch-size", "513"]
-    assert run(lesson("low_level_ae"), *arguments, "--out", tmp_path) == 2
+    assert exit_code(lesson("low_level_ae"), *arguments, "--out", tmp_path) == 2
     assert_one_sentence(capsys, "513", "512", "--batch-size")
     assert not files_under(tmp_path)
 
@@ -288,9 +284,9 @@ def test_a_reader_that_goes_away_is_no_failure(monkeypatch):
         assert cli.guard(lambda: print("to nobody")) == 141
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EACH_LESSON
 def test_help_explains_the_lesson_and_every_option(capsys, name):
-    assert run(lesson(name), "--help") == 0
+    assert exit_code(lesson(name), "--help") == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert lesson(name).doc.splitlines()[0] in out
@@ -358,12 +354,12 @@ def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty
 
 def test_what_is_advised_is_the_command_that_was_given(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tutorials/__main__.py", "run"])
-    assert lesson().command == "python -m tutorials.dense_ae"
+    assert lesson("dense_ae").command == "python -m tutorials.dense_ae"
     monkeypatch.setattr(sys, "argv", ["../our house/tutorials/dense_ae.py"])
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace())
-    assert lesson().command == "python -m tutorials.dense_ae"
+    assert lesson("dense_ae").command == "python -m tutorials.dense_ae"
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    assert lesson().command == "python '../our house/tutorials/dense_ae.py'"
+    assert lesson("dense_ae").command == "python '../our house/tutorials/dense_ae.py'"
     assert lesson("sigmoid_ae").command == "python -m tutorials.sigmoid_ae"
 
 
@@ -385,6 +381,6 @@ def test_several_lessons_end_with_one_table(tmp_path, capsys):
     for name, style, row in zip(
         ["dense_ae", "dense_ae", "sigmoid_ae", "sigmoid_ae"], [0, 1, 0, 1], rows, strict=True
     ):
-        training = json.loads((tmp_path / name / "record.json").read_text())["trainings"][style]
+        training = read_record(tmp_path / name)["trainings"][style]
         assert row[5] == f"{training['history'][-1]['last_batch_loss']:.4f}"
         assert row[3:5] == [f"{training['seconds']:.1f}", "s"]

@@ -23,8 +23,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import NETWORKS
 from PIL import Image
-from test_records import NETWORKS
 
 CHANGES = ("flip", "cut", "remove", "insert", "blank", "double")
 MUTATIONS = st.lists(

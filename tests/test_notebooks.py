@@ -1,6 +1,5 @@
 """Every lesson as a notebook, executed as Jupyter would."""
 
-import json
 from pathlib import Path
 
 from ae import notebooks
@@ -11,10 +10,10 @@ from tutorials.__main__ import NAMES
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from running import EACH_LESSON, read_record
 
 SOURCES = Path(tutorials.__file__).parent
 QUICK = ("sigmoid_ae",)
-EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +84,7 @@ def test_a_notebook_runs_and_shows_its_figures(folder, name):
     captions = [data["text/markdown"].strip("*") for data in displayed if "text/markdown" in data]
     shown = [data for data in displayed if "image/png" in data]
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    record = json.loads((folder / "runs" / name / "record.json").read_text())
+    record = read_record(folder / "runs" / name)
     assert record["preset"] == "smoke"
     assert record["source"] is None
     figures = [

@@ -1,7 +1,6 @@
 """What --mixed-precision does: products in bfloat16, everything else in float32."""
 
 import importlib
-import json
 
 from ae import cli, precision
 from ae.networks import layers_of
@@ -20,6 +19,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from running import lesson, read_record
 
 RNG = np.random.default_rng(0)
 QUICKEST = ("sigmoid_ae", "fashion_vae")  # the others are run in the long tests
@@ -87,9 +87,9 @@ def test_keras_layers_compute_in_bfloat16_and_keep_their_weights_in_float32():
     ],
 )
 def test_outputs_are_float32_in_mixed_precision(build):
-    lesson = importlib.import_module(build.__module__).LESSON
+    presets = importlib.import_module(build.__module__).PRESETS
     with precision.keras_layers():
-        layers = layers_of(build(lesson.presets["smoke"]))
+        layers = layers_of(build(presets["smoke"]))
     computed = [layer.compute_dtype for layer in layers if layer.weights]
     assert computed == ["bfloat16"] * (len(computed) - 1) + ["float32"]
     assert layers[-1].compute_dtype == "float32"
@@ -97,7 +97,7 @@ def test_outputs_are_float32_in_mixed_precision(build):
 
 def losses_of(folder):
     """What a run's record holds of each training, by network and style."""
-    record = json.loads((folder / "record.json").read_text())
+    record = read_record(folder)
     return {
         (t["network"], t["style"]): t["history"][-1][record["measure"]] for t in record["trainings"]
     }
@@ -109,13 +109,12 @@ def losses_of(folder):
 def test_a_run_in_bfloat16_is_near_one_in_float32(smoke, tmp_path, name):
     """A VAE's first losses differ as much as its noise does: both have exp(s) in them."""
     folder = tmp_path / "run"
-    lesson = importlib.import_module(f"tutorials.{name}").LESSON
     both = name in ("conv_denoiser", "document_cleaner") and precision.rewrites_steps()
     arguments = ["--preset", "smoke", "--mixed-precision", "--out", str(folder)]
     arguments += [] if both else ["--style", "keras"]
     arguments += ["--data", "synthetic"] if name == "document_cleaner" else []
     with pytest.raises(SystemExit, match="0"):
-        cli.main(lesson, arguments)
+        cli.main(lesson(name), arguments)
     whole, mixed = losses_of(smoke(name)), losses_of(folder)
     assert len(mixed) == len(whole) // (1 if both else 2)
     for key, loss in mixed.items():

@@ -1,13 +1,8 @@
-import importlib
-
 from ae import published
 from tutorials.__main__ import NAMES
 
 import pytest
-
-
-def lesson(name):
-    return importlib.import_module(f"tutorials.{name}").LESSON
+from running import EACH_LESSON, lesson
 
 
 @pytest.mark.parametrize(
@@ -56,7 +51,7 @@ def test_every_file_says_where_it_was_printed():
         assert any("Printed in" in line for line in comments), path.name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EACH_LESSON
 def test_the_columns_that_a_lesson_compares_with_exist(name):
     lesson_ = lesson(name)
     for network, columns in lesson_.published.items():

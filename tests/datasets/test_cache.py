@@ -7,17 +7,9 @@ from ae.datasets.fetch import fetch, sources_for
 from ae.paths import REPOSITORY
 
 import pytest
-from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set, place, put, source_of
+from tiny_images import DAMAGED, IMAGES, TINY, place, put, source_of
 
-
-@pytest.fixture(autouse=True)
-def nothing_to_be_found(monkeypatch, tmp_path):
-    isolate(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    return make_data_set(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
 @pytest.mark.fault("a damaged cache")

@@ -9,12 +9,9 @@ from ae.errors import InputError, MissingDataError
 
 import numpy as np
 import pytest
-from tiny_documents import check, isolate, write_kaggle, write_uci, write_zip
+from tiny_documents import check, write_kaggle, write_uci, write_zip
 
-
-@pytest.fixture(autouse=True)
-def small_world(tmp_path, monkeypatch):
-    isolate(tmp_path, monkeypatch)
+pytestmark = pytest.mark.usefixtures("four_pages_alone")
 
 
 def test_all_sources_give_the_same_pages(tmp_path, monkeypatch):

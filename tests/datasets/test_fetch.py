@@ -7,17 +7,9 @@ from ae.errors import InputError
 from ae.paths import REPOSITORY, cache_root
 
 import pytest
-from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set, place, source_of
+from tiny_images import DAMAGED, IMAGES, TINY, place, source_of
 
-
-@pytest.fixture(autouse=True)
-def nothing_to_be_found(monkeypatch, tmp_path):
-    isolate(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    return make_data_set(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
 def test_the_order_of_sources(tmp_path):

@@ -8,17 +8,9 @@ from ae.errors import InputError
 
 import numpy as np
 import pytest
-from tiny_images import DAMAGED, IMAGES, OTHER, TINY, isolate, make_data_set, place, put
+from tiny_images import DAMAGED, IMAGES, OTHER, TINY, make_data_set, place, put
 
-
-@pytest.fixture(autouse=True)
-def nothing_to_be_found(monkeypatch, tmp_path):
-    isolate(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    return make_data_set(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
 @pytest.mark.parametrize("gz", [False, True])

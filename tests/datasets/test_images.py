@@ -3,7 +3,7 @@ from ae.datasets.images import load_image_set
 
 import numpy as np
 import pytest
-from tiny_images import OTHER, TINY, isolate, make_data_set, make_files, place
+from tiny_images import OTHER, TINY, make_data_set, make_files, place
 
 MNIST_TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 MNIST_TEST = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -41,8 +41,8 @@ def test_images_meet_their_labels():
     assert clothes.class_names[int(np.argmin(means))] == "Sandal"
 
 
-def test_each_file_becomes_its_array(tmp_path, monkeypatch):
-    isolate(monkeypatch, tmp_path)
+@pytest.mark.usefixtures("nothing_to_be_found")
+def test_each_file_becomes_its_array(tmp_path):
     place(tmp_path / "mine")
     images = load_image_set(make_data_set(tmp_path), tmp_path / "mine")
     assert images.x_train.shape == (12, 4, 3)

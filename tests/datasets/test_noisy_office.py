@@ -9,12 +9,9 @@ from ae.datasets.documents import load_documents
 from ae.errors import InputError
 
 import pytest
-from tiny_documents import check, isolate, write_uci, write_zip
+from tiny_documents import check, write_uci, write_zip
 
-
-@pytest.fixture(autouse=True)
-def small_world(tmp_path, monkeypatch):
-    isolate(tmp_path, monkeypatch)
+pytestmark = pytest.mark.usefixtures("four_pages_alone")
 
 
 def test_the_zip_file_inside_the_zip_file_is_read(tmp_path):

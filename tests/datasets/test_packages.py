@@ -11,12 +11,9 @@ from ae.datasets.fetch import fetch, sources_for
 from ae.errors import InputError
 
 import pytest
-from tiny_images import DAMAGED, IMAGES, TINY, isolate, make_data_set
+from tiny_images import DAMAGED, IMAGES, TINY, make_data_set
 
-
-@pytest.fixture(autouse=True)
-def nothing_to_be_found(monkeypatch, tmp_path):
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
 def make_wheel(folder, files):

@@ -1,10 +1,8 @@
 """Four pages of a few pixels, laid out and registered as the real ones."""
 
-import json
 import zipfile
 
-from ae.datasets import documents, noisy_office
-from ae.datasets.documents import digest_page
+from ae.datasets import noisy_office
 from ae.datasets.pictures import write_grey
 
 import numpy as np
@@ -21,18 +19,6 @@ def fake_pages(shape=SHAPE):
         for name in noisy_office.page_names(**noisy_office.describe_page(index)).values():
             pages.setdefault(name, rng.integers(0, 256, shape, np.uint8))
     return pages
-
-
-def isolate(tmp_path, monkeypatch):
-    """Puts a registry of four pages, an empty cache and no host in place of the real ones."""
-    digests = {name: digest_page(pixels) for name, pixels in fake_pages().items()}
-    registry = {"shapes": {"f": SHAPE}, "pages": digests}
-    (tmp_path / "registry.json").write_text(json.dumps(registry))
-    monkeypatch.setattr(documents, "REGISTRY", tmp_path / "registry.json")
-    monkeypatch.setattr(noisy_office, "URL", "http://127.0.0.1:9/noisyoffice.zip")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("AE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("AE_DATA_DIR", raising=False)
 
 
 def write_kaggle(folder):

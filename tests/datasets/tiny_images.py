@@ -64,19 +64,6 @@ def place(folder, files=TINY, gz=False):
             (folder / name).write_bytes(data)
 
 
-def isolate(monkeypatch, folder):
-    """Leaves nothing of this machine to be found: an empty home, cache and current folder."""
-    home = folder / "home"
-    home.mkdir()
-    for name in ("AE_DATA_DIR", "KERAS_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    monkeypatch.setenv("AE_CACHE_DIR", str(folder / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.chdir(home)
-
-
 def flip_last_bit(data):
     """Returns the data with one bit changed."""
     return data[:-1] + bytes([data[-1] ^ 1])

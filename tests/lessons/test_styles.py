@@ -1,9 +1,7 @@
 """The two styles of a lesson are one model: equal weights and batches give equal losses."""
 
 import dataclasses
-import importlib
 
-from ae.datasets import Digits, Provenance
 from ae.networks import codec, reconstruct
 from ae.training import Run
 from tutorials import dense_ae
@@ -13,60 +11,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from random_data import random_data
+from running import EACH_NETWORK, NETWORKS, lesson
 
-NETWORKS = [
-    ("dense_ae", "autoencoder"),
-    ("sigmoid_ae", "autoencoder"),
-    ("low_level_ae", "class"),
-    ("low_level_ae", "layers"),
-    ("conv_denoiser", "autoencoder"),
-    ("document_cleaner", "autoencoder"),
-    ("fashion_vae", "autoencoder"),
-]
 SAME_TRAINING = ("conv_denoiser", "document_cleaner")  # their errata concern the data alone
-EACH = pytest.mark.parametrize(("name", "network"), NETWORKS)
 VARIANTS = pytest.mark.parametrize("variant", ["published", "corrected"])
-
-
-def random_data(name):
-    """The lesson's own kind of data, drawn at random, and settings for ten steps on them."""
-    module = importlib.import_module(f"tutorials.{name}")
-    rng = np.random.default_rng(0)
-
-    def images(n, *shape):
-        mostly_black = rng.random((n, *shape)) ** 3
-        return mostly_black.astype("float32")
-
-    labels = rng.integers(0, 10, 48).astype("uint8")
-    provenance = Provenance("random numbers", "")
-    if name in ("dense_ae", "sigmoid_ae", "low_level_ae"):
-        data = Digits(images(48, 784), labels, images(8, 784), labels[:8], provenance)
-    elif name == "conv_denoiser":
-        sizes = (40, 40, 12, 12, 8, 8, 5, 5)  # five batches of eight
-        data = module.Data(*(images(n, 28, 28, 1) for n in sizes), provenance)
-    elif name == "document_cleaner":
-        sizes = (10, 10, 3, 3, 2)
-        pages = (images(n, 16, 24, 1) for n in sizes)
-        data = module.Data(*pages, ("coffee", "folded", "folded"), provenance)
-    else:
-        data = module.Data(
-            *(images(40, 28, 28, 1), labels[:40], images(12, 28, 28, 1)),
-            *(images(8, 28, 28, 1), labels[:8], provenance),
-        )
-    settings = dataclasses.replace(
-        module.PRESETS["article"],
-        num_epochs=2,
-        batch_size=3 if name == "document_cleaner" else 8,  # pages leave a short last batch
-        jit_compile=False,
-    )
-    if name == "fashion_vae":  # its first steps explode and with them every difference of rounding
-        settings = dataclasses.replace(settings, learning_rate=1e-5)
-    return data, settings
 
 
 def build_both(name, network, settings):
     """Builds the network in both styles, with the low-level style's weights in both."""
-    styles = importlib.import_module(f"tutorials.{name}").LESSON.networks[network]
+    styles = lesson(name).networks[network]
     keras.utils.set_random_seed(0)
     low_level, layered = styles["low-level"].build(settings), styles["keras"].build(settings)
     shapes = [tuple(w.shape) for w in layered.trainable_variables]
@@ -101,7 +55,7 @@ def assert_same_functions(name, network, settings):
 
 
 @VARIANTS
-@EACH
+@EACH_NETWORK
 def test_equal_weights_compute_the_same(name, network, variant):
     assert_same_functions(name, network, settings_of(name, variant=variant))
 
@@ -139,7 +93,7 @@ def test_equal_batches_give_equal_losses(monkeypatch, name, network, variant):
             keras.random, "normal", lambda shape, dtype, seed: ops.full(shape, 0.5, dtype)
         )
     before = [w.numpy() for w in low_level.weights]
-    styles = importlib.import_module(f"tutorials.{name}").LESSON.networks[network]
+    styles = lesson(name).networks[network]
     histories = {}
     for style, model in (("low-level", low_level), ("keras", layered)):
         run = Run(f"{name} {style}", settings.num_epochs)

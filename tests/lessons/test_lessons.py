@@ -20,9 +20,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import lesson, pixels, read_record, run, smoke_settings
+from running import EACH_LESSON, lesson, pixels, read_record, run, smoke_settings
 
-EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 STYLES = ("low-level", "keras")
 NETWORKS = {name: ["autoencoder"] for name in NAMES} | {"low_level_ae": ["class", "layers"]}
 FIGURES = {
@@ -240,7 +239,7 @@ def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, cap
 def copied_with_other_data(run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
-    record = json.loads((folder / "record.json").read_text())
+    record = read_record(folder)
     record["data"]["sha256"] = "another"
     (folder / "record.json").write_text(json.dumps(record))
     return folder

@@ -21,7 +21,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from made_records import NETWORKS, Module, deeper_model, model
+from running import pixels
 
 RECORD = {"lesson": "dense_ae", "settings": {"seed": 0}, "trainings": [{"history": [{"loss": 1}]}]}
 
@@ -35,13 +36,8 @@ def drawing():
     return figure
 
 
-def pixels(path):
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("RGB")).astype(int)
-
-
 def red(picture):
+    picture = picture.astype(int)
     return ((picture[..., 0] - picture[..., 1] > 60) & (picture[..., 0] > 150)).sum()
 
 
@@ -104,33 +100,6 @@ def test_results_are_kept_by_name(tmp_path):
 # Networks
 
 
-class Module(tf.Module):
-    def __init__(self, width=50, seed=0):
-        super().__init__()
-        values = np.random.default_rng(seed).normal(size=(3, width)).astype("float32")
-        self.kernel = tf.Variable(values)
-        self.layers = [(tf.Variable(values[0]), tf.Variable(2.0))]
-
-
-class DeeperModule(Module):
-    def __init__(self):
-        super().__init__()
-        self.layers.append(tf.Variable(1.0))
-
-
-def model(width=50, seed=0):
-    keras.utils.set_random_seed(seed)
-    x = keras.Input([3])
-    encoder = keras.Model(x, keras.layers.Dense(width)(x), name="encoder")
-    return keras.Model(x, keras.layers.Dense(2)(encoder(x)))
-
-
-def deeper_model():
-    x = keras.Input([3])
-    return keras.Model(x, keras.layers.Dense(2)(model()(x)))
-
-
-NETWORKS = {"module": (Module, DeeperModule), "model": (model, deeper_model)}
 BOTH = pytest.mark.parametrize(("build", "build_deeper"), NETWORKS.values(), ids=NETWORKS)
 
 

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from ae import claims, cli, datasets, metrics
 from ae.measures import garments, recognition
 from ae.proof import errata, reproduced
-from tutorials import __main__ as tutorials
 from tutorials import (
     conv_denoiser,
     dense_ae,
@@ -15,33 +14,25 @@ from tutorials import (
     low_level_ae,
     sigmoid_ae,
 )
-from tutorials.__main__ import NAMES
 
 import numpy as np
 import pytest
 import tensorflow as tf
-
-LESSONS = tutorials.chosen(())
-BY = {one.name: one for one in LESSONS}
-
-
-class Net:
-    def __init__(self, encode=tf.identity, decode=tf.identity, reconstruct=tf.identity):
-        self.encode, self.decode, self.reconstruct = encode, decode, reconstruct
+from running import EACH_LESSON, lesson
+from stand_ins import Net
 
 
-def value_of(lesson, text, network, data, settings=None):
-    (claim,) = [c for c in lesson.claims if text in c.text]
-    return claim.measure(network, data, settings or lesson.presets["smoke"])
+def value_of(a_lesson, text, network, data, settings=None):
+    (claim,) = [c for c in a_lesson.claims if text in c.text]
+    return claim.measure(network, data, settings or a_lesson.presets["smoke"])
 
 
 def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
-    lesson = BY["sigmoid_ae"]
     measured = [{"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "holds": True}]
     monkeypatch.setattr(claims, "measure", lambda *_: measured)
-    presets = {**lesson.presets, "article": lesson.presets["smoke"]}
-    options = cli.article_options(style="keras")
-    record = cli.run(dataclasses.replace(lesson, presets=presets), options, tmp_path / "run")
+    presets = {**sigmoid_ae.PRESETS, "article": sigmoid_ae.PRESETS["smoke"]}
+    short = dataclasses.replace(sigmoid_ae.LESSON, presets=presets)
+    record = cli.run(short, cli.article_options(style="keras"), tmp_path / "run")
     assert [training["claims"] for training in record["trainings"]] == [measured]
 
 
@@ -50,7 +41,7 @@ def test_the_denoiser_is_held_against_a_median_filter():
     clean = rng.random((3, 28, 28, 1)).astype("float32")
     noisy = np.where(rng.random(clean.shape) < 0.1, 1, clean).astype("float32")
     data = SimpleNamespace(x_test=clean, x_test_noisy=noisy)
-    gain = value_of(BY["conv_denoiser"], "median filter", Net(), data)
+    gain = value_of(lesson("conv_denoiser"), "median filter", Net(), data)
     expected = metrics.psnr(clean, noisy) - metrics.psnr(clean, metrics.median_filter(noisy))
     assert gain == pytest.approx(expected) != 0
 
@@ -78,7 +69,7 @@ def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
     codes = np.stack([y, -y], 1).astype("float32")
     network = Net(encode=lambda x: (tf.constant(codes), tf.fill([60, 2], -9.0)))
     data = SimpleNamespace(x_train=np.zeros((60, 1), "float32"), y_train=y)
-    assert value_of(BY["fashion_vae"], "New clothes", network, data) == 1
+    assert value_of(lesson("fashion_vae"), "New clothes", network, data) == 1
     for k, z in enumerate(seen):
         np.testing.assert_allclose(z, [[k, -k]] * 100, atol=0.01)
 
@@ -173,20 +164,19 @@ def test_squashed_pages_are_read_against_whole_ones(monkeypatch):
 
 
 def test_a_difference_says_which_is_which(monkeypatch):
-    lesson = BY["conv_denoiser"]
-    erratum = lesson.errata[0]
+    erratum = conv_denoiser.LESSON.errata[0]
     entry = {"erratum": erratum.place, "measure": "m"}
     entry |= {"published": [3.0, 1.0, 2.0], "changed": [9.0]}
     monkeypatch.setattr(errata, "read", lambda _: {"measured": [entry]})
     words = "m: 1 to 3 as published, 9 with output linear"
-    assert errata.differences(lesson, erratum) == [words]
+    assert errata.differences(conv_denoiser.LESSON, erratum) == [words]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EACH_LESSON
 def test_an_erratum_names_the_run_that_its_change_makes(name):
-    lesson = BY[name]
-    for erratum in lesson.errata:
+    a_lesson = lesson(name)
+    for erratum in a_lesson.errata:
         setting, value = erratum.change
-        changed = dataclasses.replace(lesson.presets["article"], **{setting: value})
-        title = reproduced.title(lesson, dataclasses.asdict(changed))
-        assert errata._changed(lesson, erratum) == title
+        changed = dataclasses.replace(a_lesson.presets["article"], **{setting: value})
+        title = reproduced.title(a_lesson, dataclasses.asdict(changed))
+        assert errata._changed(a_lesson, erratum) == title

@@ -7,22 +7,18 @@ from types import SimpleNamespace
 
 from ae import cli, datasets, precision
 from ae.checkpoints import Checkpoints
-from ae.datasets import Provenance
 from ae.datasets.batches import Shuffled
 from ae.runs import lifecycle, saved
 from ae.training import Run
-from tutorials import __main__ as tutorials
-from tutorials import dense_ae, document_cleaner, fashion_vae, low_level_ae, sigmoid_ae
-from tutorials.__main__ import NAMES
+from tutorials import dense_ae, fashion_vae, low_level_ae, sigmoid_ae
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_styles import random_data
+from random_data import PROVENANCE, random_data
+from running import EACH_LESSON, EACH_NETWORK, lesson, smoke_settings
 
-LESSONS = tutorials.chosen(())
-BY = {one.name: one for one in LESSONS}
 STYLES = pytest.mark.parametrize("style", ["low-level", "keras"])
 
 
@@ -42,9 +38,9 @@ ARTICLE = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EACH_LESSON
 def test_the_article_s_settings(name):
-    article = dataclasses.asdict(BY[name].presets["article"])
+    article = dataclasses.asdict(lesson(name).presets["article"])
     assert {key: article[key] for key in ARTICLE[name]} == ARTICLE[name]
     assert article["variant"] == "published"
     assert article["num_train"] is article["num_test"] is None
@@ -64,34 +60,35 @@ def test_an_epoch_of_digits_has_the_article_s_steps(make, steps):
     assert make(data).steps_per_epoch == steps
 
 
-@STYLES
-@pytest.mark.parametrize(("name", "patience"), [("conv_denoiser", 10), ("document_cleaner", 5)])
-def test_a_lesson_stops_early_with_the_article_s_patience(name, patience, style):
-    """With steps of nothing no validation loss is better than the first."""
+def two_of_each(name):
+    """Two random images or pages to train on, to validate on and to test on."""
     module = importlib.import_module(f"tutorials.{name}")
-    settings = dataclasses.replace(module.PRESETS["smoke"], num_epochs=30, batch_size=2)
     rng = np.random.default_rng(0)
     fields = [f for f in module.Data._fields if f[:2] in ("x_", "y_")]
     side = (28, 28, 1) if name == "conv_denoiser" else (8, 8, 1)
     arrays = {f: rng.random((2, *side)).astype("float32") for f in fields}
     extra = {"noise_val": ("a", "b")} if name == "document_cleaner" else {}
-    data = module.Data(**arrays, **extra, provenance=Provenance("", ""))
-    settings = dataclasses.replace(settings, learning_rate=1e-30)
+    return module.Data(**arrays, **extra, provenance=PROVENANCE)
+
+
+@STYLES
+@pytest.mark.parametrize(("name", "patience"), [("conv_denoiser", 10), ("document_cleaner", 5)])
+def test_a_lesson_stops_early_with_the_article_s_patience(name, patience, style):
+    """With steps of nothing no validation loss is better than the first."""
+    settings = smoke_settings(name, num_epochs=30, batch_size=2, learning_rate=1e-30)
+    data = two_of_each(name)
     run = Run(name, 30)
-    made = BY[name].networks["autoencoder"][style]
+    made = lesson(name).networks["autoencoder"][style]
     made.train(made.build(settings), data, settings, run)
     assert len(run.history) == 1 + patience
 
 
 @STYLES
 def test_patience_is_counted_from_the_beginning_in_a_run_gone_on_with(style, tmp_path):
-    settings = dataclasses.replace(
-        document_cleaner.PRESETS["smoke"], num_epochs=30, batch_size=2, learning_rate=1e-30
-    )
-    rng = np.random.default_rng(0)
-    pages = [rng.random((2, 8, 8, 1)).astype("float32") for _ in range(5)]
-    data = document_cleaner.Data(*pages, ("a", "b"), Provenance("", ""))
-    made = BY["document_cleaner"].networks["autoencoder"][style]
+    name = "document_cleaner"
+    settings = smoke_settings(name, num_epochs=30, batch_size=2, learning_rate=1e-30)
+    data = two_of_each(name)
+    made = lesson(name).networks["autoencoder"][style]
 
     def go_on(stop_at=None):
         def after_epoch(epoch):
@@ -114,14 +111,14 @@ def test_patience_is_counted_from_the_beginning_in_a_run_gone_on_with(style, tmp
 
 
 @STYLES
-@pytest.mark.parametrize(("name", "network"), [(n, w) for n in NAMES for w in BY[n].networks])
+@EACH_NETWORK
 def test_every_lesson_goes_on_with_its_batches_and_optimizer(
     name, network, style, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(dense_ae, "STEPS_PER_EPOCH", 5)
     data, settings = random_data(name)
     settings = dataclasses.replace(settings, num_epochs=2)
-    made = BY[name].networks[network][style]
+    made = lesson(name).networks[network][style]
 
     def train(folder, epochs):
         chosen = dataclasses.replace(settings, num_epochs=epochs)
@@ -137,7 +134,7 @@ def test_every_lesson_goes_on_with_its_batches_and_optimizer(
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@EACH_LESSON
 def test_a_seed_orders_the_batches(name):
     module = importlib.import_module(f"tutorials.{name}")
     data = SimpleNamespace(x_train=np.zeros((3000, 1)))
@@ -154,7 +151,7 @@ def test_a_seed_draws_the_noise_of_the_vae(style):
     drawn = []
     for seed in (0, 1):
         settings = dataclasses.replace(fashion_vae.PRESETS["smoke"], seed=seed)
-        vae = BY["fashion_vae"].networks["autoencoder"][style].build(settings)
+        vae = lesson("fashion_vae").networks["autoencoder"][style].build(settings)
         if style == "low-level":
             drawn.append(vae.sample(z_mean, s))
         else:
@@ -167,7 +164,7 @@ def test_a_seed_draws_the_first_weights():
     first = []
     for seed in (0, 0, 1):
         settings = dataclasses.replace(sigmoid_ae.PRESETS["smoke"], seed=seed)
-        network = saved.build(BY["sigmoid_ae"], "autoencoder", "keras", settings)
+        network = saved.build(lesson("sigmoid_ae"), "autoencoder", "keras", settings)
         first.append(network.get_weights()[0])
     np.testing.assert_array_equal(first[0], first[1])
     assert not np.array_equal(first[0], first[2])
@@ -194,7 +191,7 @@ def test_options_reach_the_run(monkeypatch):
     parser = cli.Parser()
     cli.add_options(parser, "smoke")
     arguments = ["--tensorboard", "--show", "--data-dir", "here", "--style", "keras"]
-    cli.run(BY["dense_ae"], parser.parse_args(arguments), "out")
+    cli.run(lesson("dense_ae"), parser.parse_args(arguments), "out")
     assert seen["tensorboard"] is seen["show"] is True
     assert (str(seen["data_dir"]), seen["style"], seen["preset"]) == ("here", "keras", "smoke")
 

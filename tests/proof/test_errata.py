@@ -17,9 +17,10 @@ from tutorials import (
 import numpy as np
 import pytest
 import tensorflow as tf
+from running import LESSONS, read_record
 from scipy import stats
+from stand_ins import Net
 
-LESSONS = tutorials.chosen(())
 LOW_LEVEL = low_level_ae.LESSON
 
 
@@ -57,7 +58,7 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
 
 
 def test_a_run_with_another_learning_rate_is_refused(runs, folder, tmp_path):
-    record = json.loads((runs["published"] / "record.json").read_text())
+    record = read_record(runs["published"])
     record["settings"]["learning_rate"] = 0.1
     (tmp_path / "record.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match=r"learning_rate is 0\.1"):
@@ -66,7 +67,7 @@ def test_a_run_with_another_learning_rate_is_refused(runs, folder, tmp_path):
 
 
 def test_a_run_on_other_data_is_refused(runs, folder, tmp_path):
-    record = json.loads((runs["published"] / "record.json").read_text())
+    record = read_record(runs["published"])
     record["data"]["sha256"] = "another"
     (tmp_path / "record.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="on other data"):
@@ -100,7 +101,7 @@ def test_a_run_is_measured_once_and_at_its_end(runs, folder, tmp_path):
     both = [runs["published"], runs["corrected"]]
     with pytest.raises(InputError, match="Two runs of low_level_ae have the seed 0"):
         errata.measure(LOW_LEVEL, [*both, runs["published"]])
-    record = json.loads((runs["published"] / "record.json").read_text())
+    record = read_record(runs["published"])
     del record["source"]
     (tmp_path / "record.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="has not come to its end"):
@@ -121,7 +122,7 @@ def test_runs_of_another_lesson_or_scale_are_refused(runs, folder, tmp_path, cap
     assert "not of dense_ae" in capsys.readouterr().err
     assert tutorials.main(["errata", "--measure", run]) == 2
     assert "one lesson" in capsys.readouterr().err
-    record = json.loads((runs["corrected"] / "record.json").read_text())
+    record = read_record(runs["corrected"])
     record["settings"]["num_epochs"] = 7
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert tutorials.main(["errata", "low_level_ae", "--measure", run, str(tmp_path)]) == 2
@@ -151,29 +152,22 @@ def returning(rows):
     return lambda x: tf.constant(rows)
 
 
-class Stub:
-    """Stands for a trained network whose parts are these functions."""
-
-    def __init__(self, encode=tf.identity, reconstruct=tf.identity):
-        self.encode, self.decode, self.reconstruct = encode, tf.identity, reconstruct
-
-
 def test_black_pixels_are_those_that_only_the_originals_light():
     data = types.SimpleNamespace(x_test=np.array([[1, 0, 0.5, 0], [0, 0, 0.5, 0]], "float32"))
     x_hat = np.array([[1e-9, 0.0, 0.1, 0.2], [0.0, 0.0, 0.0, 0.0]], "float32")
-    assert dense_ae.black_pixels(Stub(reconstruct=returning(x_hat)), data, None) == 1
+    assert dense_ae.black_pixels(Net(reconstruct=returning(x_hat)), data, None) == 1
 
 
 def test_dead_units_are_zero_for_every_digit():
     data = types.SimpleNamespace(x_test=np.zeros((2, 784), "float32"))
     codes = np.array([[0, 1, 0], [0, 0, 0]], "float32")
-    assert low_level_ae.dead_units(Stub(encode=returning(codes)), data, None) == 2
+    assert low_level_ae.dead_units(Net(encode=returning(codes)), data, None) == 2
 
 
 def test_the_ratio_of_spreads_is_one_where_they_are_the_same():
     s = np.array([[-2.0, -4.0], [-6.0, -4.0]], "float32")
     data = types.SimpleNamespace(x_val=np.zeros((2, 28, 28, 1), "float32"))
-    vae = Stub(encode=lambda x: (tf.zeros_like(s), tf.constant(s)))
+    vae = Net(encode=lambda x: (tf.zeros_like(s), tf.constant(s)))
     article = fashion_vae.PRESETS["article"]
     assert fashion_vae.spread_ratio(vae, data, article) == pytest.approx(np.exp(-2))
     corrected = fashion_vae.VAESettings(variant="corrected")
@@ -192,7 +186,7 @@ def test_the_ratio_of_spreads_is_one_where_they_are_the_same():
 def test_nats_are_those_of_the_distribution_that_codes_are_drawn_from(mean, s, variant, sigma):
     data = types.SimpleNamespace(x_val=np.zeros((3, 28, 28, 1), "float32"))
     codes = tf.fill([3, 2], float(mean)), tf.fill([3, 2], float(s))
-    vae = Stub(encode=lambda x: codes)
+    vae = Net(encode=lambda x: codes)
     z = stats.norm(mean, sigma)
     integral = z.expect(lambda x: z.logpdf(x) - stats.norm.logpdf(x))
     settings = fashion_vae.VAESettings(variant=variant)
@@ -202,4 +196,4 @@ def test_nats_are_those_of_the_distribution_that_codes_are_drawn_from(mean, s, v
 def test_the_gap_compares_what_was_trained_on_with_what_was_not():
     ones, zeros = (np.full((2, 8, 8, 1), v, "float32") for v in (1, 0))
     data = types.SimpleNamespace(x_train=zeros, y_train=ones / 4, x_val=zeros, y_val=ones / 2)
-    assert document_cleaner.validation_gap(Stub(), data, None) == pytest.approx(4)
+    assert document_cleaner.validation_gap(Net(), data, None) == pytest.approx(4)

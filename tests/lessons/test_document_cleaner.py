@@ -16,6 +16,7 @@ from tutorials import document_cleaner
 import numpy as np
 import pytest
 from running import lesson, pixels, read_record, run, smoke_settings
+from whole_page import cleaned_at_once
 
 NOTICE = "generated pages, not the article's scans"
 NOTICE_RED = (214, 39, 40)  # matplotlib's tab:red
@@ -127,15 +128,12 @@ def scan(tmp_path):
     return path
 
 
-def cleaned_at_once(run_folder, style, page):
+def cleaned_by(run_folder, style, page):
     settings = lesson("document_cleaner").presets["smoke"]
     network = lesson("document_cleaner").networks["autoencoder"][style].build(settings)
     file = "keras.keras" if style == "keras" else "low-level"
     records.load_weights(network, run_folder / "networks" / file)
-    even = np.vstack([page, page[-1:]])
-    even = np.hstack([even, even[:, -1:]])
-    whole = codec(network).reconstruct(even[None, :, :, None].astype("float32") / 255)
-    return 255 * whole[0, :101, :77, 0]
+    return cleaned_at_once(page, codec(network).reconstruct)
 
 
 def test_the_command_cleans_a_scan_of_odd_size(smoke, scan, tmp_path):
@@ -150,7 +148,7 @@ def test_the_command_cleans_a_scan_of_odd_size(smoke, scan, tmp_path):
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'clean.png'}\n"), done.stderr
     clean = read_grey(tmp_path / "clean.png")
     assert clean.shape == (101, 77)
-    expected = cleaned_at_once(folder, "keras", read_grey(scan))
+    expected = cleaned_by(folder, "keras", read_grey(scan))
     np.testing.assert_allclose(clean, expected, atol=0.51)  # rounded to a grey level
 
 
@@ -165,7 +163,7 @@ def test_the_command_takes_either_style_and_a_file_of_its_own(smoke, scan, tmp_p
         out.mkdir()
         assert run("document_cleaner", "clean", scan, "-o", out, *arguments) == 0
         assert ("preset smoke" in capsys.readouterr().err) == (style == "low-level")
-        expected = cleaned_at_once(folder, style, read_grey(scan))
+        expected = cleaned_by(folder, style, read_grey(scan))
         np.testing.assert_allclose(read_grey(out / "scan.png"), expected, atol=0.51)
 
 

@@ -1,8 +1,6 @@
 """Runs that are interrupted, killed and resumed must end as if nothing had happened to them."""
 
-import dataclasses
 import hashlib
-import importlib
 import itertools
 import json
 import random
@@ -12,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from ae import cli, report
+from ae import report
 from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.networks import weights_sha256
@@ -25,19 +23,16 @@ from tutorials.__main__ import main as tutorials_main
 
 import numpy as np
 import pytest
+from running import exit_code, lesson, read_record, smoke_settings
 
 EPOCHS = 3
 TIMES = ("seconds", "started")
 
 
-def lesson(name):
-    return importlib.import_module(f"tutorials.{name}").LESSON
-
-
 def settings(name, **chosen):
     if name == "document_cleaner":
         chosen["data"] = "synthetic"
-    return dataclasses.replace(lesson(name).presets["smoke"], num_epochs=EPOCHS, **chosen)
+    return smoke_settings(name, num_epochs=EPOCHS, **chosen)
 
 
 def train(name, folder, style="both"):
@@ -164,7 +159,7 @@ def progress(folder):
     """Counts finished trainings, and epochs of the one under way, that a killed run has kept."""
     work = folder / records.UNFINISHED
     try:
-        trainings = len(json.loads((work / "record.json").read_text())["trainings"])
+        trainings = len(read_record(work)["trainings"])
     except FileNotFoundError:
         return (0, 0)
     newest = [path.read_text().split('"')[1] for path in work.glob("checkpoints/*/checkpoint")]
@@ -183,7 +178,7 @@ def kill_and_resume(name, kills, tmp_path, cases):
     """Kills runs of one lesson, resumes them, and compares what they end with."""
     chance = random.Random(name)
     begun, done = time_of(name, tmp_path / name)
-    whole = json.loads((tmp_path / name / "record.json").read_text())
+    whole = read_record(tmp_path / name)
     for number in itertools.count(1):
         if kills <= 0:
             break
@@ -213,7 +208,7 @@ def kill_and_resume(name, kills, tmp_path, cases):
             if not survived:
                 done = time.monotonic() - started  # so that most of the next are killed
             break
-        record = json.loads((folder / "record.json").read_text())
+        record = read_record(folder)
         for case in survived:
             with case:
                 assert without_times(record) == without_times(whole)
@@ -263,7 +258,7 @@ else:
         [sys.executable, "-c", check], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "record.json").read_text())["settings"]["deterministic"]
+    assert read_record(tmp_path)["settings"]["deterministic"]
 
 
 # Several lessons
@@ -311,7 +306,7 @@ def test_run_resume_with_other_options_leaves_an_unfinished_run_as_it_is(
     assert "has seed 1, not 2" in capsys.readouterr().err
     assert not reports
     assert several(tmp_path, "--resume", "--seed", "1") == 0
-    record = json.loads((tmp_path / "sigmoid_ae" / "record.json").read_text())
+    record = read_record(tmp_path / "sigmoid_ae")
     assert record["settings"]["seed"] == 1
 
 
@@ -440,9 +435,7 @@ def test_nothing_to_go_on_with(tmp_path, finished):
 
 @pytest.mark.parametrize("option", [["--epochs", "9"], ["--style", "keras"], ["--out", "x"]])
 def test_resume_takes_no_other_settings(tmp_path, capsys, option):
-    with pytest.raises(SystemExit) as refused:
-        cli.main(lesson("sigmoid_ae"), ["--resume", str(tmp_path), *option])
-    assert refused.value.code == 2
+    assert exit_code(lesson("sigmoid_ae"), "--resume", tmp_path, *option) == 2
     assert "leave the other options out" in capsys.readouterr().err
 
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from running import lesson
 from scipy import special
 
 STYLES = pytest.mark.parametrize("style", ["low-level", "keras"])
@@ -21,10 +22,9 @@ BOTH_VARIANTS = pytest.mark.parametrize("variant", VARIANTS)
 
 
 def build(name, network, style, **changes):
-    lesson = importlib.import_module(f"tutorials.{name}").LESSON
-    settings = dataclasses.replace(lesson.presets["article"], **changes)
+    settings = dataclasses.replace(lesson(name).presets["article"], **changes)
     keras.utils.set_random_seed(0)
-    return lesson.networks[network][style].build(settings)
+    return lesson(name).networks[network][style].build(settings)
 
 
 def build_codec(name, network, style, **changes):

@@ -1,11 +1,9 @@
 import copy
 import dataclasses
 import html
-import importlib
 import json
 import re
 import shutil
-from pathlib import Path
 from xml.etree import ElementTree
 
 from ae import report
@@ -16,10 +14,7 @@ from tutorials.__main__ import NAMES
 
 import keras
 import pytest
-
-LESSONS = tutorials.chosen(())
-BY_NAME = {lesson.name: lesson for lesson in LESSONS}
-EACH_LESSON = pytest.mark.parametrize("name", NAMES)
+from running import EACH_LESSON, LESSONS, lesson, read_record, smoke_settings
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +49,10 @@ def test_a_page_names_its_run_and_the_settings_that_are_not_its_presets(smoke, p
     assert "<dd>smoke</dd>" in (pages / "dense_ae.html").read_text()
     run = tmp_path / "mine"
     shutil.copytree(smoke("dense_ae"), run)
-    record = json.loads((run / "record.json").read_text())
+    record = read_record(run)
     record["settings"].update(learning_rate=0.5, seed=7)
     (run / "record.json").write_text(json.dumps(record))
-    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "pages")
+    report.write([lesson("dense_ae")], {"dense_ae": run}, tmp_path / "pages")
     text = (tmp_path / "pages" / "dense_ae.html").read_text()
     assert "<dd>smoke, but learning_rate 0.5, seed 7</dd>" in text
     assert f"<dd>{run}</dd>" in text
@@ -83,7 +78,7 @@ def plain(cell):
 
 @EACH_LESSON
 def test_every_line_of_the_file_stands_in_one_cell_under_its_own_number(name):
-    path = Path(importlib.import_module(f"tutorials.{name}").__file__)
+    path = lesson(name).file
     lines = path.read_text().split("\n")
     seen = []
     for row in source.rows(path):
@@ -98,7 +93,7 @@ def test_every_line_of_the_file_stands_in_one_cell_under_its_own_number(name):
 
 @EACH_LESSON
 def test_the_two_styles_stand_beside_each_other(name):
-    rows = source.rows(Path(importlib.import_module(f"tutorials.{name}").__file__))
+    rows = source.rows(lesson(name).file)
     pairs = [(row.left.title, row.right.title) for row in rows if row.right]
     assert pairs == [
         ("low-level: network", "keras: network"),
@@ -114,20 +109,16 @@ def test_the_page_shows_the_file_that_ran(smoke, tmp_path):
     run = tmp_path / "dense_ae"
     shutil.copytree(smoke("dense_ae"), run)
     path = run / "dense_ae.py"
-    assert (
-        path.read_text() == Path(importlib.import_module("tutorials.dense_ae").__file__).read_text()
-    )
+    assert path.read_text() == lesson("dense_ae").file.read_text()
     path.write_text(path.read_text().replace("h' = relu(h W + b)", "what ran on that day"))
-    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "report")
+    report.write([lesson("dense_ae")], {"dense_ae": run}, tmp_path / "report")
     assert "what ran on that day" in (tmp_path / "report" / "dense_ae.html").read_text()
 
 
 @EACH_LESSON
 def test_the_diagram_counts_all_parameters_and_narrows_at_the_code(name):
-    lesson = BY_NAME[name]
-    settings = lesson.presets["smoke"]
-    for styles in lesson.networks.values():
-        model = styles["keras"].build(settings)
+    for styles in lesson(name).networks.values():
+        model = styles["keras"].build(smoke_settings(name))
         parts = charts.diagram(model, (258, 540))
         bars = [bar for _, rows in parts for row in rows for bar in row]
         assert sum(bar.parameters for bar in bars) == model.count_params()
@@ -143,7 +134,7 @@ def kinds(rows):
 
 
 def test_the_diagram_states_the_shapes_of_a_page():
-    model = BY_NAME["document_cleaner"].networks["autoencoder"]["keras"].build(None)
+    model = lesson("document_cleaner").networks["autoencoder"]["keras"].build(None)
     (_, encoder), (_, decoder) = charts.diagram(model, (258, 540))
     assert [row[0].shape for row in encoder] == [(258, 540, 1), (258, 540, 64), (129, 270, 64)]
     assert decoder[-1][0].shape == (258, 540, 1)
@@ -151,8 +142,8 @@ def test_the_diagram_states_the_shapes_of_a_page():
 
 
 def test_layers_with_one_input_share_a_row_and_what_is_between_parts_closes_the_first():
-    lesson = BY_NAME["fashion_vae"]
-    model = lesson.networks["autoencoder"]["keras"].build(lesson.presets["smoke"])
+    styles = lesson("fashion_vae").networks["autoencoder"]
+    model = styles["keras"].build(smoke_settings("fashion_vae"))
     (_, encoder), (_, decoder) = charts.diagram(model, (28, 28))
     assert kinds(encoder[-3:]) == [["Dense"], ["Dense", "Dense"], ["Sampling"]]
     assert kinds(decoder[-2:]) == [["Conv2D"], ["VariationalLoss"]]
@@ -174,10 +165,10 @@ def record(smoke):
     """A run's record as if it had been made at the article's settings."""
 
     def of(name, **settings):
-        record = json.loads((smoke(name) / "record.json").read_text())
+        record = read_record(smoke(name))
         record["preset"] = "article"
         record["data"]["notice"] = ""
-        record["settings"].update(dataclasses.asdict(BY_NAME[name].presets["article"]), **settings)
+        record["settings"].update(dataclasses.asdict(lesson(name).presets["article"]), **settings)
         return record
 
     return of
@@ -189,8 +180,8 @@ def with_losses(record, measure, *losses):
     return record
 
 
-def verdicts(lesson, record):
-    return {v["of"]: (v["kind"], v["text"]) for v in report._verdicts(lesson, record)}
+def verdicts(a_lesson, record):
+    return {v["of"]: (v["kind"], v["text"]) for v in report._verdicts(a_lesson, record)}
 
 
 @pytest.fixture
@@ -206,7 +197,7 @@ def kept(monkeypatch):
 
 
 def test_a_card_passes_or_fails_the_published_curve(record, kept):
-    vae = BY_NAME["fashion_vae"]
+    vae = lesson("fashion_vae")
     curve = report.published.curve("fashion_vae")["loss"]
     kept("loss", [v - 0.001 for v in curve])
     near = with_losses(record("fashion_vae"), "loss", curve, [v + 0.001 for v in curve])
@@ -226,7 +217,7 @@ def test_a_card_passes_or_fails_the_published_curve(record, kept):
 
 
 def test_a_card_says_why_nothing_was_compared(record):
-    cleaner, denoiser = BY_NAME["document_cleaner"], BY_NAME["conv_denoiser"]
+    cleaner, denoiser = lesson("document_cleaner"), lesson("conv_denoiser")
     generated = record("document_cleaner")
     generated["data"]["notice"] = "generated pages"
     assert verdicts(cleaner, generated)["published curve"] == (
@@ -234,7 +225,7 @@ def test_a_card_says_why_nothing_was_compared(record):
         "not compared: generated pages",
     )
     quick = {**record("fashion_vae"), "preset": "quick"}
-    assert "preset quick" in verdicts(BY_NAME["fashion_vae"], quick)["published curve"][1]
+    assert "preset quick" in verdicts(lesson("fashion_vae"), quick)["published curve"][1]
     assert "other settings" in verdicts(denoiser, record("conv_denoiser"))["published curve"][1]
 
 
@@ -243,14 +234,14 @@ def test_a_card_counts_the_claims_that_hold(record):
     claim = {"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "reason": "r"}
     for training, holds in zip(measured["trainings"], (True, None), strict=True):
         training["claims"] = [{**claim, "holds": holds}]
-    assert verdicts(BY_NAME["dense_ae"], measured)["claims"][0] == "passed"
+    assert verdicts(lesson("dense_ae"), measured)["claims"][0] == "passed"
     measured["trainings"][1]["claims"][0]["holds"] = False
-    kind, text = verdicts(BY_NAME["dense_ae"], measured)["claims"]
+    kind, text = verdicts(lesson("dense_ae"), measured)["claims"]
     assert (kind, text[:6]) == ("failed", "1 of 2")
 
 
 def test_the_curves_show_both_styles_and_what_was_published(record):
-    sigmoid = BY_NAME["sigmoid_ae"]
+    sigmoid = lesson("sigmoid_ae")
     svg = charts.curves(sigmoid, "autoencoder", record("sigmoid_ae"))
     texts = " ".join(ElementTree.fromstring(svg).itertext())
     for word in ("low-level", "keras", "published", "epoch", "last batch loss"):
@@ -263,10 +254,10 @@ def test_the_curves_show_both_styles_and_what_was_published(record):
 def test_a_run_of_a_notebook_has_a_page_without_source(smoke, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(smoke("dense_ae"), run)
-    record = json.loads((run / "record.json").read_text())
+    record = read_record(run)
     record["source"] = None
     (run / "record.json").write_text(json.dumps(record))
-    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "report")
+    report.write([lesson("dense_ae")], {"dense_ae": run}, tmp_path / "report")
     page = (tmp_path / "report" / "dense_ae.html").read_text()
     assert "made in a notebook" in page
     assert '<div class="listing"' not in page
@@ -275,10 +266,10 @@ def test_a_run_of_a_notebook_has_a_page_without_source(smoke, tmp_path):
 def test_what_a_record_says_cannot_become_markup(smoke, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(smoke("dense_ae"), run)
-    record = json.loads((run / "record.json").read_text())
+    record = read_record(run)
     record["device"] = "<script>alert(1)</script>"
     (run / "record.json").write_text(json.dumps(record))
-    report.write([BY_NAME["dense_ae"]], {"dense_ae": run}, tmp_path / "report")
+    report.write([lesson("dense_ae")], {"dense_ae": run}, tmp_path / "report")
     assert "<script>alert" not in (tmp_path / "report" / "dense_ae.html").read_text()
 
 
@@ -288,7 +279,7 @@ def test_what_a_record_says_cannot_become_markup(smoke, tmp_path):
 def test_the_command_takes_the_newest_run_of_each_lesson(smoke, tmp_path, capsys):
     for folder, started in (("old", "2001"), ("new", "2002")):
         shutil.copytree(smoke("dense_ae"), tmp_path / folder)
-        record = json.loads((tmp_path / folder / "record.json").read_text())
+        record = read_record(tmp_path / folder)
         record |= {"started": started, "device": f"the {folder} machine"}
         (tmp_path / folder / "record.json").write_text(json.dumps(record))
     capsys.readouterr()
@@ -309,7 +300,7 @@ def test_a_report_may_go_to_the_folder_that_one_is_in(smoke, tmp_path, monkeypat
 def test_a_damaged_picture_is_the_run_s_fault(smoke, tmp_path, capsys):
     run = tmp_path / "mine"
     shutil.copytree(smoke("dense_ae"), run)
-    record = json.loads((run / "record.json").read_text())
+    record = read_record(run)
     (run / record["examples"]["input"]).write_text("no picture")
     assert tutorials.main(["report", str(run), "--out", str(tmp_path / "pages")]) == 2
     error = capsys.readouterr().err
@@ -327,7 +318,7 @@ def test_what_cannot_be_reported_is_said_in_one_sentence(smoke, tmp_path, capsys
     assert tutorials.main(["report", str(runs), "--out", str(out)]) == 0
     before = (out / "index.html").read_bytes()
     capsys.readouterr()
-    record = json.loads((runs / "first" / "record.json").read_text())
+    record = read_record(runs / "first")
     if content == "nothing":
         shutil.rmtree(runs / "first")
     elif content == "a damaged record":

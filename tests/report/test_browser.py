@@ -1,6 +1,5 @@
 """The report in a real browser: Debian's Chromium, or another that Playwright can drive."""
 
-import importlib
 import shutil
 
 from ae import report
@@ -8,8 +7,7 @@ from tutorials.__main__ import NAMES
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
-
-EACH_LESSON = pytest.mark.parametrize("name", NAMES)
+from running import EACH_LESSON, LESSONS
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +28,8 @@ def browser():
 @pytest.fixture(scope="module")
 def folder(smoke, tmp_path_factory):
     """The report of a smoke run of each lesson."""
-    lessons = [importlib.import_module(f"tutorials.{name}").LESSON for name in NAMES]
     folder = tmp_path_factory.mktemp("browser") / "report"
-    report.write(lessons, {name: smoke(name) for name in NAMES}, folder)
+    report.write(LESSONS, {name: smoke(name) for name in NAMES}, folder)
     return folder
 
 

@@ -1,5 +1,4 @@
 import dataclasses
-import importlib
 
 from ae import cli, published, readme
 from ae.errors import Interrupted
@@ -7,12 +6,12 @@ from ae.lesson import ONLY_NETWORK
 from ae.proof import check, graph_mode, parity, reproduced
 from ae.runs.records import write_record
 from tutorials import __main__ as tutorials
-from tutorials.__main__ import NAMES
 
 import numpy as np
 import pytest
+from made_records import a_record
+from running import LESSONS
 
-LESSONS = [importlib.import_module(f"tutorials.{name}").LESSON for name in NAMES]
 SIGMOID = LESSONS[1]
 CLEANER = LESSONS[4]
 VAE = LESSONS[5]
@@ -93,35 +92,6 @@ def test_two_runs_are_refused_and_a_lesson_without_a_curve_has_no_comparison():
     with pytest.raises(ValueError, match="three or more"):
         check.compare(VAE, ONLY_NETWORK, runs([published_curve(VAE, "loss")] * 2, "loss"))
     assert check.compare(LESSONS[0], ONLY_NETWORK, runs([[1.0], [1.0]], "loss")) is None
-
-
-def a_record(lesson, seed, losses, **changes):
-    settings = dataclasses.asdict(dataclasses.replace(lesson.presets["article"], seed=seed))
-    return {
-        "lesson": lesson.name,
-        "preset": "article",
-        "style": "keras",
-        "tensorboard": False,
-        "measure": lesson.measure,
-        "settings": {**settings, **changes},
-        "versions": {},
-        "device": "a machine",
-        "started": "2000-01-01T00:00:00+00:00",
-        "source": None,
-        "data": {"source": "/a/local/path", "sha256": "0", "notice": ""},
-        "trainings": [
-            {
-                "network": ONLY_NETWORK,
-                "style": "keras",
-                "seconds": 1.0,
-                "parameters": 1,
-                "claims": [],
-                "published": None,
-                "saved": "networks/keras.keras",
-                "history": [{"loss": loss, "seconds": 0.1} for loss in losses],
-            }
-        ],
-    }
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import dataclasses
 import math
 import zipfile
 
-from ae import figures
 from ae.networks import codec
 from ae.runs import records
 from tutorials import fashion_vae
@@ -12,10 +11,10 @@ from tutorials import fashion_vae
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from countable_clothes import load_both, numbers
 from running import lesson, pixels, run, smoke_settings
 from scipy.stats import norm
+from stand_ins import draw_code_in_pixels
 
 
 def test_validation_of_the_vae(monkeypatch):
@@ -51,46 +50,8 @@ def test_the_saved_vae_loads_in_safe_mode_and_holds_no_lambda(smoke):
         np.testing.assert_array_equal(one, two)
 
 
-class Stub:
-    """A network whose decoded image holds the code: 100 z_1 + z_2 in every pixel."""
-
-    def encode(self, x):
-        return tf.stack([x[:, 0, 0, 0], -x[:, 0, 0, 0]], axis=1), tf.zeros([tf.shape(x)[0], 2])
-
-    def decode(self, z):
-        return (100 * z[:, 0] + z[:, 1])[:, None, None, None] * tf.ones([1, 28, 28, 1])
-
-    def reconstruct(self, x):
-        return self.decode(self.encode(x)[0])
-
-
-class Sink:
-    """A report that draws nothing."""
-
-    def __init__(self):
-        self.figures = []
-
-    def figure(self, name, figure):
-        self.figures.append(name)
-
-
-def draw_stub(monkeypatch, **changes):
-    """Lets `fashion_vae.draw` draw the stub's codes; returns what reached the figures."""
-    seen = {}
-    for kind in ("manifold", "scatter", "strip"):
-        monkeypatch.setattr(
-            figures, kind, lambda *a, kind=kind, **k: seen.setdefault(kind, []).append(a)
-        )
-    grey = np.linspace(0, 1, 40, dtype="float32")[:, None, None, None]
-    x = grey * np.ones((1, 28, 28, 1), "float32")
-    data = fashion_vae.Data(x, np.arange(40) % 10, x[:5], x[:12], np.arange(12) % 10, None)
-    sink = Sink()
-    fashion_vae.draw(Stub(), data, smoke_settings("fashion_vae", **changes), sink)
-    return seen, sink.figures, data
-
-
 def test_the_manifold_s_columns_vary_the_first_coordinate(monkeypatch):
-    seen, _, _ = draw_stub(monkeypatch)
+    seen, _, _ = draw_code_in_pixels(monkeypatch)
     ((tiles, side),) = seen["manifold"]
     assert side == 20
     grid = norm.ppf(np.linspace(0.05, 0.95, 20))
@@ -101,7 +62,7 @@ def test_the_manifold_s_columns_vary_the_first_coordinate(monkeypatch):
 
 
 def test_the_latent_figure_shows_every_training_image_in_its_class_s_colour(monkeypatch):
-    seen, _, data = draw_stub(monkeypatch)
+    seen, _, data = draw_code_in_pixels(monkeypatch)
     ((codes, labels),) = seen["scatter"]
     ((_, points),) = codes.items()
     np.testing.assert_allclose(points, np.stack([data.x_train[:, 0, 0, 0]] * 2, 1) * [1, -1])
@@ -109,7 +70,7 @@ def test_the_latent_figure_shows_every_training_image_in_its_class_s_colour(monk
 
 
 def test_new_clothes_are_decoded_around_their_class(monkeypatch):
-    _, names, _ = draw_stub(monkeypatch)
+    _, names, _ = draw_code_in_pixels(monkeypatch)
     assert names == ["manifold", "latent", "reconstructions"]
     given = []
 
@@ -118,7 +79,7 @@ def test_new_clothes_are_decoded_around_their_class(monkeypatch):
         return np.tile(np.float32([[0.5, 0.25]]), (number, 1))
 
     monkeypatch.setattr(fashion_vae, "sample_around", sample)
-    seen, names, data = draw_stub(monkeypatch, generate="trouser")
+    seen, names, data = draw_code_in_pixels(monkeypatch, generate="trouser")
     assert names == ["manifold", "latent", "reconstructions", "trouser"]
     trousers = data.x_train[data.y_train == 1][:, 0, 0, 0]
     np.testing.assert_allclose(given[0], np.stack([trousers, -trousers], 1))

@@ -7,24 +7,17 @@ from types import SimpleNamespace
 from ae import cli, figures, published, report
 from ae.report import charts
 from ae.runs import records
-from tutorials import __main__ as tutorials
 from tutorials import conv_denoiser, fashion_vae
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib.axes import Axes
-from test_fashion_vae import draw_stub
-
-BY = {one.name: one for one in tutorials.chosen(())}
-
-
-class Net:
-    def __init__(self, encode=tf.identity, decode=tf.identity, reconstruct=tf.identity):
-        self.encode, self.decode, self.reconstruct = encode, decode, reconstruct
+from running import lesson, smoke_settings
+from stand_ins import Net, Sink, draw_code_in_pixels
 
 
-def drawn(monkeypatch, lesson, network, data):
+def drawn(monkeypatch, name, network, data):
     """Returns which arrays a lesson hands to the figures."""
     seen = {}
     for kind in ("canvases", "strip", "feature_maps"):
@@ -33,7 +26,7 @@ def drawn(monkeypatch, lesson, network, data):
             seen.setdefault(kind, []).append(arguments)
 
         monkeypatch.setattr(figures, kind, keep)
-    lesson.draw(network, data, lesson.presets["smoke"], SimpleNamespace(figure=lambda *_: None))
+    lesson(name).draw(network, data, smoke_settings(name), Sink())
     return seen
 
 
@@ -43,25 +36,25 @@ def test_figures_show_what_their_titles_say(monkeypatch):
     net = Net(encode=lambda x: x / 4, decode=lambda z: z * 3, reconstruct=lambda x: x / 2)
     digits = rng.random((16, 784)).astype("float32")
     data = SimpleNamespace(x_test=digits)
-    ((left, right, *_),) = drawn(monkeypatch, BY["dense_ae"], net, data)["canvases"]
+    ((left, right, *_),) = drawn(monkeypatch, "dense_ae", net, data)["canvases"]
     np.testing.assert_allclose(right, left / 2)
     np.testing.assert_allclose(left, digits.reshape(-1, 28, 28))
-    ((rows,),) = drawn(monkeypatch, BY["sigmoid_ae"], net, data)["strip"]
+    ((rows,),) = drawn(monkeypatch, "sigmoid_ae", net, data)["strip"]
     np.testing.assert_allclose(rows["original"], digits[:10].reshape(-1, 28, 28))
     np.testing.assert_allclose(rows["reconstructed"], rows["original"] / 2)
-    ((rows,),) = drawn(monkeypatch, BY["low_level_ae"], net, data)["strip"]
+    ((rows,),) = drawn(monkeypatch, "low_level_ae", net, data)["strip"]
     np.testing.assert_allclose(rows["reconstructed"], rows["original"] / 2)
     np.testing.assert_allclose(rows["decode(z)"], rows["original"] * 0.75)
     clean, noisy = rng.random((2, 6, 28, 28, 1)).astype("float32")
     data = SimpleNamespace(x_shown=clean[:5], x_shown_noisy=noisy[:5])
-    seen = drawn(monkeypatch, BY["conv_denoiser"], net, data)
+    seen = drawn(monkeypatch, "conv_denoiser", net, data)
     ((rows,),), ((maps,),) = seen["strip"], seen["feature_maps"]
     np.testing.assert_allclose(rows["clean"], clean[:5, ..., 0])
     np.testing.assert_allclose(rows["noisy"], noisy[:5, ..., 0])
     np.testing.assert_allclose(rows["output"], noisy[:5, ..., 0] / 2)
     np.testing.assert_allclose(maps, noisy[:5] / 4)
     pages = SimpleNamespace(x_val=noisy, y_val=clean, x_test=noisy[3:])
-    strips = drawn(monkeypatch, BY["document_cleaner"], net, pages)["strip"]
+    strips = drawn(monkeypatch, "document_cleaner", net, pages)["strip"]
     (validation,), (test,) = strips
     np.testing.assert_allclose(validation["output"], noisy[:3, ..., 0] / 2)
     np.testing.assert_allclose(validation["target"], clean[:3, ..., 0])
@@ -69,7 +62,7 @@ def test_figures_show_what_their_titles_say(monkeypatch):
 
 
 def test_the_vae_s_strip_shows_decoded_mean_codes(monkeypatch):
-    seen, *_ = draw_stub(monkeypatch)
+    seen, *_ = draw_code_in_pixels(monkeypatch)
     ((rows,),) = seen["strip"]
     np.testing.assert_allclose(rows["reconstructed"], rows["original"] * 99, rtol=1e-5)
 
@@ -92,8 +85,9 @@ def test_the_plane_lies_the_images_at_their_mean_codes():
 
 
 def test_a_run_of_several_epochs_reports_the_last(tmp_path):
+    sigmoid = lesson("sigmoid_ae")
     options = cli.article_options(preset="smoke", style="keras", epochs=3)
-    record = cli.run(BY["sigmoid_ae"], options, tmp_path / "run")
+    record = cli.run(sigmoid, options, tmp_path / "run")
     (training,) = record["trainings"]
     last = f"{training['history'][2]['last_batch_loss']:.4f}"
     assert last != f"{training['history'][0]['last_batch_loss']:.4f}"
@@ -103,25 +97,22 @@ def test_a_run_of_several_epochs_reports_the_last(tmp_path):
     assert training["seconds"] == pytest.approx(sum(e["seconds"] for e in training["history"]))
     row = records.table([record]).splitlines()[1].split()
     assert (row[2], row[5]) == ("3", last)
-    assert report._row(BY["sigmoid_ae"], training)["loss"] == last
+    assert report._row(sigmoid, training)["loss"] == last
     pages = tmp_path / "pages"
     shutil.copytree(record["folder"] / "snapshots", pages / "sigmoid_ae" / "snapshots")
-    frames = report._learning(BY["sigmoid_ae"], record, training, pages)["frames"]
+    frames = report._learning(sigmoid, record, training, pages)["frames"]
     assert [f["loss"] for f in frames] == [
         f"{training['history'][f['epoch'] - 1]['last_batch_loss']:.4f}" for f in frames
     ]
-    line = BY["sigmoid_ae"].epoch_line(7, {"loss": 0.5, "last_batch_loss": 0.25})
+    line = sigmoid.epoch_line(7, {"loss": 0.5, "last_batch_loss": 0.25})
     assert line == "Epoch: 0007 cost= 0.250000000"
-    assert (
-        BY["low_level_ae"].epoch_line(7, {"loss": 0.5, "seconds": 2.0}) == "Epoch 7 - loss: 0.5000"
-    )
-    line = BY["fashion_vae"].epoch_line(12, {"loss": 0.5, "val_loss": 0.25, "seconds": 2.0})
+    line = lesson("low_level_ae").epoch_line(7, {"loss": 0.5, "seconds": 2.0})
+    assert line == "Epoch 7 - loss: 0.5000"
+    line = lesson("fashion_vae").epoch_line(12, {"loss": 0.5, "val_loss": 0.25, "seconds": 2.0})
     assert line == "Epoch 12 - loss: 0.5000 - val_loss: 0.2500"
 
 
 def test_the_table_of_claims_says_what_held():
-    lesson = BY["dense_ae"]
-
     def result(holds, value):
         threshold = {"at_least": 0.25, "at_most": None, "reason": "r"}
         return {"claim": "c", "value": value, "holds": holds, **threshold}
@@ -130,7 +121,7 @@ def test_the_table_of_claims_says_what_held():
         {"style": s, "network": "autoencoder", "claims": [result(h, v)]}
         for s, h, v in (("low-level", True, 0.5), ("keras", False, 0.1))
     ]
-    (row,) = report._claims(lesson, {"trainings": trainings})["claims"]
+    (row,) = report._claims(lesson("dense_ae"), {"trainings": trainings})["claims"]
     assert row["cells"] == [
         {"kind": "passed", "text": "0.5, holds"},
         {"kind": "failed", "text": "0.1, fails"},
@@ -146,14 +137,14 @@ def test_curves_are_drawn_through_the_measured_points(monkeypatch):
         return plot(axis, x, y, *arguments, **keywords)
 
     monkeypatch.setattr(Axes, "plot", keep)
-    lesson = BY["sigmoid_ae"]
+    sigmoid = lesson("sigmoid_ae")
     history = [{"loss": 0.3, "last_batch_loss": 0.2}, {"loss": 0.2, "last_batch_loss": 0.1}]
     record = {
-        "settings": dataclasses.asdict(lesson.presets["article"]),
+        "settings": dataclasses.asdict(sigmoid.presets["article"]),
         "data": {"notice": ""},
         "trainings": [{"network": "autoencoder", "style": "keras", "history": history}],
     }
-    charts.curves(lesson, "autoencoder", record)
+    charts.curves(sigmoid, "autoencoder", record)
     assert lines["keras"] == [[0.2, 0.1]]
     curve = published.curve("sigmoid_ae")
     assert lines["published"] + lines[None] == [curve["run_2016"], curve["run_2017"]]

@@ -9,10 +9,7 @@ from ae.proof import check, reproduced
 from tutorials import __main__ as tutorials
 
 import numpy as np
-
-LESSONS = tutorials.chosen(())
-BY = {one.name: one for one in LESSONS}
-
+from running import LESSONS, lesson
 
 DIGESTS = {
     "conv_denoiser.csv": "b10f69f45042dce1",
@@ -31,9 +28,9 @@ def test_what_was_printed_is_not_edited():
 
 def test_thresholds_are_those_that_the_kept_runs_were_held_against():
     seen = set()
-    for lesson in LESSONS:
-        declared = {claim.text: claim for claim in lesson.claims}
-        for path in reproduced.FOLDER.glob(f"{lesson.name}*.csv"):
+    for one in LESSONS:
+        declared = {claim.text: claim for claim in one.claims}
+        for path in reproduced.FOLDER.glob(f"{one.name}*.csv"):
             for training in reproduced.read(path):
                 for result in training.about["claims"]:
                     claim = declared[result["claim"]]
@@ -41,7 +38,7 @@ def test_thresholds_are_those_that_the_kept_runs_were_held_against():
                     assert claim.at_most == result["at_most"], claim.text
                     if result["value"] is not None:
                         assert claim.holds(result["value"]) == result["holds"]
-                    seen.add((lesson.name, claim.text))
+                    seen.add((one.name, claim.text))
     assert seen == {(one.name, claim.text) for one in LESSONS for claim in one.claims}
 
 
@@ -55,12 +52,12 @@ def test_no_kept_run_of_the_denoiser_could_have_stopped_early():
 
 def test_the_readme_counts_the_claims():
     verdicts = []
-    for lesson in LESSONS:
-        for path in reproduced.FOLDER.glob(f"{lesson.name}.csv"):
+    for one in LESSONS:
+        for path in reproduced.FOLDER.glob(f"{one.name}.csv"):
             trainings = reproduced.read(path)
-            for network in lesson.networks:
+            for network in one.networks:
                 kept = [t.about["claims"] for t in trainings if t.about["network"] == network]
-                verdicts += [re.match(r"[\w ]+", line)[0] for line in claims.summary(lesson, kept)]
+                verdicts += [re.match(r"[\w ]+", line)[0] for line in claims.summary(one, kept)]
     held, mixed, failed = (verdicts.count(word) for word in ("holds", "mixed", "fails"))
     text = readme_text()
     assert f"Of {len(verdicts)} claims (the linear denoiser's left out) {held} hold in" in text
@@ -85,24 +82,23 @@ def test_check_kept_says_what_the_readme_says(capsys, tmp_path):
 
 
 def test_kept_runs_stand_beside_a_run_of_another_seed_or_style():
-    lesson = BY["fashion_vae"]
     kept = reproduced.kept("fashion_vae")
     about = kept[0].about
     record = {"settings": about["settings"], "data": {"notice": ""}}
     record["trainings"] = [{"style": about["style"]}]
-    beside = reproduced.kept_like(lesson, record)
+    beside = reproduced.kept_like(lesson("fashion_vae"), record)
     assert len(beside) == len(kept) - 1
     kinds = {(t.about["seed"], t.about["style"]) for t in beside}
     assert (about["seed"], about["style"]) not in kinds
 
 
 def test_runs_in_bfloat16_find_their_float32_runs():
-    lesson = BY["conv_denoiser"]
+    denoiser = lesson("conv_denoiser")
     (mixed, *_) = reproduced.kept("conv_denoiser-output-linear-mixed_precision")
-    found = reproduced.kept_in_float32(lesson, mixed)
+    found = reproduced.kept_in_float32(denoiser, mixed)
     assert len(found) == 4
     assert not any(t.about["settings"]["mixed_precision"] for t in found)
-    assert reproduced.kept_in_float32(lesson, found[0]) is None
+    assert reproduced.kept_in_float32(denoiser, found[0]) is None
 
 
 def test_the_furthest_point_outside_is_named():

@@ -4,11 +4,10 @@ import importlib
 import itertools
 import shutil
 import sys
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 
 from ae import claims, metrics
-from ae.datasets import Provenance
 from ae.lesson import STYLES
 from ae.measures import garments, judges, readability
 
@@ -17,13 +16,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
+from random_data import PROVENANCE, mostly_black
+from running import lesson, smoke_settings
 from skimage.metrics import structural_similarity
 
 RNG = np.random.default_rng(0)
 
 
-def images(n, *shape):
-    return (RNG.random((n, *shape)) ** 3).astype("float32")
+images = partial(mostly_black, RNG)
 
 
 X, Y = images(3, 20, 24, 1), images(3, 20, 24, 1)
@@ -267,9 +267,8 @@ def test_new_clothes_are_recognised_class_by_class():
 # The claims.
 
 
-def random_data(name):
+def lesson_and_data(name):
     module = importlib.import_module(f"tutorials.{name}")
-    provenance = Provenance("random numbers", "")
     if name == "conv_denoiser":
         data = [images(n, 28, 28, 1) for n in (1, 1, 1, 1, 12, 12, 5, 5)]
     elif name == "document_cleaner":
@@ -277,7 +276,7 @@ def random_data(name):
     else:
         data = [images(60, 28, 28, 1), np.arange(60) % 10, images(1, 28, 28, 1)]
         data += [images(12, 28, 28, 1), np.arange(12) % 10]
-    return module.LESSON, module.Data(*data, provenance)
+    return module.LESSON, module.Data(*data, PROVENANCE)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -286,12 +285,12 @@ def test_every_claim_is_measured_on_an_untrained_network(
     name, style, few_steps, fake_tesseract, capsys
 ):
     fake_tesseract("print('text')")
-    lesson, data = random_data(name)
+    a_lesson, data = lesson_and_data(name)
     keras.utils.set_random_seed(0)
-    settings = lesson.presets["smoke"]
-    network = lesson.networks["autoencoder"][style].build(settings)
-    results = claims.measure(lesson, network, data, settings)
-    assert len(results) == len(lesson.claims) >= 3
+    settings = a_lesson.presets["smoke"]
+    network = a_lesson.networks["autoencoder"][style].build(settings)
+    results = claims.measure(a_lesson, network, data, settings)
+    assert len(results) == len(a_lesson.claims) >= 3
     for result in results:
         assert np.isfinite(result["value"])
         assert result["reason"]
@@ -310,14 +309,12 @@ class Pointwise:
 
 def measured(name, reconstruct, data):
     """Returns the values of a lesson's claims for a network that is a function of images."""
-    lesson = importlib.import_module(f"tutorials.{name}").LESSON
-    settings = lesson.presets["smoke"]
-    results = claims.measure(lesson, Pointwise(reconstruct), data, settings)
+    results = claims.measure(lesson(name), Pointwise(reconstruct), data, smoke_settings(name))
     return [result["value"] for result in results]
 
 
 def test_a_network_that_changes_nothing_gains_nothing():
-    _, data = random_data("conv_denoiser")
+    _, data = lesson_and_data("conv_denoiser")
     data = data._replace(x_test=0.5 * data.x_test_noisy)
     psnr, ssim, _, detail = measured("conv_denoiser", tf.identity, data)
     assert (psnr, ssim) == (0, 0)
@@ -326,7 +323,7 @@ def test_a_network_that_changes_nothing_gains_nothing():
 
 def test_the_kind_of_dirt_with_the_least_gain_counts(fake_tesseract):
     fake_tesseract(f"from PIL import Image\nprint('x' * ({GREY} // 25))")
-    _, data = random_data("document_cleaner")
+    _, data = lesson_and_data("document_cleaner")
     clean = np.ones_like(data.y_val)
     dirty = clean * np.float32([0.2, 0.6, 0.2])[:, None, None, None]  # coffee is worse
     data = data._replace(x_val=dirty, y_val=clean)

@@ -3,9 +3,7 @@
 import contextlib
 import dataclasses
 import fcntl
-import importlib
 import itertools
-import json
 import os
 import pty
 import shutil
@@ -15,7 +13,6 @@ import sys
 import termios
 import time
 
-from ae import cli
 from ae.datasets import images
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle
@@ -26,19 +23,14 @@ from tutorials.__main__ import NAMES
 
 import pytest
 from filelock import FileLock
+from running import EACH_LESSON, read_record, run, smoke_settings
 
 LESSON = sigmoid_ae.LESSON
-SETTINGS = dataclasses.replace(LESSON.presets["smoke"], num_epochs=2)
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(LESSON, [*map(str, arguments)])
-    return stopped.value.code
+SETTINGS = smoke_settings("sigmoid_ae", num_epochs=2)
 
 
 def new(out, *arguments):
-    return run("--preset", "smoke", "--epochs", 2, "--out", out, *arguments)
+    return run(LESSON, "--preset", "smoke", "--epochs", 2, "--out", out, *arguments)
 
 
 def one_sentence(capsys):
@@ -106,7 +98,7 @@ def test_a_full_disk(disk, capsys, whole, size):
     code = new(out)
     err = capsys.readouterr().err
     if code == 0:  # it was large enough
-        record = json.loads((out / "record.json").read_text())
+        record = read_record(out)
         assert weights_of(record) == weights_of(whole)
         assert all((out / f).is_file() for t in record["trainings"] for f in t["figures"])
         return
@@ -117,10 +109,10 @@ def test_a_full_disk(disk, capsys, whole, size):
     remount(out.parent, "size=100m")
     if is_unfinished(out):
         assert "--resume" in err
-        assert run("--resume", out) == 0
+        assert run(LESSON, "--resume", out) == 0
     else:
         assert new(out) == 0
-    assert weights_of(json.loads((out / "record.json").read_text())) == weights_of(whole)
+    assert weights_of(read_record(out)) == weights_of(whole)
 
 
 @pytest.mark.fault("a full disk while training, saving or drawing")
@@ -143,10 +135,10 @@ def test_a_full_disk_leaves_an_earlier_run_as_it_was(disk, capsys):
 def test_a_disk_that_is_full_when_the_first_network_is_saved(disk, capsys, whole):
     out = disk("5m") / "run"
     arguments = ("--preset", "smoke", "--style", "low-level")
-    assert run(*arguments, "--out", out) == 2
+    assert run(LESSON, *arguments, "--out", out) == 2
     assert f"--resume {out}" in one_sentence(capsys)
     remount(out.parent, "size=100m")
-    assert run("--resume", out) == 0
+    assert run(LESSON, "--resume", out) == 0
 
 
 @pytest.mark.fault("a full disk while training, saving or drawing")
@@ -214,7 +206,7 @@ def test_of_processes_started_together_one_writes(tmp_path):
     assert set(codes) <= {0, 2}
     for code, text in zip(codes, said, strict=True):
         assert ("another run" in text) == (code == 2)
-    assert len(json.loads((out / "record.json").read_text())["trainings"]) == 2
+    assert len(read_record(out)["trainings"]) == 2
 
 
 # Names, terminals, clocks
@@ -226,7 +218,7 @@ def test_spaces_and_other_letters(tmp_path):
     out = tmp_path / "ein Lauf – пробный; $HOME" / "später"
     assert new(out) == 0
     assert new(out, "--tensorboard") == 0
-    assert run("--from", out) == 0
+    assert run(LESSON, "--from", out) == 0
     done = in_a_process("-m", "tutorials", "report", out)
     assert done.returncode == 0, done.stderr
     assert not [path for path in tmp_path.iterdir() if path.name != out.parent.name]
@@ -275,13 +267,10 @@ def test_a_terminal_of_20_columns(tmp_path):
 
 
 @pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
-@pytest.mark.parametrize("name", NAMES)
+@EACH_LESSON
 def test_help_on_20_columns(name, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "20")
-    lesson = importlib.import_module(f"tutorials.{name}").LESSON
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(lesson, ["--help"])
-    assert stopped.value.code == 0
+    assert run(name, "--help") == 0
     assert "--resume" in capsys.readouterr().out
 
 

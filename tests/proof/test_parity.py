@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 
-from ae.datasets import Digits, Provenance
+from ae.datasets import Digits
 from ae.lesson import Style
 from ae.optimizers import RMSpropTF1
 from ae.proof import parity
@@ -13,47 +13,32 @@ from tutorials import fashion_vae, low_level_ae, sigmoid_ae
 import keras
 import numpy as np
 import pytest
+from random_data import PROVENANCE, mostly_black
+from running import EACH_NETWORK, lesson
 
 SHAPES = {"conv_denoiser": (28, 28, 1), "document_cleaner": (16, 24, 1), "fashion_vae": (28, 28, 1)}
-NETWORKS = pytest.mark.parametrize(
-    ("name", "network"),
-    [
-        ("dense_ae", "autoencoder"),
-        ("sigmoid_ae", "autoencoder"),
-        ("low_level_ae", "class"),
-        ("low_level_ae", "layers"),
-        ("conv_denoiser", "autoencoder"),
-        ("document_cleaner", "autoencoder"),
-        ("fashion_vae", "autoencoder"),
-    ],
-)
 
 
-def compare(lesson, network="autoencoder", num_steps=10, floatx="float32", **changes):
+def compare(a_lesson, network="autoencoder", num_steps=10, floatx="float32", **changes):
     """Compares on random images: 40 to train, in batches of eight, and eight to test."""
-    module = importlib.import_module(f"tutorials.{lesson.name}")
+    module = importlib.import_module(f"tutorials.{a_lesson.name}")
     rng = np.random.default_rng(0)
     data_class = getattr(module, "Data", Digits)
     arrays = {}
     for name in data_class._fields[:-1]:
         n = 40 if "train" in name else 8
-        if name.startswith("y") and lesson.name != "document_cleaner":
+        if name.startswith("y") and a_lesson.name != "document_cleaner":
             arrays[name] = rng.integers(0, 10, n)
         else:
-            mostly_black = rng.random((n, *SHAPES.get(lesson.name, (784,)))) ** 3
-            arrays[name] = mostly_black.astype("float32")
-    data = data_class(**arrays, provenance=Provenance("random numbers", ""))
-    settings = dataclasses.replace(lesson.presets["smoke"], batch_size=8, **changes)
-    return parity.compare(lesson, network, num_steps, floatx, settings=settings, data=data)
+            arrays[name] = mostly_black(rng, n, *SHAPES.get(a_lesson.name, (784,)))
+    data = data_class(**arrays, provenance=PROVENANCE)
+    settings = dataclasses.replace(a_lesson.presets["smoke"], batch_size=8, **changes)
+    return parity.compare(a_lesson, network, num_steps, floatx, settings=settings, data=data)
 
 
-def lesson_of(name):
-    return importlib.import_module(f"tutorials.{name}").LESSON
-
-
-@NETWORKS
+@EACH_NETWORK
 def test_the_styles_agree_in_float32(name, network):
-    result = compare(lesson_of(name), network)
+    result = compare(lesson(name), network)
     assert result.forward_difference <= 1e-5
     assert result.loss_difference <= 1e-4
     assert result.agrees
@@ -61,12 +46,12 @@ def test_the_styles_agree_in_float32(name, network):
     assert len(set(result.losses)) > 1
 
 
-@NETWORKS
+@EACH_NETWORK
 @pytest.mark.parametrize(
     "variant", ["published", pytest.param("corrected", marks=pytest.mark.long)]
 )
 def test_the_styles_agree_in_float64(name, network, variant):
-    result = compare(lesson_of(name), network, 10, "float64", jit_compile=False, variant=variant)
+    result = compare(lesson(name), network, 10, "float64", jit_compile=False, variant=variant)
     assert result.losses.dtype == np.float64
     assert result.loss_difference <= 1e-9
     assert result.weight_difference <= 1e-9
@@ -75,10 +60,10 @@ def test_the_styles_agree_in_float64(name, network, variant):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def with_keras_style(lesson, **changes):
-    style = lesson.networks["autoencoder"]["keras"]._replace(**changes)
-    styles = {**lesson.networks["autoencoder"], "keras": style}
-    return dataclasses.replace(lesson, networks={"autoencoder": styles})
+def with_keras_style(a_lesson, **changes):
+    style = a_lesson.networks["autoencoder"]["keras"]._replace(**changes)
+    styles = {**a_lesson.networks["autoencoder"], "keras": style}
+    return dataclasses.replace(a_lesson, networks={"autoencoder": styles})
 
 
 def test_another_optimizer_is_found_out(monkeypatch):
@@ -149,13 +134,13 @@ def test_a_saturated_pixel_of_the_vae_costs_the_same_in_both_styles():
 
         return built
 
-    lesson = fashion_vae.LESSON
+    a_lesson = fashion_vae.LESSON
     styles = {
         name: Style(with_certain_pixels(style.build), style.train)
-        for name, style in lesson.networks["autoencoder"].items()
+        for name, style in a_lesson.networks["autoencoder"].items()
     }
-    lesson = dataclasses.replace(lesson, networks={"autoencoder": styles})
-    result = compare(lesson, floatx="float64")
+    a_lesson = dataclasses.replace(a_lesson, networks={"autoencoder": styles})
+    result = compare(a_lesson, floatx="float64")
     assert 10 < result.losses[0] < -np.log(1e-7)
     assert result.agrees
 
