@@ -91,6 +91,7 @@ def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
     return [
         f"{entry['measure']}: {_values(entry['published'])} as published, "
         f"{_values(entry['changed'])} {changed}"
+        + (f" ({entry['note']})" if "note" in entry else "")
         for entry in entries
         if entry["erratum"] == erratum.place
     ]
