@@ -1,7 +1,9 @@
 import json
+import re
 
 from ae import readme, reliability
 from ae.errors import InputError
+from ae.paths import REPOSITORY
 
 import pytest
 
@@ -66,3 +68,11 @@ def test_a_table_takes_the_place_of_the_old_one(monkeypatch, tmp_path):
         "a\n<!-- table: one -->\nnew\nlines\n<!-- end of table -->\nb\n"
         "<!-- table: two -->\nx\n<!-- end of table -->\nc\n"
     )
+
+
+def test_the_kinds_that_are_counted_are_those_that_the_tests_name():
+    sources = [
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")
+    ]
+    named = {kind for text in sources for kind in re.findall(r'mark\.fault\("([^"]+)"\)', text)}
+    assert named == {row["fault"] for row in reliability.read()["faults"]}

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -22,7 +23,7 @@ from ae.runs.records import RECORD, UNFINISHED
 from ae.runs.saved import read_run
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
 FOLDER = Path(__file__).resolve().parent
@@ -105,6 +106,7 @@ def _render(pages: Sequence[Mapping[str, Any]], folder: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["prose"] = _prose
     html = templates.get_template("index.html").render(pages=pages, here="index")
     (folder / "index.html").write_text(html, encoding="utf-8")
     for page in pages:
@@ -112,6 +114,11 @@ def _render(pages: Sequence[Mapping[str, Any]], folder: Path) -> None:
             pages=pages, page=page, here=page["name"]
         )
         (folder / f"{page['name']}.html").write_text(html, encoding="utf-8")
+
+
+def _prose(text: str) -> Markup:
+    """Marks up as code what stands between backticks."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:

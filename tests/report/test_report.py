@@ -59,6 +59,23 @@ def test_a_page_names_its_run_and_the_settings_that_are_not_its_presets(smoke, p
 
 
 @EACH_LESSON
+def test_errata_claims_and_losses_stand_on_the_page(smoke, pages, name):
+    index = html.unescape((pages / "index.html").read_text())
+    page = html.unescape((pages / f"{name}.html").read_text())
+    prose = re.sub("</?code>", "`", page)
+    for erratum in lesson(name).errata:
+        for text in (f"{erratum.place} {erratum.does}", erratum.follows, erratum.corrected):
+            assert f">{text}</t" in prose, text
+    for claim in lesson(name).claims:
+        assert f"<li>{claim.text}</li>" in prose, claim.text
+    record = read_record(smoke(name))
+    for training in record["trainings"]:
+        assert f"<td>{training['history'][-1][record['measure']]:.4f}</td>" in index
+    shown = page.partition('id="claims"')[2].partition('id="code"')[0]
+    assert "`" not in shown.partition("<pre")[0]
+
+
+@EACH_LESSON
 def test_every_picture_has_words(pages, name):
     text = (pages / f"{name}.html").read_text()
     for tag in re.findall(r"<img[^>]*>", text):
