@@ -48,7 +48,8 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
     with suppress(InputError):
         if read_record(folder)["lesson"] == name:
             theirs = []
-    if not is_unfinished(folder) and any(p.is_file() for p in (folder / UNFINISHED).rglob("*")):
+    left = (path for path in (folder / UNFINISHED).rglob("*") if path.is_file())
+    if not is_unfinished(folder) and any(path.suffix != ".partial" for path in left):
         theirs.append(UNFINISHED)
     if theirs:
         raise InputError(

@@ -64,6 +64,47 @@ def test_the_readme_counts_the_claims():
     assert f"{mixed} hold in some and {failed} in none:" in text
 
 
+def claimed(name, text):
+    """The kept results of the claim whose text begins so."""
+    found = [r for t in reproduced.kept(name) for r in t.about["claims"]]
+    return [result for result in found if result["claim"].startswith(text)]
+
+
+def test_the_readme_says_of_claims_what_the_kept_runs_found():
+    text = readme_text()
+    gained = [r["value"] for r in claimed("conv_denoiser", "The noise is removed: PSNR")]
+    filtered = [r["value"] for r in claimed("conv_denoiser", "It is removed adequately")]
+    (median,) = {f"{a - b:.1f}" for a, b in zip(gained, filtered, strict=True)}
+    assert (
+        f"brings noisy images {min(gained):.1f} to {max(gained):.1f} dB nearer to the clean ones, "
+        f"a 3 x 3 median filter {median} dB."
+    ) in text
+    hundred, thousand = (
+        [r["holds"] for r in claimed("dense_ae", words)]
+        for words in ("the encoder initialises a classifier", "the same with 1,000 labels")
+    )
+    assert (
+        f"holds in {sum(hundred)} of {len(hundred)} runs with 100 labels and in {sum(thousand)} "
+        "with 1,000."
+    ) in text
+    (derivative,) = {f"{r['value']:.2f}" for r in claimed("sigmoid_ae", "sigmoids have a good")}
+    assert f"is {derivative} of at most 0.25." in text
+    gains = [r["holds"] for r in claimed("document_cleaner", "Creases and dark areas go: SSIM")]
+    assert (gains.count(False), len(gains)) == (1, 5)
+    assert "one run of five gains a little too little SSIM" in text
+    (worst,) = claimed("fashion_vae", "Distinct clusters: share of the worst class")
+    assert f"the ten nearest codes tell {100 * worst['value']:.0f} % rightly" in text
+
+
+def test_the_readme_says_how_often_sigmoid_ae_lies_between_the_published_runs():
+    curves = published.curve("sigmoid_ae")
+    printed = np.array([curves[c] for c in lesson("sigmoid_ae").published["autoencoder"]])
+    kept = reproduced.kept("sigmoid_ae")
+    ours = np.mean([[e["last_batch_loss"] for e in t.history] for t in kept], axis=0)
+    between = (printed.min(axis=0) <= ours) & (ours <= printed.max(axis=0))
+    assert f"within their range at {between.sum()} of {len(ours)} epochs" in readme_text()
+
+
 def readme_text():
     return " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
 
