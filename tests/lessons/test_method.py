@@ -185,6 +185,29 @@ def test_the_steps_are_compiled_by_xla_where_asked(monkeypatch):
     assert {"jit_compile": True} in seen
 
 
+class StoppedError(Exception):
+    """A training is about to begin."""
+
+
+@EACH_NETWORK
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_a_lesson_has_its_steps_compiled_as_it_is_told(monkeypatch, name, network, jit_compile):
+    seen = []
+
+    def stop(*_, **options):
+        seen.append(options["jit_compile"])
+        raise StoppedError
+
+    monkeypatch.setattr(Run, "fit", stop)
+    monkeypatch.setattr(keras.Model, "compile", stop)
+    data, settings = random_data(name)
+    settings = dataclasses.replace(settings, jit_compile=jit_compile)
+    for style in lesson(name).networks[network].values():
+        with pytest.raises(StoppedError):
+            style.train(style.build(settings), data, settings, Run("a run", 1))
+    assert seen == [jit_compile] * 2
+
+
 def test_options_reach_the_run(monkeypatch):
     seen = {}
     monkeypatch.setattr(lifecycle, "train", lambda *_, **keywords: seen.update(keywords))

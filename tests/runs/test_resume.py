@@ -215,6 +215,24 @@ def kill_and_resume(name, kills, tmp_path, cases):
                 assert files(folder) == files(tmp_path / name)
 
 
+def test_ctrl_c_ends_a_process_in_one_sentence_and_its_run_can_be_gone_on_with(tmp_path):
+    folder = tmp_path / "run"
+    chosen = ["--preset", "smoke", "--epochs", 100, "--style", "low-level", "--tensorboard"]
+    process = start("sigmoid_ae", *chosen, "--out", folder)
+    while not any(folder.glob("unfinished/checkpoints/*/checkpoint")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    advice = f"Interrupted; to go on: python -m tutorials.sigmoid_ae --resume {folder}\n"
+    assert err.decode() == advice
+    kept = progress(folder)[1]
+    assert 0 < kept < 100
+    (training,) = lifecycle.resume(lesson("sigmoid_ae"), folder)["trainings"]
+    assert len(training["history"]) == 100
+    assert len(list((folder / "tensorboard" / "low-level").glob("*tfevents*"))) == 2
+
+
 # The same seed
 
 

@@ -98,6 +98,7 @@ def test_a_full_disk(disk, capsys, whole, size):
     code = new(out)
     err = capsys.readouterr().err
     if code == 0:  # it was large enough
+        assert size not in ("16k", "7m")
         record = read_record(out)
         assert weights_of(record) == weights_of(whole)
         assert all((out / f).is_file() for t in record["trainings"] for f in t["figures"])
