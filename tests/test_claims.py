@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from types import SimpleNamespace
 
-from ae import claims, cli
+from ae import claims
 from ae.lesson import Claim
 from ae.measures import recognition
 from ae.measures.judges import train_two_d_encoder
@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 from random_data import random_digits
-from running import lesson
+from running import lesson, run
 
 DIGIT_LESSONS = ("dense_ae", "sigmoid_ae", "low_level_ae")
 
@@ -149,9 +149,8 @@ def test_the_network_of_two_units_is_trained_once_for_the_same_digits():
 
 def test_claims_are_measured_at_the_articles_settings_alone(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(claims, "measure", lambda *_: pytest.fail("measured after one epoch"))
-    arguments = ["--epochs", "1", "--style", "keras", "--out", str(tmp_path / "run")]
-    with pytest.raises(SystemExit, match="0"):
-        cli.main(lesson("sigmoid_ae"), arguments)
+    arguments = ("--epochs", 1, "--style", "keras", "--out", tmp_path / "run")
+    assert run("sigmoid_ae", *arguments) == 0
     assert "those of the article's settings, not of these" in capsys.readouterr().out
 
 

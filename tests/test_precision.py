@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import lesson, read_record
+from running import read_record, run
 
 RNG = np.random.default_rng(0)
 QUICKEST = ("sigmoid_ae", "fashion_vae")  # the others are run in the long tests
@@ -112,9 +112,7 @@ def test_a_run_in_bfloat16_is_near_one_in_float32(smoke, tmp_path, name):
     both = name in ("conv_denoiser", "document_cleaner") and precision.rewrites_steps()
     arguments = ["--preset", "smoke", "--mixed-precision", "--out", str(folder)]
     arguments += [] if both else ["--style", "keras"]
-    arguments += ["--data", "synthetic"] if name == "document_cleaner" else []
-    with pytest.raises(SystemExit, match="0"):
-        cli.main(lesson(name), arguments)
+    assert run(name, *arguments) == 0
     whole, mixed = losses_of(smoke(name)), losses_of(folder)
     assert len(mixed) == len(whole) // (1 if both else 2)
     for key, loss in mixed.items():
@@ -139,8 +137,7 @@ def test_the_low_level_style_is_refused_where_it_would_be_computed_in_float32(
 def test_a_processor_without_bfloat16_is_warned_of(monkeypatch, tmp_path, capsys, native):
     monkeypatch.setattr(precision, "is_native", lambda: native)
     arguments = ["--preset", "smoke", "--mixed-precision", "--style", "keras"]
-    with pytest.raises(SystemExit, match="0"):
-        cli.main(sigmoid_ae.LESSON, [*arguments, "--out", str(tmp_path / "run")])
+    assert run("sigmoid_ae", *arguments, "--out", tmp_path / "run") == 0
     assert ("slower" in capsys.readouterr().err) != native
 
 
