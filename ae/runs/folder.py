@@ -84,15 +84,17 @@ def claimed(folder: Path) -> Iterator[None]:
     Raises:
         InputError: if it cannot be made or written to, or another run is writing into it.
     """
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"--out {folder!r}: this name is not UTF-8; choose another.") from error
     if not str(folder).isascii() and sys.getfilesystemencoding() != "utf-8":
         raise InputError(
             f"--out {folder}: TensorFlow cannot find this name in a locale without UTF-8; "
             "set PYTHONUTF8=1, or choose a name in plain letters."
         )
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"--out {str(folder)!a}: this name is not UTF-8; choose another."
+        ) from error
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
