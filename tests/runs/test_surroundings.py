@@ -228,6 +228,13 @@ def test_spaces_and_other_letters(tmp_path):
 ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+def test_a_name_that_is_no_utf_8(tmp_path, capsys):
+    out = tmp_path / os.fsdecode(b"sp\xe4ter")
+    assert new(out) == 2
+    assert f"--out {str(out)!a}: this name is not UTF-8; choose another." in one_sentence(capsys)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.long
 @pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
 def test_a_locale_without_utf_8(tmp_path):
