@@ -16,6 +16,7 @@ from tutorials.__main__ import main as tutorials_main
 
 import matplotlib
 import pytest
+from matplotlib import pyplot
 from running import EACH_LESSON, exit_code, lesson, read_record
 
 
@@ -62,6 +63,19 @@ def test_a_wrong_argument(tmp_path, capsys, arguments, parts):
     )
     assert_one_sentence(capsys, "dense_ae", *parts)
     assert not list(tmp_path.iterdir())
+
+
+def test_windows_show_every_figure_once_at_the_end(smoke, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(cli, "_opens_windows", lambda _: True)
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(len(pyplot.get_fignums())))
+    pyplot.close("all")
+    arguments = ("--from", smoke("sigmoid_ae"), "--out", tmp_path)
+    assert exit_code(lesson("sigmoid_ae"), *arguments) == 0
+    assert shown == []
+    assert exit_code(lesson("sigmoid_ae"), *arguments, "--show") == 0
+    assert shown == [2]  # one of each style
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize("backend", ["agg", "svg", "module://no.such", "gtk3agg"])

@@ -341,6 +341,15 @@ def stopped(tmp_path, interrupt):
     return tmp_path / "run"
 
 
+def test_the_advice_names_the_data_folder_that_was_given(tmp_path, interrupt):
+    mine = tmp_path / "my data"
+    mine.mkdir()
+    chosen = {"preset": "smoke", "style": "keras", "data_dir": mine}
+    interrupt(1)
+    with pytest.raises(KeyboardInterrupt, match=f"--resume {tmp_path}/run --data-dir '{mine}'$"):
+        lifecycle.train(lesson("sigmoid_ae"), settings("sigmoid_ae"), tmp_path / "run", **chosen)
+
+
 def test_a_run_of_other_data(stopped):
     record = stopped / records.UNFINISHED / "record.json"
     text = json.loads(record.read_text())
