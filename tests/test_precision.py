@@ -1,25 +1,16 @@
 """What --mixed-precision does: products in bfloat16, everything else in float32."""
 
-import importlib
-
 from ae import cli, precision
 from ae.networks import layers_of
 from tutorials import __main__ as tutorials
-from tutorials import (
-    conv_denoiser,
-    dense_ae,
-    document_cleaner,
-    fashion_vae,
-    low_level_ae,
-    sigmoid_ae,
-)
+from tutorials import conv_denoiser, fashion_vae
 from tutorials.__main__ import NAMES
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import read_record, run
+from running import NETWORKS, lesson, read_record, run, smoke_settings
 
 RNG = np.random.default_rng(0)
 QUICKEST = ("sigmoid_ae", "fashion_vae")  # the others are run in the long tests
@@ -80,16 +71,12 @@ def test_keras_layers_compute_in_bfloat16_and_keep_their_weights_in_float32():
 
 
 @pytest.mark.parametrize(
-    "build",
-    [
-        *(lesson.build_keras for lesson in (dense_ae, sigmoid_ae, document_cleaner)),
-        *(low_level_ae.build_class, low_level_ae.build_layers),
-    ],
+    ("name", "network"), [n for n in NETWORKS if n[0] not in ("conv_denoiser", "fashion_vae")]
 )
-def test_outputs_are_float32_in_mixed_precision(build):
-    presets = importlib.import_module(build.__module__).PRESETS
+def test_outputs_are_float32_in_mixed_precision(name, network):
+    build = lesson(name).networks[network]["keras"].build
     with precision.keras_layers():
-        layers = layers_of(build(presets["smoke"]))
+        layers = layers_of(build(smoke_settings(name)))
     computed = [layer.compute_dtype for layer in layers if layer.weights]
     assert computed == ["bfloat16"] * (len(computed) - 1) + ["float32"]
     assert layers[-1].compute_dtype == "float32"

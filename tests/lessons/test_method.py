@@ -138,8 +138,8 @@ def test_every_lesson_goes_on_with_its_batches_and_optimizer(
 def test_a_seed_orders_the_batches(name):
     module = importlib.import_module(f"tutorials.{name}")
     data = SimpleNamespace(x_train=np.zeros((3000, 1)))
-    makes = [getattr(module, n, None) for n in ("batches", "permuted", "shuffled")]
-    for make in filter(None, makes):
+    names = ("permuted", "shuffled") if name == "low_level_ae" else ("batches",)
+    for make in (getattr(module, n) for n in names):
         settings = [dataclasses.replace(module.PRESETS["article"], seed=seed) for seed in (0, 1)]
         orders = [np.concatenate(make(data, one).epoch(0)) for one in settings]
         assert not np.array_equal(*orders)
