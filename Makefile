@@ -58,6 +58,8 @@ audit: venv
 venv: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.txt
+	@$(PYTHON) -c "import sys; (3, 10) <= sys.version_info < (3, 14) or sys.exit('Python 3.10 to 3.13 is \
+	needed, and $(PYTHON) is ' + sys.version.split()[0] + '; name another, as in: make PYTHON=python3.12 run')"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -r requirements.txt -r requirements-dev.txt
 	$(PIP) install --no-deps -r requirements-imgaug.txt

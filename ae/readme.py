@@ -28,7 +28,9 @@ def put(name: str, table: str) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise InputError(f"{README}: the marks '{_begin(name)}' and '{END}' are missing.")
-    README.write_text(f"{before}{block(name, table)}{after}", encoding="utf-8")
+    partial = README.with_suffix(".partial")
+    partial.write_text(f"{before}{block(name, table)}{after}", encoding="utf-8")
+    partial.replace(README)
 
 
 def _begin(name: str) -> str:

@@ -12,7 +12,7 @@ from ae import published
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, with_network
 from ae.paths import DATA
-from ae.runs.records import write_json
+from ae.runs.records import changed_settings, write_json
 from ae.runs.saved import read_run
 
 import numpy as np
@@ -136,15 +136,18 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
         }
         trainings = list(by_kind.values())
     about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
-    write_json(FOLDER / f"{name}.json", about)
     path = FOLDER / f"{name}.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
+    partial = path.with_suffix(".csv.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["training", "epoch", *MEASURES])
         for number, training in enumerate(trainings):
             for epoch, logs in enumerate(training.history, start=1):
                 values = [f"{logs[m]:.7g}" if m in logs else "" for m in MEASURES]
                 writer.writerow([number, epoch, *values])
+    partial.replace(path)
+    write_json(path.with_suffix(".json"), about)
     return path
 
 
@@ -165,6 +168,8 @@ def read(path: str | os.PathLike) -> list[Training]:
             for row in csv.DictReader(file):
                 logs = {m: float(row[m]) for m in MEASURES if row[m]}
                 histories[row["training"]].append(logs)
+        if not all(histories.values()):
+            raise ValueError("A training has no epoch.")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} and its .json do not hold the records of runs.") from error
     return [Training(*pair) for pair in zip(abouts, histories.values(), strict=True)]
@@ -223,7 +228,8 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
     if columns:
         curve = published.curve(lesson.name)
         epochs = min(epochs, len(curve["epoch"]))
-        printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns)
+        last = [curve[column][epochs - 1] for column in columns[lesson.measure]]
+        printed = " and ".join(f"{loss:.4f}" for loss in last)
     values = [t.history[epochs - 1][lesson.measure] for t in trainings]
     digits = 4 if np.mean(values) < 10 else 0
     reached = f"{np.mean(values):.{digits}f}"
@@ -254,6 +260,13 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
         record, _ = read_run(lesson, folder / lesson.name)
         if record["preset"] != "quick":
             raise InputError(f"{folder / lesson.name}: this is no run of the preset 'quick'.")
+        changed = changed_settings(lesson, record)
+        changed.pop("seed", None)
+        if found := [*changed, *filter(None, [record["data"]["notice"]])]:
+            raise InputError(
+                f"{folder / lesson.name}: not as the preset 'quick' is by itself: "
+                f"{', '.join(found)}."
+            )
         if device not in (None, record["device"]):
             raise InputError(
                 f"{folder / lesson.name}: this run was on {record['device']}, others on {device}."
