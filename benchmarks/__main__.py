@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ae import cli, precision, readme
@@ -162,31 +163,67 @@ def plot(results: list[dict], path: Path) -> None:
     plt.close(figure)
 
 
-def readme_tables() -> str:
-    """Makes the README's tables of the speeds in data/benchmarks, one for each machine.
+def readme_tables() -> dict[str, str]:
+    """Makes the README's tables of what data/benchmarks holds, each with a part for each machine.
 
-    What did not train alike is left out.
+    What did not train alike is left out, and so are costs where no memory was measured.
+
+    Returns:
+        "speed": images a second; "costs": memory, time to the first step, share of the peak.
     """
     kept = [json.loads(path.read_text(encoding="utf-8")) for path in KEPT.glob("speed-*.json")]
     kept.sort(key=lambda record: record["device"], reverse=True)
-    return "\n\n".join(f"{record['device']}:\n\n{_readme_table(record)}" for record in kept)
+    tables: dict[str, list[str]] = {"speed": [], "costs": []}
+    for record in kept:
+        alike = {r["problem"]: r for r in record["results"] if not r["disagree"]}
+        results = [alike[name] for name in SHAPES if name in alike]
+        tables["speed"].append(f"{record['device']}:\n\n{_speed_table(results)}")
+        costed = [
+            result
+            for result in results
+            if any(m.get("peak_memory_mib") for m in result["peers"].values())
+        ]
+        if costed:
+            about = f"{record['device']}; memory at its peak in MiB, time to the first step,\n"
+            about += "share of the machine's rate at multiplying matrices:"
+            tables["costs"].append(f"{about}\n\n{_costs_table(costed)}")
+    return {name: "\n\n".join(parts) for name, parts in tables.items()}
 
 
-def _readme_table(kept: dict) -> str:
-    alike = [result for result in kept["results"] if not result["disagree"]]
-    results = {result["problem"]: result["peers"] for result in alike}
-    shown = [p for p in PEERS if p != BASELINE and any(p in peers for peers in results.values())]
-    lines = [f"| network | {BASELINE} | {' | '.join(shown)} |", "|---|" + "---|" * (len(shown) + 1)]
-    for problem in (name for name in SHAPES if name in results):
-        rates = {p: m.get("images_per_second") for p, m in results[problem].items()}
-        ratios = [f"{rates[p] / rates[BASELINE]:.2f}" if rates.get(p) else "" for p in shown]
-        lines.append(f"| {problem} | {rates[BASELINE]:,.0f}/s | {' | '.join(ratios)} |")
+def _readme_table(results: list[dict], cell: Callable) -> str:
+    others = [p for p in PEERS if p != BASELINE]
+    columns = [BASELINE, *(p for p in others if any(p in result["peers"] for result in results))]
+    lines = [f"| network | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    for result in results:
+        cells = [cell(result, peer) if peer in result["peers"] else "" for peer in columns]
+        lines.append(f"| {result['problem']} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _speed_table(results: list[dict]) -> str:
+    def cell(result: dict, peer: str) -> str:
+        rate = result["peers"][peer].get("images_per_second")
+        if rate is None or peer == BASELINE:
+            return f"{rate:,.0f}/s" if rate else ""
+        return f"{rate / result['peers'][BASELINE]['images_per_second']:.2f}"
+
+    return _readme_table(results, cell)
+
+
+def _costs_table(results: list[dict]) -> str:
+    def cell(result: dict, peer: str) -> str:
+        m = result["peers"][peer]
+        if m.get("peak_memory_mib") is None:
+            return ""
+        share = m["gigaflops"] / result["peak_gigaflops"]
+        return f"{m['peak_memory_mib']:,.0f}, {m['seconds_to_first_step']:.0f} s, {share:.0%}"
+
+    return _readme_table(results, cell)
 
 
 def write(path: Path, result: dict) -> None:
     """Writes a result, with the machine and the versions, and says where."""
-    print(records.write_json(path, {**records.environment(), **result}))
+    print(records.write_json(path, {**records.environment("torch", "jax"), **result}))
 
 
 def run() -> int:
@@ -210,7 +247,8 @@ def run() -> int:
             parser.error(f"{options.what} takes no {given}")
     asked = options.peer or list(PEERS)
     if options.what == "table":
-        readme.put("speed", readme_tables())
+        for name, tables in readme_tables().items():
+            readme.put(name, tables)
         return 0
     options.out = options.out or Path("runs") / "bench"
     make_folder(options.out, f"--out {options.out}")

@@ -104,9 +104,9 @@ def make(name: str, batch_size: int | None = None, examples: int | None = None) 
     rng = np.random.default_rng(0)
     images = rng.random((number, *SIDES.get(name, (784,))), "float32")
     images *= rng.random(images.shape, "float32") < BRIGHT
-    noisy = np.where(rng.random(images.shape, "float32") < 0.1, 1, images).astype("float32")
-    targets = images
-    inputs = noisy if len(shape.fields) == 4 else images
+    inputs = targets = images
+    if len(shape.fields) == 4:
+        inputs = np.where(rng.random(images.shape, "float32") < 0.1, np.float32(1), images)
     arrays = {}
     for field in shape.fields:
         source = inputs if "noisy" in field or field in ("x_train", "x_val") else targets
@@ -117,7 +117,7 @@ def make(name: str, batch_size: int | None = None, examples: int | None = None) 
     keras.utils.set_random_seed(0)
     model = lesson.networks[shape.network]["keras"].build(settings)
     if shape.lesson == "fashion_vae":
-        _silence(model.get_layer("encoder").get_layer("z_log_var"))
+        _silence(model.get_layer("encoder").get_layer("z_log_sigma"))
     return Problem(
         *(
             name,

@@ -12,6 +12,7 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import problems, process, worker
 from tutorials import dense_ae
 
+import numpy as np
 import pytest
 
 # One network for each optimizer and kind of layer; the others in the long tests.
@@ -136,13 +137,31 @@ def test_two_numbers_of_rounds_are_refused(monkeypatch):
 
 
 def test_the_readme_holds_the_table_of_the_kept_benchmarks():
-    tables = readme.block("speed", benchmarks.readme_tables())
-    assert tables in readme.README.read_text(encoding="utf-8")
+    made = benchmarks.readme_tables()
+    for name, tables in made.items():
+        assert readme.block(name, tables) in readme.README.read_text(encoding="utf-8")
     kept = [json.loads(path.read_text()) for path in benchmarks.KEPT.glob("speed-*.json")]
     for name in problems.SHAPES:
         results = [r for record in kept for r in record["results"] if r["problem"] == name]
         alike = [r for r in results if not r["disagree"]]
-        assert tables.count(f"| {name} |") == len(alike) > 0
+        assert made["speed"].count(f"| {name} |") == len(alike) > 0
+
+
+def test_costs_stand_beside_speeds_where_memory_was_measured(monkeypatch, tmp_path):
+    fit = {"images_per_second": 2000.0, "gigaflops": 20.0, "seconds_to_first_step": 7.6,
+           "peak_memory_mib": 1234.5}  # fmt: skip
+    peers = {"fit": fit, "low-level": {**fit, "images_per_second": 5000.0, "gigaflops": 50.0}}
+    result = {"problem": "dense_ae", "disagree": [], "peak_gigaflops": 100.0}
+    for number, memory in enumerate((1234.5, None)):
+        part = {name: {**m, "peak_memory_mib": memory} for name, m in peers.items()}
+        part["jax"] = {"failed": "x"}
+        kept = {"device": f"machine {number}", "results": [{**result, "peers": part}]}
+        (tmp_path / f"speed-{number}.json").write_text(json.dumps(kept))
+    monkeypatch.setattr(benchmarks, "KEPT", tmp_path)
+    tables = benchmarks.readme_tables()
+    assert tables["speed"].count("| dense_ae | 2,000/s | 2.50 |  |") == 2
+    assert "machine 1" not in tables["costs"]
+    assert "| dense_ae | 1,234, 8 s, 20% | 1,234, 8 s, 50% |  |" in tables["costs"]
 
 
 class FakeWorker:
@@ -164,6 +183,17 @@ class FakeWorker:
 
     def stop(self):
         return "stopped"
+
+
+@pytest.mark.skipif(worker.peak_memory() is None, reason="this system does not say")
+def test_the_memory_that_making_the_data_took_does_not_count():
+    worker.forget_peak()
+    before = worker.peak_memory()
+    data = np.ones(25_000_000)
+    assert worker.peak_memory() > before
+    del data
+    worker.forget_peak()
+    assert worker.peak_memory() < before + 100
 
 
 def test_what_is_measured_of_a_peer(monkeypatch):
