@@ -64,9 +64,11 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
                 axis.plot(epochs, losses, ":", color=COLOURS[style], label=f"{style}, validation")
         if columns:
             curve = published.curve(lesson.name)
-            for number, column in enumerate(columns):
-                label = "published" if number == 0 else None
-                axis.plot(curve["epoch"], curve[column], "x", color=INK, label=label, markersize=5)
+            for measure, marker in ((lesson.measure, "x"), ("val_loss", "+")):
+                for number, column in enumerate(columns.get(measure, ())):
+                    label = "published" if marker == "x" else "published, validation"
+                    axis.plot(curve["epoch"], curve[column], marker, color=INK, markersize=5,
+                              label=label if number == 0 else None)  # fmt: skip
         axis.set(xlabel="epoch", ylabel=lesson.measure.replace("_", " "), yscale="log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         return _svg(figure)

@@ -6,9 +6,9 @@ import re
 import shutil
 from xml.etree import ElementTree
 
-from ae import report
+from ae import published, report
 from ae.proof.reproduced import Training
-from ae.report import charts, source
+from ae.report import charts, source, verdicts
 from tutorials import __main__ as tutorials
 from tutorials.__main__ import NAMES
 
@@ -80,6 +80,10 @@ def test_every_picture_has_words(pages, name):
     text = (pages / f"{name}.html").read_text()
     for tag in re.findall(r"<img[^>]*>", text):
         assert re.search(r'alt="[^"]{8,}"', tag), tag
+    figures = text.partition('id="figures"')[2].partition('id="learning"')[0]
+    captions = re.findall(r"<figcaption>(.*?): [a-z -]+</figcaption>", figures)
+    assert len(captions) >= 2
+    assert all(len(caption.split()) >= 4 for caption in captions), captions
     for tag in re.findall(r'<[^>]*role="img"[^>]*>', text):
         assert re.search(r'aria-label="[^"]{8,}"', tag), tag
 
@@ -191,14 +195,19 @@ def record(smoke):
     return of
 
 
+def history(measure, losses):
+    """The losses, and of the validation ten times as much."""
+    return [{measure: loss, "val_loss": 10 * loss} for loss in losses]
+
+
 def with_losses(record, measure, *losses):
-    for training, loss in zip(record["trainings"], losses, strict=True):
-        training["history"] = [{measure: value} for value in loss]
+    for training, curve in zip(record["trainings"], losses, strict=True):
+        training["history"] = history(measure, curve)
     return record
 
 
-def verdicts(a_lesson, record):
-    return {v["of"]: (v["kind"], v["text"]) for v in report._verdicts(a_lesson, record)}
+def cards(a_lesson, record):
+    return {v["of"]: (v["kind"], v["text"]) for v in verdicts.cards(a_lesson, record)}
 
 
 @pytest.fixture
@@ -207,28 +216,32 @@ def kept(monkeypatch):
 
     def keep(measure, *losses):
         about = {"network": "autoencoder", "seed": 7, "style": "keras"}
-        runs = [Training(about, [{measure: value} for value in curve]) for curve in losses]
-        monkeypatch.setattr(report, "kept_like", lambda lesson, record: runs)
+        runs = [Training(about, history(measure, curve)) for curve in losses]
+        monkeypatch.setattr(verdicts, "kept_like", lambda lesson, record: runs)
 
     return keep
 
 
 def test_a_card_passes_or_fails_the_published_curve(record, kept):
     vae = lesson("fashion_vae")
-    curve = report.published.curve("fashion_vae")["loss"]
+    curve = published.curve("fashion_vae")["loss"]
     kept("loss", [v - 0.001 for v in curve])
     near = with_losses(record("fashion_vae"), "loss", curve, [v + 0.001 for v in curve])
-    kind, text = verdicts(vae, near)["published curve"]
+    kind, text = cards(vae, near)["published curve"]
     assert kind == "passed"
     assert "this run and 1 kept" in text
+    kind, text = cards(vae, near)["published curve, validation"]
+    assert kind == "failed"
+    assert "20 of 20" in text
     far = with_losses(record("fashion_vae"), "loss", curve, [v + 1e-6 for v in curve])
-    far["trainings"][0]["history"][4] = far["trainings"][1]["history"][4] = {"loss": 1.0}
+    for training in far["trainings"]:
+        training["history"][4] = {"loss": 1.0, "val_loss": 1.0}
     kept("loss", [1.0 if epoch == 4 else v for epoch, v in enumerate(curve)])
-    kind, text = verdicts(vae, far)["published curve"]
+    kind, text = cards(vae, far)["published curve"]
     assert kind == "failed"
     assert "epoch 5" in text
     kept("loss")
-    kind, text = verdicts(vae, near)["published curve"]
+    kind, text = cards(vae, near)["published curve"]
     assert kind == "open"
     assert "too few" in text
 
@@ -237,13 +250,13 @@ def test_a_card_says_why_nothing_was_compared(record):
     cleaner, denoiser = lesson("document_cleaner"), lesson("conv_denoiser")
     generated = record("document_cleaner")
     generated["data"]["notice"] = "generated pages"
-    assert verdicts(cleaner, generated)["published curve"] == (
+    assert cards(cleaner, generated)["published curve"] == (
         "open",
         "not compared: generated pages",
     )
     quick = {**record("fashion_vae"), "preset": "quick"}
-    assert "preset quick" in verdicts(lesson("fashion_vae"), quick)["published curve"][1]
-    assert "other settings" in verdicts(denoiser, record("conv_denoiser"))["published curve"][1]
+    assert "preset quick" in cards(lesson("fashion_vae"), quick)["published curve"][1]
+    assert "other settings" in cards(denoiser, record("conv_denoiser"))["published curve"][1]
 
 
 def test_a_card_counts_the_claims_that_hold(record):
@@ -251,10 +264,14 @@ def test_a_card_counts_the_claims_that_hold(record):
     claim = {"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "reason": "r"}
     for training, holds in zip(measured["trainings"], (True, None), strict=True):
         training["claims"] = [{**claim, "holds": holds}]
-    assert verdicts(lesson("dense_ae"), measured)["claims"][0] == "passed"
+    assert cards(lesson("dense_ae"), measured)["claims"][0] == "passed"
+    measured["trainings"][0]["claims"][0]["holds"] = None
+    kind, text = cards(lesson("dense_ae"), measured)["claims"]
+    assert (kind, text[:12]) == ("open", "not measured")
+    measured["trainings"][0]["claims"][0]["holds"] = True
     measured["trainings"][1]["claims"][0]["holds"] = False
-    kind, text = verdicts(lesson("dense_ae"), measured)["claims"]
-    assert (kind, text[:6]) == ("failed", "1 of 2")
+    kind, text = cards(lesson("dense_ae"), measured)["claims"]
+    assert (kind, text[:14]) == ("failed", "FAILED: 1 of 2")
 
 
 def test_the_curves_show_both_styles_and_what_was_published(record):

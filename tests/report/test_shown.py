@@ -4,8 +4,8 @@ import dataclasses
 import shutil
 from types import SimpleNamespace
 
-from ae import cli, figures, published, report
-from ae.report import charts
+from ae import cli, figures, published
+from ae.report import charts, content, verdicts
 from ae.runs import records
 from tutorials import conv_denoiser, fashion_vae
 
@@ -97,10 +97,10 @@ def test_a_run_of_several_epochs_reports_the_last(tmp_path):
     assert training["seconds"] == pytest.approx(sum(e["seconds"] for e in training["history"]))
     row = records.table([record]).splitlines()[1].split()
     assert (row[2], row[5]) == ("3", last)
-    assert report._row(sigmoid, training)["loss"] == last
+    assert content._row(sigmoid, training)["loss"] == last
     pages = tmp_path / "pages"
     shutil.copytree(record["folder"] / "snapshots", pages / "sigmoid_ae" / "snapshots")
-    frames = report._learning(sigmoid, record, training, pages)["frames"]
+    frames = content._learning(sigmoid, record, training, pages)["frames"]
     assert [f["loss"] for f in frames] == [
         f"{training['history'][f['epoch'] - 1]['last_batch_loss']:.4f}" for f in frames
     ]
@@ -121,7 +121,7 @@ def test_the_table_of_claims_says_what_held():
         {"style": s, "network": "autoencoder", "claims": [result(h, v)]}
         for s, h, v in (("low-level", True, 0.5), ("keras", False, 0.1))
     ]
-    (row,) = report._claims(lesson("dense_ae"), {"trainings": trainings})["claims"]
+    (row,) = verdicts.claims_table(lesson("dense_ae"), {"trainings": trainings})["claims"]
     assert row["cells"] == [
         {"kind": "passed", "text": "0.5, holds"},
         {"kind": "failed", "text": "0.1, fails"},
@@ -129,14 +129,20 @@ def test_the_table_of_claims_says_what_held():
     assert row["threshold"] == "at least 0.25"
 
 
-def test_curves_are_drawn_through_the_measured_points(monkeypatch):
-    lines, plot = {}, Axes.plot
+@pytest.fixture
+def lines(monkeypatch):
+    """What is plotted, by its label."""
+    found, plot = {}, Axes.plot
 
     def keep(axis, x, y, *arguments, **keywords):
-        lines.setdefault(keywords.get("label"), []).append(list(y))
+        found.setdefault(keywords.get("label"), []).append(list(y))
         return plot(axis, x, y, *arguments, **keywords)
 
     monkeypatch.setattr(Axes, "plot", keep)
+    return found
+
+
+def test_curves_are_drawn_through_the_measured_points(lines):
     sigmoid = lesson("sigmoid_ae")
     history = [{"loss": 0.3, "last_batch_loss": 0.2}, {"loss": 0.2, "last_batch_loss": 0.1}]
     record = {
@@ -148,3 +154,22 @@ def test_curves_are_drawn_through_the_measured_points(monkeypatch):
     assert lines["keras"] == [[0.2, 0.1]]
     curve = published.curve("sigmoid_ae")
     assert lines["published"] + lines[None] == [curve["run_2016"], curve["run_2017"]]
+
+
+def test_published_validation_losses_are_drawn_beside_the_others(lines):
+    vae = lesson("fashion_vae")
+    training = {"network": "autoencoder", "style": "keras"}
+    training["history"] = [{"loss": 0.4, "val_loss": 0.3}]
+    record = {
+        "settings": dataclasses.asdict(vae.presets["article"]),
+        "data": {"notice": ""},
+        "trainings": [training],
+    }
+    charts.curves(vae, "autoencoder", record)
+    curve = published.curve("fashion_vae")
+    assert lines == {
+        "keras": [[0.4]],
+        "keras, validation": [[0.3]],
+        "published": [curve["loss"]],
+        "published, validation": [curve["val_loss"]],
+    }

@@ -102,13 +102,15 @@ function plane(root) {
     draw(root.z);
   }
 
-  canvas.addEventListener("pointermove", (event) => {
+  function point(event) {
     const box = canvas.getBoundingClientRect();
     choose([
       data.low[0] + (event.clientX - box.left) / box.width * span[0],
       data.high[1] - (event.clientY - box.top) / box.height * span[1],
     ]);
-  });
+  }
+  canvas.addEventListener("pointermove", point);
+  canvas.addEventListener("pointerdown", point);
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     if (!(event.key in move)) return;
