@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ae.paths import python
+
 STYLES = ("low-level", "keras")
 PRESETS = ("smoke", "quick", "article")
 VARIANTS = ("published", "corrected")
@@ -168,7 +170,8 @@ class Lesson:
             its codes.
         measure: the history entry that the article printed: "loss" is a mean over the epoch,
             "last_batch_loss" that of its last minibatch.
-        published: columns of `data/published/NAME.csv` that hold the same measure, by network.
+        published: columns of `data/published/NAME.csv`, by network and by the history entry that
+            they are of; `measure` is among these.
         published_with: settings in which the run that printed them differs from the article.
         claims: what the article says that can be measured.
         errata: what the article gets wrong.
@@ -188,7 +191,7 @@ class Lesson:
     appendix: Callable | None = None
     plane: Callable | None = None
     measure: str = "loss"
-    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     published_with: Mapping[str, Any] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     errata: tuple[Erratum, ...] = ()
@@ -206,5 +209,5 @@ class Lesson:
         """What starts the lesson in a shell: its file, where that was started, or its module."""
         script = Path(sys.argv[0])
         if script.name == f"{self.name}.py" and sys.modules["__main__"].__spec__ is None:
-            return f"python {shlex.quote(str(script))}"
-        return f"python -m tutorials.{self.name}"
+            return f"{python()} {shlex.quote(str(script))}"
+        return f"{python()} -m tutorials.{self.name}"

@@ -32,8 +32,8 @@ def num_epochs(lesson: Lesson) -> int:
 
 def columns(
     lesson: Lesson, network: str, settings: Mapping[str, Any], notice: str = ""
-) -> tuple[str, ...]:
-    """Names the columns of a lesson's curve that a run should reproduce.
+) -> Mapping[str, tuple[str, ...]]:
+    """Names the columns of a lesson's file that a run should reproduce.
 
     Args:
         lesson: the lesson.
@@ -42,12 +42,13 @@ def columns(
         notice: the data's notice; what was trained on generated data reproduces nothing.
 
     Returns:
-        The columns; none if nothing was published of this network, or only with other settings.
+        The columns by the history entry that they are of; none if nothing was published of this
+        network, or only with other settings.
     """
     printed_with = {"variant": "published", **lesson.published_with}
     if notice or any(settings[name] != value for name, value in printed_with.items()):
-        return ()
-    return lesson.published.get(network, ())
+        return {}
+    return lesson.published.get(network, {})
 
 
 def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:

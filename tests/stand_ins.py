@@ -34,7 +34,7 @@ class Sink:
     def __init__(self):
         self.figures = []
 
-    def figure(self, name, figure):
+    def figure(self, name, figure, shows=""):
         self.figures.append(name)
 
 

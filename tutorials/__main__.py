@@ -92,6 +92,8 @@ def run_lessons(arguments):
     lessons = chosen(options.names)
     for lesson in lessons:
         precision.require(cli.choose_settings(lesson, options), options.style)
+    if not options.resume:
+        cli.refuse_interrupted((out / lesson.name for lesson in lessons), "run", arguments)
     for lesson in lessons:
         print(f"\n{lesson.name}: {summary(lesson.name)}")
         run = cli.run_or_resume if options.resume else cli.run
@@ -125,8 +127,12 @@ def check_curves(arguments):
     if (options.seeds or options.resume) and (options.kept or options.from_runs):
         parser.error("--seeds and --resume are for training; leave them out with --kept or --from")
     options.seeds = options.seeds or check.FEWEST_RUNS
+    lessons = chosen(options.names)
+    if not (options.resume or options.kept or options.from_runs):
+        folders = (folder for lesson in lessons for folder, _ in check.planned(lesson, options))
+        cli.refuse_interrupted(folders, "check", arguments)
     with cli.resumed_by("check", arguments):
-        return check.main(chosen(options.names), options)
+        return check.main(lessons, options)
 
 
 def compare_styles(arguments):
@@ -157,6 +163,16 @@ def keep_runs(arguments):
     (lesson,) = chosen([records.read_record(options.runs[0])["lesson"]])
     runs = [reproduced.read_finished(lesson, folder) for folder in options.runs]
     print(reproduced.keep(lesson, runs, options.add))
+
+
+def fill_gallery(arguments):
+    """Copies the figures of article-scale runs that the README shows into data/gallery."""
+    from ae import cli, gallery
+
+    parser = cli.Parser(prog="python -m tutorials gallery", description=fill_gallery.__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one of each lesson")
+    for path in gallery.fill(chosen(()), parser.parse_args(arguments).runs):
+        print(path)
 
 
 def write_tables(arguments):
@@ -231,6 +247,7 @@ COMMANDS = {
     "report": write_report,
     "notebooks": write_notebooks,
     "keep": keep_runs,
+    "gallery": fill_gallery,
     "table": write_tables,
 }
 
@@ -249,12 +266,15 @@ def main(arguments=None):
 def command(arguments):
     """Carries out the subcommand; returns its exit code, or None for success."""
     from ae.errors import InputError
+    from ae.paths import python
 
     if arguments[0] in ("-h", "--help"):
         return print_list()
     if arguments[0] not in COMMANDS:
         lesson = f".{arguments[0]}" if arguments[0] in NAMES else ""
-        raise InputError(f"'{arguments[0]}' is not a command; try `python -m tutorials{lesson}`.")
+        raise InputError(
+            f"'{arguments[0]}' is not a command; try `{python()} -m tutorials{lesson}`."
+        )
     return COMMANDS[arguments[0]](arguments[1:])
 
 

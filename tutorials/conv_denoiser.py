@@ -1,13 +1,14 @@
 """A convolutional autoencoder removes salt and pepper from pictures of clothes.
 
 Article: "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 1, Denoising.
-It shows that a network trained to turn noisy images into clean ones removes the noise, at the price
-of the finer features.
+It shows that a network trained to turn noisy images into clean ones removes the noise, and the
+finer features with it; its code has 256 numbers for 784 pixels.
 Network: Conv 64-32-16, each with 2 x 2 max pooling, then Conv 16-32-64 with up-sampling, Conv 1;
 mean squared error; Adam 0.001.
 """
 
 # %% settings
+# `settings.corrected`, of --variant corrected, is for what the errata below correct.
 import itertools
 from dataclasses import dataclass
 from functools import partial
@@ -27,9 +28,9 @@ from imgaug import augmenters
 from keras import layers
 
 NOISE = 0.1  # share of the pixels that salt and pepper replace
-PATIENCE = 10  # epochs without a better validation loss
-# The five garments in the article's figures. With Keras's split two of them are trained on, so its
-# author must have split the images in another way.
+PATIENCE = 10  # epochs without a better validation loss; the last weights stay, not the best
+# The five garments in the article's figures, by split and number in Keras's set, which the author's
+# notebook loads. Two of them are training images there, so the figures come of another split.
 SHOWN = (("test", 6616), ("test", 6329), ("train", 32595), ("test", 9830), ("train", 5469))
 HELD_OUT = 10_000  # corrected: training images that validate instead of the test images
 
@@ -92,9 +93,15 @@ def load(settings, data_dir):
     sets = {"train": fashion.x_train, "test": fashion.x_test}
     x_shown = datasets.nhwc(np.stack([sets[split][index] for split, index in SHOWN]))
     return Data(
-        *(x_train, x_train_noisy, x_val, x_val_noisy, x_test, x_test_noisy),
-        *(x_shown, with_noise(x_shown)),
-        fashion.provenance,
+        x_train=x_train,
+        x_train_noisy=x_train_noisy,
+        x_val=x_val,
+        x_val_noisy=x_val_noisy,
+        x_test=x_test,
+        x_test_noisy=x_test_noisy,
+        x_shown=x_shown,
+        x_shown_noisy=with_noise(x_shown),
+        provenance=fashion.provenance,
     )
 
 
@@ -117,7 +124,7 @@ class Denoiser(tf.Module):
 
     @staticmethod
     def conv(channels_in, channels_out):
-        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 m + 9 n)), as Keras does; b = 0."""
+        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 in + 9 out)) as Keras does; b = 0."""
         dtype = keras.config.floatx()
         limit = np.sqrt(6 / (9 * channels_in + 9 * channels_out))
         shape = [3, 3, channels_in, channels_out]
@@ -128,7 +135,7 @@ class Denoiser(tf.Module):
         """Maps images (batch, 28, 28, 1) to codes (batch, 4, 4, 16)."""
         for kernel, bias in self.encoder:
             x = tf.nn.conv2d(x, kernel, 1, "SAME")
-            # max_pool(relu(x + bias)), in the order that needs a quarter of the work
+            # max_pool(relu(x + bias)), in the order that adds and clips a quarter as much
             x = pooled_relu(x, bias)  # (14, 14, 64), (7, 7, 32), (4, 4, 16)
         return x
 
@@ -161,7 +168,11 @@ def mean_squared_error(x, x_hat):
 
 # %% low-level: step
 def train_low_level(network, data, settings, run):
-    """Steps against the gradient of the error between clean image and cleaned image."""
+    """Steps against the gradient of the error between clean image and cleaned image.
+
+    Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, and in step t
+    w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-7); g = dL/dw.
+    """
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(network.weights)
 
@@ -248,13 +259,18 @@ def train_keras(autoencoder, data, settings, run):
 
 # %% figures
 def draw(network, data, settings, report):
-    """Draws the article's garments clean, noisy and cleaned, and the 16 maps of their codes."""
+    """Draws the article's garments clean, noisy and cleaned, and the 16 maps of their codes.
+
+    As in the article, the greys of each picture run from its least value to its greatest; the maps
+    are in the author's notebook.
+    """
     clean, noisy = data.x_shown, data.x_shown_noisy
     encode, _, reconstruct = codec(network)
     rows = {"clean": clean, "noisy": noisy, "output": reconstruct(noisy)}
     images = {title: x[..., 0] for title, x in rows.items()}
-    report.figure("clean-noisy-output", figures.strip(images, size=2))
-    report.figure("latent-maps", figures.feature_maps(encode(noisy)))
+    strip = figures.strip(images, size=2, stretched=True)
+    report.figure("clean-noisy-output", strip, "five garments, clean, noisy and cleaned")
+    report.figure("latent-maps", figures.feature_maps(encode(noisy)), "the 16 maps of their codes")
 
 
 def examples(data):
@@ -264,7 +280,7 @@ def examples(data):
 
 # %% published
 # Two epochs of the author's notebook, whose output layer is linear (data/published).
-PUBLISHED = {ONLY_NETWORK: ("loss",)}
+PUBLISHED = {ONLY_NETWORK: {"loss": ("loss",), "val_loss": ("val_loss",)}}
 PUBLISHED_WITH = {"output": "linear"}
 
 
@@ -310,8 +326,9 @@ def out_of_range(network, data, settings):
 
 ERRATA = (
     Erratum("the output layer", "is a sigmoid in the article and linear in the author's notebook",
-            "the losses printed are those of the linear one, and so are the pictures, to judge by "
-            "their grey backgrounds", "--output linear",
+            "the losses that the notebook prints are the linear one's, and so are the pictures, to "
+            "judge by their grey backgrounds",
+            "both variants have the sigmoid; --output linear has the notebook's",
             {"mean squared error on test images": test_loss,
              "share of output pixels below 0 or above 1": out_of_range},
             change=("output", "linear")),
@@ -319,12 +336,23 @@ ERRATA = (
             "the test images may choose the number of epochs; in the three runs that are kept they "
             "do not, for their loss is least after the last",
             "10,000 training images are held out for it"),
-    Erratum("the scale of the noise", "imgaug's SaltAndPepper replaces pixels by values up to 255",
+    Erratum("denoising autoencoders", "are said to add white noise",
+            "the code adds nothing: it replaces a tenth of the pixels",
+            "both variants do as the code"),
+    Erratum("the lost features", "are called the price of a robust network",
+            "the code is small, 4 x 4 x 16 numbers for 28 x 28 pixels; a median filter, which has "
+            "none, comes nearer to the clean images (a claim measures both)",
+            "both variants have the article's network"),
+    Erratum("the scale of the noise", "is that of imgaug's SaltAndPepper, up to 255",
             "in [0, 1] the salt would be 255 times white, so the article scales first",
             "both variants do as the article"),
-    Erratum("'salt and pepper'", "imgaug draws the replacements from Beta(0.5, 0.5) x 255",
-            "only 6 % of them round to black or white; the rest are greys",
+    Erratum("the noise", "is called salt and pepper, and is drawn from Beta(0.5, 0.5) x 255",
+            "only 6 % of the replacements round to black or white; the rest are greys",
             "both variants do as the article"),
+    Erratum("the contractive autoencoder", "is called a neural form of ridge regression",
+            "ridge regression penalises weights; the contractive penalty is on the derivatives of "
+            "the code with respect to the image; for a linear code alone these are the weights",
+            "both variants have neither"),
 )  # fmt: skip
 
 # %% main

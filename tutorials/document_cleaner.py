@@ -4,11 +4,13 @@ Article: "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 2, 
 It shows that a smaller network of the kind that removes noise from pictures cleans pages of print;
 the dirt on them is NoisyOffice's simulated one.
 Network: Conv 64, 2 x 2 max pooling, Conv 64, up-sampling, Conv 1 with a sigmoid; mean squared
-error; Adam 0.001. To clean a page of your own:
+error; Adam 0.001. Its code has 16 numbers for every pixel: it compresses nothing.
+To clean a page of your own:
 python -m tutorials.document_cleaner clean SCAN.png -o CLEAN.png
 """
 
 # %% settings
+# `settings.corrected`, of --variant corrected, is for what the errata below correct.
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -28,8 +30,9 @@ from keras import layers
 
 HEIGHT, WIDTH = 258, 540  # pixels; a third of the pages has this size, the rest 420 rows
 VALIDATION_SHARE = 0.15
-PATIENCE = 5  # epochs without a better validation loss
-SHOWN_TEST_PAGE = ("n", "s", "m", "folded")  # the notebook's, of 420 rows; as `Page` says it
+PATIENCE = 5  # epochs without a better validation loss; the last weights stay, not the best
+# The notebook's, of 420 rows: size "n"ormal, font "s"ans serif, "m"edium weight, folded.
+SHOWN_TEST_PAGE = ("n", "s", "m", "folded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,26 +76,30 @@ def load(settings, data_dir):
     trained on; the corrected variant trains on one text and validates on the other.
     """
     documents = datasets.load_or_generate_documents(settings.data, data_dir, settings.seed)
+    order = np.random.default_rng(settings.seed).permutation(len(documents.train))
+    pages = [documents.train[i] for i in order]
     if settings.corrected:  # erratum: the validation pages
-        train = [page for page in documents.train if page.partition == "TR"]
-        val = [page for page in documents.train if page.partition == "VA"]
+        train = [page for page in pages if page.partition == "TR"]  # 72 pages of one text
+        val = [page for page in pages if page.partition == "VA"]  # and 72 of the other
     else:
-        order = np.random.default_rng(settings.seed).permutation(len(documents.train))
-        pages = [documents.train[i] for i in order][: settings.num_train]
+        pages = pages[: settings.num_train]
         num_val = int(np.ceil(VALIDATION_SHARE * len(pages)))  # 22 of 144
         train, val = pages[num_val:], pages[:num_val]
     train, val = train[: settings.num_train], val[: settings.num_train]
     test = sorted(documents.test, key=lambda page: describe(page) != SHOWN_TEST_PAGE)
     fit = crop if settings.corrected else squash  # erratum: pages of 420 rows
-    arrays = [[fit(page.dirty) for page in pages] for pages in (train, val, test)]
-    x_train, x_val, x_test = (datasets.nhwc(np.stack(pages)) for pages in arrays)
-    y_train, y_val = (
-        datasets.nhwc(np.stack([fit(page.clean) for page in pages])) for pages in (train, val)
-    )
+
+    def stack(scans):
+        return datasets.nhwc(np.stack([fit(scan) for scan in scans]))
+
     return Data(
-        *(x_train, y_train, x_val, y_val, x_test[: settings.num_test]),
-        tuple(page.noise for page in val),
-        documents.provenance,
+        x_train=stack(page.dirty for page in train),
+        y_train=stack(page.clean for page in train),
+        x_val=stack(page.dirty for page in val),
+        y_val=stack(page.clean for page in val),
+        x_test=stack(page.dirty for page in test)[: settings.num_test],
+        noise_val=tuple(page.noise for page in val),
+        provenance=documents.provenance,
     )
 
 
@@ -125,15 +132,12 @@ class Cleaner(tf.Module):
         self.kernel_1, self.bias_1 = self.conv(1, 64)
         self.kernel_2, self.bias_2 = self.conv(64, 64)
         self.kernel_3, self.bias_3 = self.conv(64, 1)
-        self.weights = [
-            *(self.kernel_1, self.bias_1),
-            *(self.kernel_2, self.bias_2),
-            *(self.kernel_3, self.bias_3),
-        ]
+        self.weights = [self.kernel_1, self.bias_1, self.kernel_2, self.bias_2]
+        self.weights += [self.kernel_3, self.bias_3]
 
     @staticmethod
     def conv(channels_in, channels_out):
-        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 m + 9 n)), as Keras does; b = 0."""
+        """Draws a 3 x 3 kernel from U(-l, l), l = sqrt(6 / (9 in + 9 out)) as Keras does; b = 0."""
         dtype = keras.config.floatx()
         limit = np.sqrt(6 / (9 * channels_in + 9 * channels_out))
         shape = [3, 3, channels_in, channels_out]
@@ -143,7 +147,7 @@ class Cleaner(tf.Module):
     def encode(self, x):
         """Maps pages (batch, height, width, 1) to codes (batch, height / 2, width / 2, 64)."""
         h = tf.nn.conv2d(x, self.kernel_1, 1, "SAME")  # (height, width, 64)
-        # max_pool(relu(h + bias)), in the order that needs a quarter of the work
+        # max_pool(relu(h + bias)), in the order that adds and clips a quarter as much
         return pooled_relu(h, self.bias_1)
 
     def decode(self, z):
@@ -165,7 +169,11 @@ def mean_squared_error(y, y_hat):
 
 # %% low-level: step
 def train_low_level(network, data, settings, run):
-    """Steps against the gradient of the error between clean page and cleaned page."""
+    """Steps against the gradient of the error between clean page and cleaned page.
+
+    Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, and in step t
+    w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-7); g = dL/dw.
+    """
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(network.weights)
 
@@ -242,15 +250,19 @@ def train_keras(autoencoder, data, settings, run):
 
 # %% figures
 def draw(network, data, settings, report):
-    """Draws three validation pages (input, target, output) and one test page (input, output)."""
+    """Draws three validation pages (input, target, output) and one test page (input, output).
+
+    The test page is the notebook's. Of training pages it shows one, before it trains.
+    """
     clean = codec(network, batch_size=1).reconstruct
     dirty, target = data.x_val[:3], data.y_val[:3]
     rows = {"input": dirty, "target": target, "output": clean(dirty)}
     images = {title: x[..., 0] for title, x in rows.items()}
-    report.figure("validation-pages", figures.strip(images, size=5))
+    shows = "three validation pages, what they should become and what they became"
+    report.figure("validation-pages", figures.strip(images, size=5), shows)
     page = data.x_test[:1]
     rows = {"input": page[..., 0], "output": clean(page)[..., 0]}
-    report.figure("test-page", figures.strip(rows, size=7))
+    report.figure("test-page", figures.strip(rows, size=7), "a test page over its cleaned copy")
 
 
 def examples(data):
@@ -260,7 +272,7 @@ def examples(data):
 
 # %% published
 # All 200 epochs of the author's notebook (data/published).
-PUBLISHED = {ONLY_NETWORK: ("loss",)}
+PUBLISHED = {ONLY_NETWORK: {"loss": ("loss",), "val_loss": ("val_loss",)}}
 
 
 # %% claims
@@ -310,19 +322,26 @@ def misread(network, data, settings):
 
 
 ERRATA = (
-    # All three are of the notebook's preprocessing, which the article refers to.
+    # The first three are of the notebook's preprocessing, which the article refers to.
     Erratum("the validation pages", "are drawn at random from the 144",
             "144 pages hold 2 texts, so pages much like these were trained on",
-            "trains on one text and validates on another",
+            "trains on the 72 pages of one text, validates on those of the other",
             {"squared error of validation pages over that of training pages": validation_gap}),
     Erratum("pages of 420 rows", "are squashed to 258 by their nearest pixels",
             "two thirds of the pages lose rows of their letters",
-            "keeps the upper 258 rows as they are",
+            "keeps the upper 258 rows as they are, and leaves the lower 162 out",
             {"Tesseract's character error rate on clean fitted pages of 420 rows": misread}),
     Erratum("the pairs of pages", "are matched by the order of two unsorted `glob`s",
             "harmless where names alone decide the order, as on ext4: all 144 pairs are right; on "
             "tmpfs, which lists files as they were made, targets may be other pages'",
             "both variants match by name"),
+    Erratum("denoising autoencoders", "are said to be trained on images that noise was added to, "
+            "by themselves as targets",
+            "the dirty pages come dirty, and the clean ones are given: this is supervised",
+            "both variants train on such pairs"),
+    Erratum("an autoencoder", "is said to need the least information for its code",
+            "this one's code of 129 x 270 x 64 is 16 times as large as the page",
+            "both variants have the article's network"),
 )  # fmt: skip
 
 # %% main

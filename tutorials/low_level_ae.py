@@ -3,11 +3,18 @@
 Article: "Implementing a Simple Auto-Encoder in Tensorflow", E. Barp.
 It shows what an autoencoder must do (compress, replicate, encode, decode), first as a class on
 TensorFlow variables, then in a few lines of Keras whose parts are found by layer name.
-Networks: "class" 784-128-784, ReLU code, sum of sigmoid cross entropies, RMSProp 0.005;
+Networks: "class" 784-128-784, ReLU code, sum of sigmoid cross entropies (what is left of the
+damaged listing, `tf.reduce_sum(`, and the prose say so), RMSProp 0.005;
 "layers" 784-256-128-784, linear code, sigmoid output, Adam 0.001. Both stand here in both styles.
+
+What the article explains of TensorFlow 1, and what stands here in its place: a placeholder is the
+argument of a function, `Session.run` a call of one that `tf.function` compiled, feeding Z a call of
+`decode(z)`, `minimize` a `GradientTape` and `optimizer.apply`; and a `tf.Variable` begins with its
+value, without an `init_op`.
 """
 
 # %% settings
+# `settings.corrected`, of --variant corrected, is for what the errata below correct.
 from dataclasses import dataclass
 
 from ae import cli, datasets, figures
@@ -37,7 +44,7 @@ class LowLevelSettings(Settings):
     learning_rate: float = 0.005
     layers_batch_size: int = 32
     layers_learning_rate: float = 0.001
-    jit_compile: bool = True
+    jit_compile: bool = True  # by XLA, which makes dense layers faster, convolutions slower
 
 
 PRESETS = {
@@ -100,7 +107,10 @@ class Autoencoder(tf.Module):
 
 
 class LayeredAutoencoder(tf.Module):
-    """The network of the article's Keras half, on variables: linear, linear, sigmoid."""
+    """The network of the article's Keras half, on variables: linear, linear, sigmoid.
+
+    Two linear layers are one linear map: the 256 units between add nothing to what it can learn.
+    """
 
     def __init__(self, settings):
         super().__init__()
@@ -153,7 +163,11 @@ def mean_cross_entropy(x, x_hat):
 
 # %% low-level: step
 def train_class_low_level(network, data, settings, run):
-    """Trains the class on batches of 64 permuted digits."""
+    """Trains the class on batches of 64 permuted digits.
+
+    RMSProp: v <- 0.9 v + 0.1 g^2, at first 1, as in TensorFlow 1; w <- w - lr g / sqrt(v + 1e-10);
+    g = dL/dw.
+    """
 
     def loss_of(x):
         return sum_of_cross_entropies(x, network.logits(network.encode(x)))
@@ -164,7 +178,11 @@ def train_class_low_level(network, data, settings, run):
 
 
 def train_layers_low_level(network, data, settings, run):
-    """Trains the layers on batches of 32 shuffled digits."""
+    """Trains the layers on batches of 32 shuffled digits.
+
+    Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, and in step t
+    w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-8); g = dL/dw.
+    """
     # erratum: the loss of the Keras half
     loss = mean_cross_entropy if settings.corrected else doubled_sigmoid_cross_entropy
 
@@ -226,7 +244,9 @@ def build_layers(settings):
 
 
 def take_apart(autoencoder):
-    """Takes encoder and decoder out of a trained stack by the name of its bottleneck layer.
+    """Takes encoder and decoder out of a stack by the name of its bottleneck layer.
+
+    The article does so after training; the layers are shared, so that either order will do.
 
     Args:
         autoencoder: a `Sequential` with a layer named "bottleneck".
@@ -278,13 +298,14 @@ def train_layers(autoencoder, data, settings, run):
 def fit_keras(model, optimizer, loss, order, data, settings, run):
     """Compiles and fits; the batches are those of the low-level style."""
     model.compile(
-        *(optimizer, loss),
+        optimizer,
+        loss,
         metrics=[LastBatch(loss)],
         steps_per_execution=run.steps_at_once(order.steps_per_epoch),
         jit_compile=settings.jit_compile,
     )
-    # In short: fit(x, x, batch_size=32, epochs=10). What stands here instead gives both styles the
-    # same minibatches, and lets an interrupted run go on.
+    # In short, for the layers: fit(x, x, batch_size=32, epochs=10). What stands here instead gives
+    # both styles the same minibatches, and lets an interrupted run go on.
     model.fit(
         feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
@@ -298,7 +319,10 @@ def fit_keras(model, optimizer, loss, order, data, settings, run):
 
 # %% figures
 def draw(network, data, settings, report):
-    """Draws test digits over their reconstructions, once whole and once through the code."""
+    """Draws test digits over their reconstructions, once whole and once through the code.
+
+    The article's picture is lost; that these are the first ten is our choice.
+    """
     encode, decode, reconstruct = codec(network)
     digits = data.x_test[:10]
     rows = {
@@ -307,7 +331,8 @@ def draw(network, data, settings, report):
         "decode(z)": decode(encode(digits)),
     }
     images = {title: x.reshape(-1, 28, 28) for title, x in rows.items()}
-    report.figure("reconstructions", figures.strip(images))
+    shows = "ten test digits over their reconstructions, whole and through the code"
+    report.figure("reconstructions", figures.strip(images), shows)
 
 
 def examples(data):
@@ -320,7 +345,8 @@ def examples(data):
 
 
 # %% claims
-# The article's marks of a good autoencoder: it compresses, replicates, encodes and decodes.
+# The article's marks of a good autoencoder: it compresses, replicates, encodes and decodes. That
+# reconstructions are recognisable is asked of every lesson on digits.
 CLAIMS = BASIC_CLAIMS
 
 
@@ -338,9 +364,9 @@ def greys(network, data, settings):
 
 ERRATA = (
     Erratum("W1 and W2 of the class",
-            "are drawn from N(0, 1) and the loss is a sum over 64 x 784 pixels",
+            "are drawn from N(0, 1), under a loss that is a sum over 64 x 784 pixels",
             "more than half of the ReLU units never fire again, in TensorFlow 1 as well",
-            "weights of variance 2 / (784 + 128)",
+            "weights of variance 2 / (784 + 128); the sum, which alone stops few units, stays",
             {"units of 128 that no test digit excites": dead_units,
              "mean squared error of the class on test digits": test_error},
             network="class"),
@@ -356,6 +382,17 @@ ERRATA = (
     Erratum("get_bottleneck_tensor", "is called and nowhere defined",
             "NameError: the function is get_encode_tensor",
             "both variants take the code by the layer's name"),
+    Erratum("the session of the class",
+            "is created and then replaced by the default one, unless our copy has lost a line",
+            "outside a `with` there is no default one",
+            "both variants have variables, which begin initialised"),
+    Erratum("the loss of the class", "is justified by black and white images",
+            "of the pixels that are not black nearly half are greys, from 0.1 to 0.9; cross "
+            "entropy suits them as well, but is not the error of a binary classification",
+            "both variants have cross entropy"),
+    Erratum("the introduction", "calls autoencoders a pillar of generative adversarial networks",
+            "such a pair is a generator and a discriminator, and in the plain one neither encodes",
+            "both variants are autoencoders"),
     Erratum("the session of the Keras half", "is looked for in `self`, outside any class",
             "NameError; nor is it the default session, and a new one has no trained weights",
             "both variants call the models, which need no session"),

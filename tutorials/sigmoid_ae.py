@@ -2,12 +2,13 @@
 
 Article: an introduction to autoencoders in Medium's "Deep Learning", after Hinton and Salakhutdinov
 (Science 313, 2006) and Nikhil Buduma; its code is that of aymericdamien/TensorFlow-Examples.
-It shows that a network trained to repeat its input learns the key features, and that two such
-features separate the digits better than two principal components.
+It says that a network trained to repeat its input learns the key features, and shows from Hinton's
+paper that two such features separate the digits better than two principal components.
 Network: 784-256-128-256-784, sigmoid throughout; mean squared error; RMSProp 0.01.
 """
 
 # %% settings
+# `settings.corrected`, of --variant corrected, is for what the errata below correct.
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,14 +45,14 @@ class SigmoidSettings(Settings):
     num_epochs: int = 20
     batch_size: int = 256
     learning_rate: float = 0.01
-    jit_compile: bool = True
+    jit_compile: bool = True  # by XLA, which makes dense layers faster, convolutions slower
     two_d: bool = option(False, "draw digits in two dimensions: PCA beside an autoencoder")
     two_d_epochs: int = 20  # of that autoencoder, which is none of the article's
 
 
 PRESETS = {
     "article": SigmoidSettings(),
-    "quick": SigmoidSettings(num_epochs=10, two_d_epochs=5),
+    "quick": SigmoidSettings(num_epochs=10, two_d=True, two_d_epochs=5),
     "smoke": SigmoidSettings(num_epochs=1, two_d_epochs=1, num_train=768, num_test=128),
 }
 
@@ -134,7 +135,7 @@ def mean_squared_error(x, x_hat):
 def train_low_level(network, data, settings, run):
     """Repeats w <- w - lr g / sqrt(v + 1e-10), 214 steps an epoch.
 
-    g = dL/dw; v is the running mean of g^2, which TensorFlow 1 begins with 1 (`ae.optimizers`).
+    g = dL/dw; v <- 0.9 v + 0.1 g^2, which TensorFlow 1 begins with 1 (`ae.optimizers`).
     """
     optimizer = RMSpropTF1(settings.learning_rate)
     optimizer.build(network.weights)
@@ -192,8 +193,8 @@ def train_keras(autoencoder, data, settings, run):
         steps_per_execution=run.steps_at_once(order.steps_per_epoch),
         jit_compile=settings.jit_compile,
     )
-    # In short: fit(x, x, batch_size=256, epochs=20). What stands here instead gives both styles the
-    # same minibatches, and lets an interrupted run go on.
+    # In short: fit(x, x, batch_size=256, epochs=20), which would end an epoch with a smaller batch.
+    # What stands here gives both styles the same minibatches and lets an interrupted run go on.
     autoencoder.fit(
         feed(order, data.x_train, first_epoch=run.epochs_done),
         epochs=settings.num_epochs,
@@ -207,11 +208,15 @@ def train_keras(autoencoder, data, settings, run):
 
 # %% figures
 def draw(network, data, settings, report):
-    """Draws the article's strip: the first ten test digits over their reconstructions."""
+    """Draws the article's strip: the first ten test digits over their reconstructions.
+
+    Its colours run from 0 to 1 in every tile; the article's from a tile's least to its greatest.
+    """
     digits = data.x_test[:EXAMPLES_TO_SHOW]
     rows = {"original": digits, "reconstructed": codec(network).reconstruct(digits)}
     images = {title: x.reshape(-1, 28, 28) for title, x in rows.items()}
-    report.figure("strip", figures.strip(images, cmap="viridis"))
+    strip = figures.strip(images, cmap="viridis")
+    report.figure("strip", strip, "ten test digits over their reconstructions")
 
 
 def draw_two_d(data, settings, report):
@@ -228,7 +233,8 @@ def draw_two_d(data, settings, report):
         name: encode(data.x_test[shown])
         for name, encode in two_d_encoders(data, settings, settings.two_d_epochs).items()
     }
-    report.figure("two-d", figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6))
+    scatter = figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6)
+    report.figure("two-d", scatter, "test digits by two principal components and two learned units")
 
 
 def examples(data):
@@ -239,7 +245,7 @@ def examples(data):
 # %% published
 # Not in the article, which shows only the picture, but in the notebook that it copies: the cost of
 # each epoch's last minibatch, in two complete runs (data/published/sigmoid_ae.csv).
-PUBLISHED = {ONLY_NETWORK: ("run_2016", "run_2017")}
+PUBLISHED = {ONLY_NETWORK: {"last_batch_loss": ("run_2016", "run_2017")}}
 
 
 # %% claims
@@ -263,8 +269,9 @@ CLAIMS = (
     Claim("sigmoids have a good derivative for backpropagation: its mean over the code",
           derivative, at_least=0.125, reason="half of the largest that it can be, 1/4"),
     Claim("two learned units separate digits better than PCA: accuracy gained by ten neighbours",
-          partial(separation_gained, 5), at_least=0.1, of_network=False,
-          reason="three standard errors of a difference on 500 digits, the article's number"),
+          partial(separation_gained, 5), at_least=0.1, of_network=False,  # after 5 epochs
+          reason="three standard errors of a difference on 500 digits, the article's number; more "
+                 "digits are asked about"),
 )  # fmt: skip
 
 # %% errata
@@ -277,6 +284,13 @@ ERRATA = (
              "deviation of reconstructed pixels that are black in every digit": noise}),
     Erratum("the parameters", "begin with `earning_rate`", "NameError at the optimizer",
             "both variants say learning_rate"),
+    Erratum("the introduction",
+            "bases autoencoders on restricted Boltzmann machines, and deep belief nets on them",
+            "these nets consist of such machines; Hinton's paper pretrains an autoencoder with "
+            "them, and the code does without", "both variants train all layers at once"),
+    Erratum("the variable `optimizer`", "is said to hold the gradient",
+            "it holds the operation that computes gradients and updates the weights",
+            "both variants keep gradients and optimizer apart"),
     Erratum("the face", "has 65536 dimensions, and in the description of the encoder 2000",
             "2000 are the units of the first hidden layer in the paper's diagram; 30 is its code",
             "both variants compress digits only"),

@@ -27,6 +27,7 @@ from filelock import FileLock
 
 URL = "https://archive.ics.uci.edu/static/public/318/noisyoffice.zip"
 DOWNLOAD_TIMEOUT = 3600  # seconds for 426 MB
+HTTP_TIMEOUT = (4, 60)  # seconds to connect, and between two answers
 NUM_PAGES = 216
 NOISES = {"c": "coffee", "f": "folded", "p": "footprints", "w": "wrinkled"}
 FOLDERS = {"dirty_documents", "noisyoffice", "simulatednoisyoffice"}
@@ -182,8 +183,9 @@ def fetch_zip(path: Path) -> None:
         OSError: The host cannot be reached or takes too long, or the file cannot be written.
         ValueError: The host answers otherwise than expected.
     """
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
-    where = {"fname": path.name, "path": path.parent, "downloader": downloader}
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=HTTP_TIMEOUT)
+    unchecked = path.with_name(f".{path.name}.unchecked")
+    where = {"fname": unchecked.name, "path": path.parent, "downloader": downloader}
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():
@@ -192,9 +194,10 @@ def fetch_zip(path: Path) -> None:
             within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
         except SourceError as error:
             raise OSError(f"the download {error}") from error
-        if not zipfile.is_zipfile(path):
-            path.unlink()
+        if not zipfile.is_zipfile(unchecked):
+            unchecked.unlink()
             raise ValueError("what was sent is no zip file")
+        unchecked.replace(path)
 
 
 def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:

@@ -5,7 +5,12 @@ from typing import Any
 
 from ae import metrics
 from ae.lesson import Settings
-from ae.measures.judges import Hashable, train_classifier, train_plain_encoder
+from ae.measures.judges import (
+    Hashable,
+    share_sure,
+    train_classifier,
+    train_plain_encoder,
+)
 from ae.networks import Network, codec
 
 import numpy as np
@@ -54,6 +59,50 @@ def recognised(draw_codes: Callable, network: Network, data: Any, settings: Sett
         scores = classifier.predict(_flat(new), batch_size=500, verbose=0)
         shares.append(np.mean(scores.argmax(axis=-1) == label))
     return float(np.mean(shares))
+
+
+def varied(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
+    """Returns how much new clothes of a class differ, as a share of how much real ones do.
+
+    Args:
+        draw_codes: as in `recognised`.
+        network: a variational autoencoder.
+        data: has `x_train` and `y_train`.
+        settings: those of the network.
+
+    Returns:
+        The root mean squared deviation of 100 images from their mean over that of 100 training
+        images of the same class; a mean over the classes.
+    """
+    encode, decode, _ = codec(network)
+    x, y = data.x_train[COMPARED], data.y_train[COMPARED]
+    z_mean, s = encode(x)
+    shares = []
+    for label in np.unique(y):
+        new = decode(draw_codes(z_mean[y == label], s[y == label], NEW, settings))
+        shares.append(_deviation(new) / _deviation(x[y == label][:NEW]))
+    return float(np.mean(shares))
+
+
+def _deviation(images: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(images - images.mean(axis=0)))))
+
+
+def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> float:
+    """Draws codes from N(0, 1), decodes them and returns the share that are clothes for sure.
+
+    One is sure where a classifier of real clothes gives one class above 0.9.
+
+    Args:
+        network: a variational autoencoder.
+        data: has `x_train`, `y_train` and `x_test`; as many codes are drawn as it has test images.
+        settings: those of the network.
+    """
+    dimensions = codec(network).encode(data.x_train[:1])[0].shape[-1]
+    generator = np.random.default_rng(settings.seed)
+    z = generator.standard_normal((len(data.x_test), dimensions)).astype("float32")
+    classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
+    return share_sure(classifier, _flat(codec(network).decode(z)))
 
 
 def accuracy(encode: Callable, data: Any) -> float:

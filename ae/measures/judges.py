@@ -2,10 +2,12 @@
 
 import functools
 
+from ae import interrupts
 from ae.datasets.batches import NextBatch, Shuffled, feed
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 CLASSIFIER_EPOCHS = 5  # enough for the classifier to be right on 97 to 98 % of MNIST's test digits
@@ -14,6 +16,27 @@ LINEAR_STEPS = 4000  # enough for a linear autoencoder's loss to stop falling
 LINEAR_BATCH_SIZE = 500
 PLAIN_STEPS = 1500  # three passes over Fashion-MNIST
 PLAIN_BATCH_SIZE = 128
+SURE = 0.9  # probability
+
+
+@interrupts.postponed()
+def fit(model: keras.Model, batches: tf.data.Dataset, steps: int, num_epochs: int = 1) -> None:
+    """Fits a compiled model without a word; Ctrl-C is heard between its steps.
+
+    Args:
+        model: what to train.
+        batches: an endless stream of them, shuffled already.
+        steps: of an epoch.
+        num_epochs: epochs to train for.
+    """
+    model.fit(
+        batches,
+        epochs=num_epochs,
+        steps_per_epoch=steps,
+        callbacks=[interrupts.Delivery()],
+        shuffle=False,
+        verbose=0,
+    )
 
 
 class Hashable:
@@ -48,11 +71,14 @@ def train_classifier(examples: Hashable) -> keras.Model:
     classifier = keras.Model(pixels, scores)
     classifier.compile("adam", "sparse_categorical_crossentropy")
     order = Shuffled(len(x), CLASSIFIER_BATCH_SIZE, seed=0)
-    steps = order.steps_per_epoch
-    classifier.fit(
-        feed(order, x, y), epochs=CLASSIFIER_EPOCHS, steps_per_epoch=steps, shuffle=False, verbose=0
-    )
+    fit(classifier, feed(order, x, y), order.steps_per_epoch, CLASSIFIER_EPOCHS)
     return classifier
+
+
+def share_sure(classifier: keras.Model, rows: np.ndarray) -> float:
+    """Returns the share of rows (n, 784) to which a classifier gives one label above 0.9."""
+    scores = classifier.predict(rows, batch_size=500, verbose=0)
+    return float(np.mean(scores.max(axis=-1) > SURE))
 
 
 @functools.lru_cache(maxsize=1)
@@ -74,7 +100,7 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
     step_size = keras.optimizers.schedules.CosineDecay(0.003, LINEAR_STEPS)
     autoencoder.compile(keras.optimizers.Adam(step_size), "mean_squared_error")
     order = Shuffled(len(x), LINEAR_BATCH_SIZE, seed=0)
-    autoencoder.fit(feed(order, x), steps_per_epoch=LINEAR_STEPS, shuffle=False, verbose=0)
+    fit(autoencoder, feed(order, x), LINEAR_STEPS)
     return decoder.kernel.numpy()
 
 
@@ -108,13 +134,7 @@ def train_two_d_encoder(
     autoencoder = keras.Model(pixels, layers.Dense(x.shape[1], activation="sigmoid")(h))
     autoencoder.compile("adam", "binary_crossentropy", jit_compile=jit_compile)
     order = Shuffled(len(x), min(batch_size, len(x)), seed, drop_remainder=True)
-    autoencoder.fit(
-        feed(order, x),
-        epochs=num_epochs,
-        steps_per_epoch=order.steps_per_epoch,
-        shuffle=False,
-        verbose=0,
-    )
+    fit(autoencoder, feed(order, x), order.steps_per_epoch, num_epochs)
     return keras.Model(pixels, z)
 
 
@@ -138,7 +158,7 @@ def train_plain_encoder(examples: Hashable) -> keras.Model:
     autoencoder = keras.Model(pixels, h)
     autoencoder.compile("adam", "mean_squared_error")
     order = NextBatch(len(x), PLAIN_BATCH_SIZE, PLAIN_STEPS, seed=0)
-    autoencoder.fit(feed(order, x), steps_per_epoch=PLAIN_STEPS, shuffle=False, verbose=0)
+    fit(autoencoder, feed(order, x), PLAIN_STEPS)
     return keras.Model(pixels, outputs[2])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from ae.lesson import Claim, Settings
 from ae.measures.judges import (
     Hashable,
+    share_sure,
     train_classifier,
     train_linear_autoencoder,
     train_two_d_encoder,
@@ -23,7 +24,6 @@ from ae.networks import Network, codec
 import numpy as np
 
 LINEAR_CODE = 6  # the sixth variance of the digits is well above the seventh
-SURE = 0.9  # probability
 NEIGHBOURS = 10_000  # training digits among which those nearest to a test digit are looked for
 
 
@@ -69,15 +69,15 @@ def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> flo
     """Draws codes, decodes them and returns the share that are a digit for sure.
 
     The codes are drawn from the normal distribution with the mean and the covariance of the
-    training digits' codes. A digit is sure where the classifier gives one label above 0.9.
+    training digits' codes, which takes some below 0, where no ReLU's is. A digit is sure where the
+    classifier gives one label above 0.9.
     """
     encode, decode, _ = codec(network)
     z = encode(data.x_train)
     generator = np.random.default_rng(settings.seed)
     drawn = generator.multivariate_normal(z.mean(axis=0), np.cov(z.T), len(data.x_test))
     classifier = train_classifier(Hashable(data.x_train, data.y_train))
-    scores = classifier.predict(decode(drawn.astype("float32")), batch_size=500, verbose=0)
-    return float(np.mean(scores.max(axis=-1) > SURE))
+    return share_sure(classifier, decode(drawn.astype("float32")))
 
 
 def two_d_encoders(data: Any, settings: Settings, num_epochs: int) -> dict[str, Callable]:

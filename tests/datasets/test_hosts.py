@@ -1,11 +1,13 @@
 import contextlib
 import gzip
 import http.server
+import io
 import socket
 import threading
 import time
+import zipfile
 
-from ae.datasets import downloads
+from ae.datasets import downloads, noisy_office
 from ae.datasets.fetch import fetch, sources_for
 from ae.errors import InputError
 
@@ -147,6 +149,36 @@ def test_a_host_that_misbehaves_is_left_for_the_next(tmp_path, monkeypatch, how,
         assert not (tmp_path / "cache").exists()
         tiny = make_data_set(tmp_path, host=[url, good])
         assert fetch(tiny, sources_for(tiny)).payloads == TINY
+
+
+@pytest.mark.fault("a host that stalls, ends early, trickles or talks nonsense")
+@pytest.mark.parametrize("how", [ends_early, stalls, trickles, hangs_up, talks_nonsense])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_archive_is_there_whole_or_not_at_all(tmp_path, monkeypatch, how):
+    monkeypatch.setattr(noisy_office, "HTTP_TIMEOUT", (0.5, 0.5))
+    monkeypatch.setattr(noisy_office, "DOWNLOAD_TIMEOUT", 1.5)
+    path = tmp_path / "cache" / "noisyoffice.zip"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("page.png", b"0" * 5000)
+    with misbehaving(how) as url, serving({path.name: packed.getvalue()}) as (good, _):
+        monkeypatch.setattr(noisy_office, "URL", url + path.name)
+        with pytest.raises((OSError, ValueError)):
+            noisy_office.fetch_zip(path)
+        assert not path.exists()
+        monkeypatch.setattr(noisy_office, "URL", good + path.name)
+        noisy_office.fetch_zip(path)
+    assert path.read_bytes() == packed.getvalue()
+
+
+@pytest.mark.fault("a host that sends damaged data")
+def test_a_page_in_the_archive_s_place_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "archives" / "noisyoffice.zip"
+    with serving({path.name: b"<html>We are moving.</html>"}) as (url, _):
+        monkeypatch.setattr(noisy_office, "URL", url + path.name)
+        with pytest.raises(ValueError, match="no zip file"):
+            noisy_office.fetch_zip(path)
+    assert not [one for one in path.parent.iterdir() if one.suffix != ".lock"]
 
 
 @pytest.mark.fault("no network")

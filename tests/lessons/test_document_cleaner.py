@@ -90,6 +90,23 @@ def test_the_corrected_split_crops_and_validates_on_another_text(kind):
         }
 
 
+def test_few_pages_of_the_corrected_split_are_of_all_kinds():
+    """The pages stand in the order of their sizes; the first 20 of each text are of one size."""
+    settings = smoke_settings(
+        "document_cleaner", data="synthetic", variant="corrected", num_train=20
+    )
+    documents = datasets.load_or_generate_documents("synthetic", None, 0)
+    kinds = {
+        page.dirty[:258, :540].tobytes(): (page.size, page.font, page.noise)
+        for page in documents.train
+    }
+    data = document_cleaner.load(settings, None)
+    for x in (data.x_train, data.x_val):
+        assert len(x) == 20
+        found = [kinds[grey_levels(page)] for page in x]
+        assert [len(set(part)) for part in zip(*found, strict=True)] == [3, 3, 4]
+
+
 def test_another_seed_sets_other_pages_aside():
     splits = []
     documents = datasets.load_or_generate_documents("synthetic", None, 0)

@@ -223,5 +223,9 @@ def test_what_the_vae_samples_from_is_float32_in_mixed_precision():  # test_prec
     with precision.keras_layers():
         vae = fashion_vae.build_keras(fashion_vae.PRESETS["smoke"])
     encoder, decoder = vae.get_layer("encoder"), vae.get_layer("decoder")
-    for layer in (encoder.get_layer("z_mean"), encoder.get_layer("z_log_var"), decoder.layers[-1]):
+    for layer in (
+        encoder.get_layer("z_mean"),
+        encoder.get_layer("z_log_sigma"),
+        decoder.layers[-1],
+    ):
         assert layer.compute_dtype == "float32", layer.name

@@ -69,9 +69,49 @@ def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
     codes = np.stack([y, -y], 1).astype("float32")
     network = Net(encode=lambda x: (tf.constant(codes), tf.fill([60, 2], -9.0)))
     data = SimpleNamespace(x_train=np.zeros((60, 1), "float32"), y_train=y)
-    assert value_of(lesson("fashion_vae"), "New clothes", network, data) == 1
+    assert value_of(lesson("fashion_vae"), "New clothes around", network, data) == 1
     for k, z in enumerate(seen):
         np.testing.assert_allclose(z, [[k, -k]] * 100, atol=0.01)
+
+
+def test_new_clothes_vary_as_their_codes_do():
+    """Real ones are 1 apart, and new ones half as far: codes are decoded to images as they are."""
+    y = np.repeat([0, 1], 100)
+    x = np.tile(np.float32([[0, 0], [2, 2]]), (100, 1))
+    network = Net(encode=lambda x: (tf.zeros([200, 2]), tf.zeros([200, 2])))
+    data = SimpleNamespace(x_train=x, y_train=y)
+
+    def draw_codes(z_mean, s, number, settings):
+        return np.tile(np.float32([[0, 0], [1, 1]]), (number // 2, 1)) + 5
+
+    assert garments.varied(draw_codes, network, data, None) == pytest.approx(0.5)
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """What 3,000 images a judge was shown; it is sure of every third."""
+    seen = []
+
+    def predict(images, **_):
+        seen.append(images)
+        return np.tile([[0.95, 0.05], [0.5, 0.5], [0.6, 0.4]], (1000, 1))
+
+    judge = SimpleNamespace(predict=predict)
+    for module in (garments, recognition):
+        monkeypatch.setattr(module, "train_classifier", lambda _: judge)
+    return seen
+
+
+def test_clothes_are_drawn_from_the_prior(judged):
+    """Codes are decoded to images as they are."""
+    network = Net(encode=lambda x: (tf.fill([1, 2], 7.0), tf.fill([1, 2], 7.0)))
+    data = SimpleNamespace(
+        x_train=np.ones((5, 2), "float32"), y_train=np.zeros(5), x_test=np.zeros((3000, 2))
+    )
+    assert value_of(lesson("fashion_vae"), "Random codes", network, data) == pytest.approx(1 / 3)
+    assert judged[0].shape == (3000, 2)
+    np.testing.assert_allclose(judged[0].mean(axis=0), [0, 0], atol=0.06)
+    np.testing.assert_allclose(np.cov(judged[0].T), np.eye(2), atol=0.08)
 
 
 def test_the_learned_plane_is_held_against_pca(monkeypatch):
@@ -102,22 +142,14 @@ def test_the_derivative_of_a_sigmoid_is_averaged_over_the_code():
     assert sigmoid_ae.derivative(Net(), data, None) == pytest.approx(expected)
 
 
-def test_random_codes_are_drawn_as_the_codes_lie(monkeypatch):
-    """Their mean and covariance are the training codes'; the judge is sure of every third."""
+def test_random_codes_are_drawn_as_the_codes_lie(judged):
+    """Their mean and covariance are the training codes'."""
     codes = np.float32(np.random.default_rng(0).normal([1, -2], [0.5, 3], (500, 2)))
-    seen = []
-    scores = np.tile([[0.95, 0.05], [0.5, 0.5], [0.6, 0.4]], (1000, 1))
-
-    def predict(drawn, **_):
-        seen.append(drawn)
-        return scores
-
-    monkeypatch.setattr(recognition, "train_classifier", lambda _: SimpleNamespace(predict=predict))
     data = SimpleNamespace(x_train=codes, y_train=codes[:, 0], x_test=np.zeros((3000, 2)))
     settings = dense_ae.PRESETS["smoke"]
     assert recognition.drawn_and_recognised(Net(), data, settings) == pytest.approx(1 / 3)
-    np.testing.assert_allclose(seen[0].mean(axis=0), codes.mean(axis=0), atol=0.2)
-    np.testing.assert_allclose(np.cov(seen[0].T), np.cov(codes.T), atol=0.6)
+    np.testing.assert_allclose(judged[0].mean(axis=0), codes.mean(axis=0), atol=0.2)
+    np.testing.assert_allclose(np.cov(judged[0].T), np.cov(codes.T), atol=0.6)
 
 
 def test_classifiers_learn_from_count_labels_and_are_judged_on_test_digits(monkeypatch):
