@@ -4,6 +4,7 @@ Importing it starts TensorFlow without its start-up notices, and Keras on it wit
 defaults, so import it before either.
 """
 
+import importlib.util
 import logging
 import os
 import signal
@@ -22,6 +23,17 @@ def _open_closed_streams() -> None:
             if nowhere != number:
                 os.dup2(nowhere, number)
             setattr(sys, name, os.fdopen(number, "w"))
+
+
+def _ask_for_tensorflow() -> None:
+    """Ends a process that has no TensorFlow, as where Python is not the environment's."""
+    if importlib.util.find_spec("tensorflow") is None:
+        print(
+            f"TensorFlow is not installed for {sys.executable}; use the Python of the environment "
+            "that `make run` makes, .venv/bin/python, or install requirements.txt (see README.md).",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
 
 
 @contextmanager
@@ -82,6 +94,7 @@ def _set_keras_defaults() -> None:
 
 
 _open_closed_streams()
+_ask_for_tensorflow()
 with _interruptible():
     _start_tensorflow_quietly()
     _set_keras_defaults()

@@ -16,6 +16,7 @@ from ae.errors import InputError
 from ae.networks import Network
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -65,6 +66,11 @@ class Checkpoints:
         """Whether training had then stopped early."""
         return self._progress.stopped
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights of the network, as they are now, are numbers."""
+        return all(np.isfinite(v.numpy()).all() for v in self._network.trainable_variables)
+
     def follow(self, optimizer: keras.optimizers.Optimizer | None) -> None:
         """Puts network and optimizer into the newest state, if there is one, and saves them later.
 
@@ -103,7 +109,10 @@ class Checkpoints:
             raise InputError(self._unreadable()) from error
 
     def _unreadable(self) -> str:
-        return f"{self._folder}: this is not a state that this training can go on from; begin anew."
+        return (
+            f"{self._folder}: this is not a state that this training can go on from; delete this "
+            "folder, and it begins anew."
+        )
 
 
 class _Progress(tf.train.experimental.PythonState):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ae import interrupts
 from ae.lesson import Lesson, Settings
 
 from tqdm.auto import tqdm
@@ -38,6 +39,7 @@ def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list
                 "seconds": time.perf_counter() - started,
             }
         )
+        interrupts.deliver()
     return results
 
 

@@ -99,7 +99,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if not options.from_run.exists():
             raise InputError(
                 f"{options.from_run}: there is no run here; train a network first, "
-                f"`{lesson.command} --style keras`, or name one with --from."
+                f"`{lesson.command} --style keras`, or name one with --from, such as "
+                f"{Path('runs') / 'quick' / lesson.name} after `make run`."
             )
         record, settings = read_run(lesson, options.from_run)
         trained = {training["style"]: training for training in record["trainings"]}
@@ -107,6 +108,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if style not in trained:
             raise InputError(f"{options.from_run}: this run has no {style} network.")
         saved = options.from_run / trained[style]["saved"]
+        if notice := record["data"]["notice"]:
+            print(f"{options.from_run}: this run is not of real scans: {notice}", file=sys.stderr)
         if found := published.departures(lesson, record):
             print(
                 f"{options.from_run}: this run is not at the article's settings ({', '.join(found)}"

@@ -10,14 +10,16 @@ import sys
 import textwrap
 import threading
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ae.errors import InputError, Interrupted
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
+from ae.paths import python
 from ae.runs import lifecycle, records, saved
+from ae.runs.folder import was_interrupted
 
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -288,8 +290,32 @@ def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except Interrupted as interrupt:
-        again = shlex.join([command, *(a for a in arguments if a != "--resume"), "--resume"])
-        raise Interrupted(f"Interrupted; to go on: python -m tutorials {again}") from interrupt
+        raise Interrupted(f"Interrupted; to go on: {again(command, arguments)}") from interrupt
+
+
+def again(command: str, arguments: Sequence[str]) -> str:
+    """Returns what to type to go on with a command of several runs; arguments as `resumed_by`."""
+    same = shlex.join([command, *(a for a in arguments if a != "--resume"), "--resume"])
+    return f"{python()} -m tutorials {same}"
+
+
+def refuse_interrupted(folders: Iterable[Path], command: str, arguments: Sequence[str]) -> None:
+    """Keeps a command of several runs from beginning anew, before the first of them is trained.
+
+    Args:
+        folders: of the runs.
+        command: a command of `python -m tutorials` that takes --resume.
+        arguments: its own.
+
+    Raises:
+        InputError: if one of the runs was interrupted after an epoch or more.
+    """
+    for folder in folders:
+        if was_interrupted(folder):
+            raise InputError(
+                f"{folder}: a run was interrupted here; go on with it and the others, "
+                f"{again(command, arguments)}, or delete {folder / records.UNFINISHED}."
+            )
 
 
 def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:

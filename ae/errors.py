@@ -12,5 +12,9 @@ class MissingDataError(InputError):
     """Nothing of a data set was found, as opposed to damaged files of it."""
 
 
+class NotFiniteError(InputError):
+    """A training whose loss or weights became infinite or no number."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run was interrupted: one sentence that says how to go on with it."""

@@ -41,14 +41,22 @@ def canvases(images: np.ndarray, reconstructions: np.ndarray, side: int) -> Figu
     return figure
 
 
-def strip(rows: Mapping[str, np.ndarray], cmap: str = "gray", size: float = 1.0) -> Figure:
+def strip(
+    rows: Mapping[str, np.ndarray],
+    cmap: str = "gray",
+    size: float = 1.0,
+    stretched: bool = False,
+) -> Figure:
     """Draws rows of images under each other, a column for each example.
 
     Args:
         rows: images (n, height, width) by the row's title; an empty title is not drawn.
         cmap: matplotlib's colour map.
         size: width of an image in inches.
+        stretched: whether each image's colours run from its least value to its greatest, as those
+            of `imshow` do, and not from 0 to 1.
     """
+    vmin, vmax = (None, None) if stretched else (0, 1)
     (columns,) = {len(images) for images in rows.values()}
     height, width = next(iter(rows.values())).shape[1:3]
     figure, axes = plt.subplots(
@@ -59,7 +67,7 @@ def strip(rows: Mapping[str, np.ndarray], cmap: str = "gray", size: float = 1.0)
     )
     for line, (title, images) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(line, images, strict=True):
-            axis.imshow(image.reshape(height, width), cmap=cmap, vmin=0, vmax=1)
+            axis.imshow(image.reshape(height, width), cmap=cmap, vmin=vmin, vmax=vmax)
             axis.set(xticks=[], yticks=[])
         line[0].set_ylabel(title)
     return figure

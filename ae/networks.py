@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ae import interrupts
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -76,12 +78,14 @@ def in_batches(function: Callable, batch_size: int) -> Callable:
     """
     graph = tf.function(function, reduce_retracing=True, autograph=False)
 
+    @interrupts.postponed()
     def apply(x: np.ndarray) -> Any:
         if not len(x):
             raise ValueError("There is nothing to compute: the array has no rows.")
-        parts = [
-            graph(tf.convert_to_tensor(x[i : i + batch_size])) for i in range(0, len(x), batch_size)
-        ]
+        parts = []
+        for i in range(0, len(x), batch_size):
+            parts.append(graph(tf.convert_to_tensor(x[i : i + batch_size])))
+            interrupts.deliver()
         return tf.nest.map_structure(lambda *rows: np.concatenate(rows).astype("float32"), *parts)
 
     return apply

@@ -20,15 +20,15 @@ START = """import sys
 from pathlib import Path
 
 sys.path.insert(0, {folder!r})  # where the package ae is"""
-TRAIN = """from ae.runs import lifecycle, records
+TRAIN = """from ae.runs import records
 from ae.runs.folder import is_unfinished
 
 from IPython.display import Image, Markdown, display
 
 options = cli.article_options(preset={preset!r})
 folder = Path("runs").resolve() / LESSON.name
-if is_unfinished(folder):  # it was interrupted; delete the folder to begin anew
-    record = lifecycle.resume(LESSON, folder)
+if is_unfinished(folder):  # it was interrupted; delete "unfinished" in it to begin anew
+    record = cli.run_or_resume(LESSON, options, folder)
 else:
     record = cli.run(LESSON, options, folder)
 print(records.table([record]))

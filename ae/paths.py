@@ -1,6 +1,9 @@
 """Where the repository, its data and the downloads lie."""
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from ae.errors import InputError
@@ -20,6 +23,17 @@ def cache_root() -> Path:
     """
     chosen = os.environ.get("AE_CACHE_DIR")
     return expand(chosen) if chosen else DATA / "cache"
+
+
+def python() -> str:
+    """Returns what starts this Python in a shell: "python", or its path if that is another."""
+    found = shutil.which("python")
+    if not sys.executable or (found and Path(found).absolute() == Path(sys.executable).absolute()):
+        return "python"
+    path = Path(sys.executable)
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return shlex.quote(str(path))
 
 
 def make_folder(folder: Path, option: str) -> None:

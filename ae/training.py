@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from ae import interrupts
 from ae.checkpoints import Checkpoints, writing
 from ae.datasets.batches import NextBatch, Shuffled, stack_equal
-from ae.errors import InputError
+from ae.errors import NotFiniteError
 
 import keras
 import numpy as np
@@ -96,7 +97,7 @@ class Run:
             jit_compile: whether XLA compiles the steps.
 
         Raises:
-            InputError: if the loss is no longer finite.
+            NotFiniteError: if the loss is no longer finite.
         """
         if self.checkpoints is not None:
             self.checkpoints.follow(optimizer)
@@ -180,7 +181,7 @@ class Run:
         """
 
 
-class _ProgressCallback(keras.callbacks.Callback):
+class _ProgressCallback(interrupts.Delivery):
     """Passes what `Model.fit` says on to what low-level training shows its progress with."""
 
     def __init__(self, run: Run):
@@ -234,7 +235,7 @@ class _Checkpoint(keras.callbacks.Callback):
 
 
 class _Progress:
-    """Shows progress, keeps the history and refuses a loss that is no number.
+    """Shows progress, keeps the history and refuses losses and weights that are no numbers.
 
     Raises:
         OSError: if an event file cannot be written.
@@ -265,6 +266,7 @@ class _Progress:
                 self._writer.close()
 
     def begin_epoch(self) -> None:
+        interrupts.deliver()
         self._started = time.perf_counter()
         self._done = 0
         epoch = len(self._run.history) + 1
@@ -274,7 +276,7 @@ class _Progress:
         """Takes the newest losses of this epoch; the final one belongs to step `last`."""
         for step, loss in enumerate(losses, start=last - len(losses) + 1):
             if not math.isfinite(loss):
-                raise InputError(
+                raise NotFiniteError(
                     f"{self._run.label}: the loss became {loss} by step {step} of epoch "
                     f"{len(self._run.history) + 1}; try a smaller --learning-rate."
                 )
@@ -282,8 +284,10 @@ class _Progress:
         self._bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
         self._bar.update(last - self._done)
         self._done = last
+        interrupts.deliver()
 
     def end_epoch(self, logs: dict[str, float]) -> None:
+        self._refuse_what_is_no_number(logs)
         logs["seconds"] = time.perf_counter() - self._started
         self._run.history.append(logs)
         epoch = len(self._run.history)
@@ -299,11 +303,27 @@ class _Progress:
         if self._run.after_epoch is not None:
             self._run.after_epoch(epoch)
 
+    def _refuse_what_is_no_number(self, logs: Mapping[str, float]) -> None:
+        """Keeps an epoch whose last update spoilt the weights from being saved over a good one."""
+        epoch = len(self._run.history) + 1
+        spoilt = [f"{name} is {value}" for name, value in logs.items() if not math.isfinite(value)]
+        states = self._run.checkpoints
+        if not spoilt and states is not None and not states.is_finite:
+            spoilt = ["some weights are no numbers"]
+        if spoilt:
+            raise NotFiniteError(
+                f"{self._run.label}: after epoch {epoch} {spoilt[0]}; "
+                "try a smaller --learning-rate."
+            )
+
 
 def _mean_loss(test_step: Callable, arrays: tuple[np.ndarray, ...], batch_size: int) -> float:
     starts = range(0, len(arrays[0]), batch_size)
     batches = [[a[i : i + batch_size] for a in arrays] for i in starts]
-    losses = [float(test_step(*map(tf.convert_to_tensor, batch))) for batch in batches]
+    losses = []
+    for batch in batches:
+        losses.append(float(test_step(*map(tf.convert_to_tensor, batch))))
+        interrupts.deliver()
     return float(np.average(losses, weights=[len(batch[0]) for batch in batches]))
 
 

@@ -1,6 +1,9 @@
 import contextlib
 import functools
 import os
+import signal
+import sys
+from pathlib import Path
 
 from ae import datasets  # starts TensorFlow quietly, before any test imports it
 
@@ -11,6 +14,8 @@ from matplotlib import pyplot
 from running import run
 
 matplotlib.use("Agg")
+# What is advised begins with "python" where that is this one.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def pytest_addoption(parser):
@@ -31,6 +36,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if marker := item.get_closest_marker("fault"):
             item.user_properties.append(("fault", marker.args[0]))
+
+
+@pytest.fixture
+def ctrl_c():
+    """Has Ctrl-C raise KeyboardInterrupt, also where pytest runs in the background."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    after = signal.getsignal(signal.SIGINT)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert after is signal.default_int_handler
 
 
 class Cases:

@@ -3,6 +3,8 @@
 import dataclasses
 import importlib
 import json
+import os
+import signal
 
 from ae import cli
 from tutorials.__main__ import NAMES, chosen
@@ -42,6 +44,20 @@ def read_record(folder):
 
 def smoke_settings(name, **changes):
     return dataclasses.replace(lesson(name).presets["smoke"], **changes)
+
+
+def press(number=signal.SIGINT):
+    """Sends Ctrl-C to this process, and goes on when a thread of it has received it."""
+    received, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told)
+    try:
+        os.kill(os.getpid(), number)
+        os.read(received, 1)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(received)
+        os.close(told)
 
 
 def pixels(path):

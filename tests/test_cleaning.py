@@ -250,6 +250,16 @@ def test_a_network_of_other_settings_than_the_article_s_is_announced(
     assert "not at the article's settings" in capsys.readouterr().err
 
 
+def test_a_network_of_generated_pages_is_announced(scan, tmp_path, capsys):
+    folder = tmp_path / "run"
+    save_network(network("keras"), folder / "networks", "keras")
+    record = a_run({"style": "keras", "saved": "networks/keras.keras"})
+    record["data"]["notice"] = "generated pages"
+    write_record(folder, record)
+    clean(scan, "-o", tmp_path / "o.png", "--from", folder)
+    assert "not of real scans: generated pages" in capsys.readouterr().err
+
+
 def test_a_keras_file_of_another_lesson(scan, tmp_path):
     settings = sigmoid_ae.LESSON.presets["smoke"]
     styles = next(iter(sigmoid_ae.LESSON.networks.values()))

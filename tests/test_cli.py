@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from ae import cli
+from ae import cli, paths
 from ae.paths import REPOSITORY
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
@@ -364,6 +364,51 @@ def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty
     assert str(tmp_path / "out" / "figures") in done.stdout
     assert (tmp_path / "out" / "record.json").is_file()
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("name", ["tutorials.sigmoid_ae", "tutorials"])
+def test_a_python_without_tensorflow_is_told_of_the_environment(name):
+    command = [sys.executable, "-S", "-m", name, "run"]  # -S leaves the environment's packages out
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"TensorFlow is not installed for {sys.executable}; ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_advised_names_the_python_that_runs(monkeypatch, tmp_path):
+    def as_if(executable, *on_path):
+        monkeypatch.setattr(sys, "executable", str(executable))
+        monkeypatch.setenv("PATH", os.pathsep.join(map(str, on_path)))
+        return paths.python()
+
+    here, there = tmp_path / "my house" / "bin", tmp_path / "bin"
+    for folder in (here, there):
+        folder.mkdir(parents=True)
+        (folder / "python").touch(mode=0o755)
+    assert as_if(there / "python", there, here) == "python"
+    assert as_if(there / "python", here, there) == str(there / "python")
+    monkeypatch.chdir(tmp_path)
+    assert as_if(there / "python", here) == "bin/python"
+    assert as_if(here / "python") == "'my house/bin/python'"
+    assert lesson("dense_ae").command == "'my house/bin/python' -m tutorials.dense_ae"
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "options"), [("run", "", ["--preset", "smoke"]), ("check", "-2", [])]
+)
+def test_several_lessons_do_not_begin_where_one_was_interrupted(
+    tmp_path, capsys, command, number, options
+):
+    """It is found out before the first is trained, and the advice is for all of them."""
+    states = tmp_path / f"sigmoid_ae{number}" / "unfinished" / "checkpoints" / "low-level"
+    states.mkdir(parents=True)
+    (states / "checkpoint").touch()
+    arguments = [command, "dense_ae", "sigmoid_ae", *options, "--out", str(tmp_path)]
+    assert tutorials_main(arguments) == 2
+    again = f"python -m tutorials {' '.join(arguments)} --resume"
+    left = str(tmp_path / f"sigmoid_ae{number}" / "unfinished")
+    assert_one_sentence(capsys, "interrupted", again, f"or delete {left}.")
+    assert [path.name for path in tmp_path.iterdir()] == [f"sigmoid_ae{number}"]
 
 
 def test_what_is_advised_is_the_command_that_was_given(monkeypatch):

@@ -79,6 +79,13 @@ def test_a_strip_has_a_row_for_each_title_and_a_column_for_each_example(tail):
             assert len(axis.get_xticks()) == len(axis.get_yticks()) == 0
 
 
+def test_the_pictures_of_a_strip_may_have_greys_of_their_own():
+    rows = {"": np.float32([[[-1, 0.5]], [[0.2, 3]]])}
+    ((left, right),) = grid(figures.strip(rows, stretched=True), 1, 2)
+    assert left.get_images()[0].get_clim() == (-1, 0.5)
+    assert right.get_images()[0].get_clim() == pytest.approx((0.2, 3))
+
+
 def test_a_strip_of_one_picture_is_a_strip():
     image = RNG.random((1, 6, 3))
     ((axis,),) = grid(figures.strip({"page": image}), 1, 1)

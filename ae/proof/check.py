@@ -4,7 +4,7 @@ A network whose article printed no numbers is held against the article's code pa
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +33,8 @@ class Comparison(NamedTuple):
 
     Attributes:
         network: the network's name in its lesson.
-        epochs: the published epochs that our runs reached.
-        ours: (runs, epochs).
+        epochs: the published epochs that enough of our runs reached.
+        ours: (runs, epochs); NaN where a run had stopped.
         printed: (published runs, epochs).
         lower: (epochs,) what a point may not be below.
         upper: (epochs,) nor above.
@@ -60,8 +60,10 @@ def compare(
     network: str,
     trainings: Sequence[Training],
     float32: Sequence[Training] | None = None,
+    *,
+    measure: str = "",
 ) -> Comparison | None:
-    """Lays our curves over the published one, at every published epoch that all of ours reached.
+    """Lays our curves over the published one, at every epoch that three of ours reached.
 
     Where several complete runs were published, the mean of ours must lie within their range,
     widened by three of our own run-to-run standard deviations. Where one was published, it must lie
@@ -76,27 +78,28 @@ def compare(
         network: which of its networks.
         trainings: some of that network, at the article's settings.
         float32: the runs that the deviation is taken from, at least three; by default the same.
+        measure: the history entry to compare; by default the lesson's measure.
 
     Returns:
-        The comparison, or None if no curve of this network was published.
+        The comparison, or None if no such curve of this network was published.
 
     Raises:
         ValueError: if the deviation is of fewer than three trainings, and says little.
     """
-    columns = lesson.published.get(network)
+    measure = measure or lesson.measure
+    columns = lesson.published.get(network, {}).get(measure)
     if not columns:
         return None
     spread = trainings if float32 is None else float32
     if len(spread) < FEWEST_RUNS:
         raise ValueError(f"{len(spread)} runs are too few to make a band of; give three or more.")
     curve = published.curve(lesson.name)
-    length = min(len(curve["epoch"]), *(len(t.history) for t in (*trainings, *spread)))
+    ours, widths = (_curves(runs, measure, len(curve["epoch"])) for runs in (trainings, spread))
+    enough = np.sum(np.isfinite(widths), axis=0) >= FEWEST_RUNS
+    length = np.count_nonzero(enough & np.isfinite(ours).any(axis=0))
     printed = np.array([curve[column][:length] for column in columns])
-    ours, widths = (
-        np.array([[logs[lesson.measure] for logs in t.history[:length]] for t in runs])
-        for runs in (trainings, spread)
-    )
-    mean = ours.mean(axis=0)
+    ours, widths = ours[:, :length], widths[:, :length]
+    mean = np.nanmean(ours, axis=0)
     margin = _margin(widths)
     if float32 is not None:
         margin += BFLOAT16 * mean
@@ -118,20 +121,31 @@ def control(comparison: Comparison) -> list[int]:
     of a few of them tells.
 
     Returns:
-        A number for each run; nothing where several runs were published or ours are too few.
+        A number for each run, of the epochs that three others reached; nothing where several runs
+        were published or ours are too few.
     """
     ours = comparison.ours
     if len(comparison.printed) > 1 or len(ours) <= FEWEST_RUNS:
         return []
+    ours = ours[:, np.sum(np.isfinite(ours), axis=0) > FEWEST_RUNS]
     counts = []
     for number, run in enumerate(ours):
         others = np.delete(ours, number, axis=0)
-        counts.append(int(np.sum(np.abs(run - others.mean(axis=0)) > _margin(others))))
+        counts.append(int(np.sum(np.abs(run - np.nanmean(others, axis=0)) > _margin(others))))
     return counts
 
 
+def _curves(runs: Sequence[Training], measure: str, length: int) -> np.ndarray:
+    """Returns (runs, length) losses, NaN after a run's last epoch."""
+    curves = np.full((len(runs), length), np.nan)
+    for curve, training in zip(curves, runs, strict=True):
+        losses = [logs[measure] for logs in training.history[:length]]
+        curve[: len(losses)] = losses
+    return curves
+
+
 def _margin(runs: np.ndarray) -> np.ndarray:
-    return np.maximum(DEVIATIONS * runs.std(axis=0, ddof=1), ROUNDING)
+    return np.maximum(DEVIATIONS * np.nanstd(runs, axis=0, ddof=1), ROUNDING)
 
 
 def verdict(comparison: Comparison) -> str:
@@ -139,7 +153,7 @@ def verdict(comparison: Comparison) -> str:
     outside = ~comparison.inside
     if comparison.passed:
         return f"passed: {len(outside)} of {len(outside)} published points within the band"
-    mean, printed = comparison.ours.mean(axis=0), comparison.printed
+    mean, printed = np.nanmean(comparison.ours, axis=0), comparison.printed
     distance = np.abs(printed - mean).min(axis=0) / mean * outside
     worst = int(distance.argmax())
     return (
@@ -163,7 +177,7 @@ def draw(comparison: Comparison, name: str, measure: str) -> Figure:
         missed[0].set_label("published, outside the band")
     axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
     lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
-    usual = np.median(comparison.ours, axis=0)  # one run may begin far above
+    usual = np.nanmedian(comparison.ours, axis=0)  # one run may begin far above
     axis.set_ylim(0.97 * min(lowest, usual.min()), 1.1 * max(comparison.printed.max(), usual.max()))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3, which="both")
@@ -207,7 +221,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     """
     plt.switch_backend("Agg")
     make_folder(options.out, f"--out {options.out}")
-    verdicts: dict[str, bool] = {}
+    verdicts: dict[str, bool | None] = {}
     for lesson in lessons:
         for name, trainings in _kinds(lesson, options).items():
             for network in lesson.networks:
@@ -217,34 +231,45 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
                 verdicts[label] = _check(lesson, network, name, chosen, options.out)
     if not verdicts:
         raise InputError("There are no runs of these lessons to check.")
-    failed = [label for label, passed in verdicts.items() if not passed]
-    print(f"\nCurves that failed: {', '.join(failed) or 'none'}.")
+    failed, open_ = (
+        [label for label, passed in verdicts.items() if passed is word] for word in (False, None)
+    )
+    undecided = f"; for want of runs not checked: {', '.join(open_)}" if open_ else ""
+    print(f"\nCurves that failed: {', '.join(failed) or 'none'}{undecided}.")
     return int(bool(failed))
 
 
 def _check(
     lesson: Lesson, network: str, name: str, trainings: Sequence[Training], out: Path
-) -> bool:
-    """Checks one network of one kind of run and prints what it finds; False if it fails."""
+) -> bool | None:
+    """Checks one network of one kind of run and prints what it finds.
+
+    Returns:
+        False if it fails, None if the runs are too few to tell.
+    """
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
         cli.print_wrapped(line, "  claim   ")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
-    if published.columns(lesson, network, settings, data["notice"]):
+    if printed := published.columns(lesson, network, settings, data["notice"]):
         float32 = reproduced.kept_in_float32(lesson, trainings[0])
         spread = trainings if float32 is None else float32
         if len(spread) < FEWEST_RUNS:
             print(f"  curve   not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
-            return True
-        comparison = compare(lesson, network, trainings, float32)
+            return None
         wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
-        cli.print_wrapped(f"{verdict(comparison)}; {len(trainings)} runs{wider}", "  curve   ")
-        if counts := control(comparison) if float32 is None else []:
-            words = f"our own runs, each held against the others: {', '.join(map(str, counts))}"
-            cli.print_wrapped(f"{words} points outside", "  control ")
         report = records.Report(out, f"{name}-")
-        report.figure(lesson.measure, draw(comparison, name, lesson.measure))
-        print(f"  figure  {report.figures[0]}")
-        return comparison.passed
+        passed = True
+        for measure in printed:
+            comparison = compare(lesson, network, trainings, float32, measure=measure)
+            passed = passed and comparison.passed
+            words = f"{measure.replace('_', ' ')} {verdict(comparison)}"
+            cli.print_wrapped(f"{words}; {len(trainings)} runs{wider}", "  curve   ")
+            if counts := control(comparison) if float32 is None else []:
+                words = f"our own runs, each held against the others: {', '.join(map(str, counts))}"
+                cli.print_wrapped(f"{words} points outside", "  control ")
+            report.figure(measure, draw(comparison, name, measure))
+            print(f"  figure  {report.figures[-1]}")
+        return passed
     if lesson.published.get(network):
         print("  curve   not checked, for the published one is of other settings")
         return True
@@ -254,6 +279,26 @@ def _check(
         return agrees
     print("  curve   none was published")
     return True
+
+
+def planned(
+    lesson: Lesson, options: argparse.Namespace
+) -> Iterator[tuple[Path, argparse.Namespace]]:
+    """Yields the runs that a check trains.
+
+    Args:
+        lesson: the lesson.
+        options: `seeds` and `out`, as `main` takes them.
+
+    Yields:
+        Their folders and their options.
+    """
+    for seed in range(options.seeds):
+        yield options.out / f"{lesson.name}-{seed}", cli.article_options(seed=seed)
+        if lesson.published_with:
+            epochs = published.num_epochs(lesson)
+            chosen = cli.article_options(seed=seed, epochs=epochs, **lesson.published_with)
+            yield options.out / f"{lesson.name}-published-{seed}", chosen
 
 
 def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Training]]:
@@ -271,16 +316,8 @@ def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Traini
                     f"has {', '.join(found)}."
                 )
     else:
-        runs = []
         run = cli.run_or_resume if options.resume else cli.run
-        for seed in range(options.seeds):
-            folder = options.out / f"{lesson.name}-{seed}"
-            runs.append(run(lesson, cli.article_options(seed=seed), folder))
-            if lesson.published_with:
-                chosen = {"seed": seed, "epochs": published.num_epochs(lesson)}
-                chosen |= lesson.published_with
-                folder = options.out / f"{lesson.name}-published-{seed}"
-                runs.append(run(lesson, cli.article_options(**chosen), folder))
+        runs = [run(lesson, chosen, folder) for folder, chosen in planned(lesson, options)]
     kinds: dict[str, list[Training]] = {}
     for record in runs:
         name = reproduced.title(lesson, record["settings"], record["data"]["notice"])

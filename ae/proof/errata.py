@@ -53,7 +53,12 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
                 raise InputError(
                     f"{folder}: {key} is {scale[key]}, in the run before {about[key]}."
                 )
-        about = {**scale, "versions": record["versions"]}
+        versions = record["versions"]
+        if about and versions != about["versions"]:
+            raise InputError(
+                f"{folder}: this run had other versions of its packages than the run before."
+            )
+        about = {**scale, "versions": versions}
         devices[record["device"]] = None
         data = lesson.load(settings, None)
         if data.provenance.sha256 != record["data"]["sha256"]:
@@ -72,6 +77,11 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
             if not entry[kind]:
                 raise InputError(f"'{entry['erratum']}' needs a {kind} run of {lesson.name} too.")
     about["device"] = "; ".join(devices)
+    before = {(e["erratum"], e["measure"]): e for e in (read(lesson) or {}).get("measured", ())}
+    for number, entry in enumerate(measured):
+        earlier = before.get((entry["erratum"], entry["measure"]), {})
+        if {**earlier, **entry} == earlier:  # a note that was written by hand is still true
+            measured[number] = earlier
     kept = {"lesson": lesson.name, **about, "measured": measured}
     return write_json(FOLDER / f"{lesson.name}.json", kept)
 

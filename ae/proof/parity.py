@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ae import interrupts
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, with_network
 from ae.networks import reconstruct
 from ae.paths import make_folder
@@ -138,7 +139,7 @@ def compare(
     settings = settings or lesson.presets["smoke"]
     data = cast(lesson.load(settings, None) if data is None else data, floatx)
     styles = lesson.networks[network_name]
-    with computing_in(floatx):
+    with computing_in(floatx), interrupts.postponed():
         keras.utils.set_random_seed(settings.seed)
         ours, theirs = (styles[style].build(settings) for style in STYLES)
         to_keras(ours, theirs)

@@ -27,6 +27,12 @@ def is_unfinished(folder: Path) -> bool:
     return (folder / UNFINISHED / RECORD).is_file()
 
 
+def was_interrupted(folder: Path) -> bool:
+    """Says whether a run was interrupted here that is worth going on with: of an epoch or more."""
+    begun = read_record(folder / UNFINISHED)["trainings"] if is_unfinished(folder) else []
+    return bool(begun) or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint"))
+
+
 def refuse_what_would_be_lost(folder: Path, name: str) -> None:
     """Lets a new run take the place of a finished one of the same lesson, and of nothing else.
 
@@ -36,10 +42,14 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
 
     Raises:
         InputError: if the folder holds a run to go on with, of an epoch or more, or something else
-            that would go.
+            that would go; or if its name is one that checkpoints cannot be found by.
     """
-    begun = read_record(folder / UNFINISHED)["trainings"] if is_unfinished(folder) else []
-    if begun or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint")):
+    if found := sorted(set(str(folder)) & set("*?[\\")):
+        raise InputError(
+            f"--out {folder}: TensorFlow takes {' and '.join(found)} in a name for a pattern, and "
+            "would not find its checkpoints again; choose another."
+        )
+    if was_interrupted(folder):
         raise InputError(
             f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "
             f"or delete {folder / UNFINISHED}."
@@ -131,7 +141,7 @@ def complete(folder: Path) -> None:
             shutil.rmtree(folder / part, ignore_errors=True)
         (folder / RECORD).unlink()
     for path in sorted(work.rglob("*")):
-        if path.is_file() and path != work / RECORD:
+        if path.is_file() and path != work / RECORD and path.suffix not in (".tmp", ".partial"):
             target = folder / path.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)

@@ -1,5 +1,6 @@
 """What a run leaves behind: a record in JSON, figures, trained networks."""
 
+import dataclasses
 import json
 import os
 import platform
@@ -10,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ae import interrupts
 from ae.checkpoints import writing
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, with_network
@@ -44,18 +46,26 @@ class Report:
         self.figures: list[Path] = []
         self.results: dict[str, Any] = {}
 
-    def figure(self, name: str, figure: Figure) -> None:
-        """Saves a figure as `PREFIX NAME.png`, under a temporary name first."""
+    def figure(self, name: str, figure: Figure, shows: str = "") -> None:
+        """Saves a figure as `PREFIX NAME.png`, under a temporary name first.
+
+        Args:
+            name: of the figure.
+            figure: the figure, which is closed unless windows are asked for.
+            shows: what is to be seen in it, in words; kept in the file.
+        """
         if self._notice:
             figure.text(0.5, 0.0, self._notice, ha="center", va="bottom", color="tab:red")
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._prefix}{name}.png"
         partial = path.with_suffix(".partial")
-        figure.savefig(partial, format="png", dpi=100, bbox_inches="tight")
+        about = {"Description": shows} if shows else None
+        figure.savefig(partial, format="png", dpi=100, bbox_inches="tight", metadata=about)
         partial.replace(path)
         self.figures.append(path)
         if not self._show:
             plt.close(figure)
+        interrupts.deliver()
 
     def result(self, name: str, value: Any) -> None:
         """Keeps a measured value for the record."""
@@ -158,6 +168,12 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
     return write_json(folder / RECORD, record)
 
 
+def changed_settings(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of a run that are not its preset's."""
+    preset = json.loads(json.dumps(dataclasses.asdict(lesson.presets[record["preset"]])))
+    return {name: value for name, value in record["settings"].items() if value != preset[name]}
+
+
 def write_json(path: Path, value: Any) -> Path:
     """Writes a file of JSON, under a temporary name first; makes its folder if that is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,11 +241,15 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *notices])
 
 
-def environment() -> dict[str, Any]:
-    """Describes the software and the machine for a record."""
+def environment(*others: str) -> dict[str, Any]:
+    """Describes the software and the machine for a record.
+
+    Args:
+        *others: packages whose versions matter to it too, where they are installed.
+    """
     packages = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "imaug", "matplotlib")
     versions = {"python": platform.python_version()}
-    for package in packages:
+    for package in (*packages, *others):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from ae import claims, precision, published
+from ae import claims, interrupts, precision, published
 from ae.checkpoints import Checkpoints
-from ae.errors import InputError, Interrupted
+from ae.errors import InputError, Interrupted, NotFiniteError
 from ae.lesson import label_of
 from ae.networks import count_parameters, reconstruct, weights_sha256
 from ae.runs import records
@@ -84,6 +84,7 @@ class Unfinished:
         self.record["source"] = self.source.name if self.source.exists() else None
         records.write_record(work, self.record)
 
+    @interrupts.postponed()
     def _train(self, network_name: str, style: str, examples: Examples) -> dict[str, Any]:
         """Trains one network, from where it was stopped, and returns its part of the record."""
         lesson, settings, data, work = self.lesson, self.settings, self.data, self.work
@@ -135,12 +136,12 @@ class Unfinished:
         try:
             train(network, self.data, self.settings, training)
         except InputError as error:
-            if training.history:
+            if isinstance(error, NotFiniteError) and training.history:
                 states = self.work / CHECKPOINTS
-                raise InputError(
+                raise NotFiniteError(
                     f"{error} What epoch {training.epochs_done} ended with is in {states}."
                 ) from error
-            if not self.record["trainings"]:
+            if not self.record["trainings"] and not training.history:
                 shutil.rmtree(self.work)
             raise
         finally:
@@ -149,12 +150,15 @@ class Unfinished:
 
 def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
     """Looks up what was published for the epoch that a run ended with, or the last before it."""
-    columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
-    if not columns:
+    printed = published.columns(lesson, network, record["settings"], record["data"]["notice"])
+    if not printed:
         return None
     curve = published.curve(lesson.name)
     row = min(num_epochs, len(curve["epoch"])) - 1
-    return {"epoch": int(curve["epoch"][row]), "losses": [curve[c][row] for c in columns]}
+    return {
+        "epoch": int(curve["epoch"][row]),
+        "losses": [curve[c][row] for c in printed[lesson.measure]],
+    }
 
 
 def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:

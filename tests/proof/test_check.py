@@ -1,10 +1,14 @@
+import argparse
 import dataclasses
+import re
 
 from ae import cli, published, readme
 from ae.errors import Interrupted
 from ae.lesson import ONLY_NETWORK
 from ae.proof import check, graph_mode, parity, reproduced
+from ae.runs import lifecycle
 from ae.runs.records import write_record
+from ae.training import Run
 from tutorials import __main__ as tutorials
 
 import numpy as np
@@ -88,6 +92,18 @@ def test_only_the_epochs_that_were_reached_are_compared():
     assert list(result.epochs) == [1, 2, 3, 4, 5]
 
 
+def test_an_epoch_that_three_of_four_runs_reached_is_compared_with_these():
+    curve = published_curve(VAE, "loss")
+    four = runs([curve[:2] + 1, curve - 0.001, curve, curve + 0.001], "loss")
+    result = check.compare(VAE, ONLY_NETWORK, four)
+    three = check.compare(VAE, ONLY_NETWORK, four[1:])
+    assert list(result.epochs) == list(range(1, 21))
+    for ours, theirs in ((result.lower, three.lower), (result.upper, three.upper)):
+        np.testing.assert_array_equal(ours[2:], theirs[2:])
+        assert (ours[:2] != theirs[:2]).all()
+    assert check.control(result) == [2, 0, 0, 0]
+
+
 def test_two_runs_are_refused_and_a_lesson_without_a_curve_has_no_comparison():
     with pytest.raises(ValueError, match="three or more"):
         check.compare(VAE, ONLY_NETWORK, runs([published_curve(VAE, "loss")] * 2, "loss"))
@@ -122,6 +138,7 @@ def test_times_are_summed_over_networks_and_averaged_over_seeds(folder, tmp_path
     slow["trainings"][0]["seconds"], fast["trainings"][0]["seconds"] = 500, 100
     reproduced.keep(VAE, [slow, fast])
     quick = {**a_record(VAE, 0, [0.5]), "preset": "quick"}
+    quick["settings"] = dataclasses.asdict(VAE.presets["quick"])
     quick["trainings"] = [{**quick["trainings"][0], "seconds": s} for s in (10, 20.4)]
     write_record(tmp_path / VAE.name, quick)
     reproduced.keep_times([VAE], tmp_path)
@@ -133,7 +150,14 @@ def test_times_are_summed_over_networks_and_averaged_over_seeds(folder, tmp_path
     with pytest.raises(reproduced.InputError, match="'quick'"):
         reproduced.keep_times([VAE], tmp_path)
     write_record(tmp_path / VAE.name, quick)
+    for part in ({"settings": {**quick["settings"], "num_epochs": 1}},
+                 {"data": {**quick["data"], "notice": "generated pages"}}):  # fmt: skip
+        write_record(tmp_path / VAE.name, {**quick, **part})
+        with pytest.raises(reproduced.InputError, match=r"num_epochs|generated pages"):
+            reproduced.keep_times([VAE], tmp_path)
+    write_record(tmp_path / VAE.name, quick)
     other = {**a_record(CLEANER, 0, [0.5]), "preset": "quick", "device": "another machine"}
+    other["settings"] = dataclasses.asdict(CLEANER.presets["quick"])
     write_record(tmp_path / CLEANER.name, other)
     with pytest.raises(reproduced.InputError, match="on another machine"):
         reproduced.keep_times([VAE, CLEANER], tmp_path)
@@ -188,7 +212,9 @@ def test_runs_from_before_there_was_bfloat16_are_checked(tmp_path, capsys):
     write_record(tmp_path / "vae", record)
     arguments = ["check", "fashion_vae", "--out", str(tmp_path), "--from", str(tmp_path / "vae")]
     assert tutorials.main(arguments) == 0
-    assert "1 of 3 runs" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 of 3 runs" in out
+    assert "Curves that failed: none; for want of runs not checked: fashion_vae." in out
 
 
 @pytest.mark.parametrize("flag", ["--resume", "--seeds=3"])
@@ -206,6 +232,40 @@ def test_an_interrupted_check_says_how_to_go_on_with_all_of_it(monkeypatch, tmp_
     assert tutorials.main(["check", "fashion_vae", "--out", out]) == 130
     expected = f"python -m tutorials check fashion_vae --out '{out}' --resume\n"
     assert capsys.readouterr().err.endswith(expected)
+
+
+def test_an_interrupted_check_goes_on_where_it_was(monkeypatch, tmp_path, capsys):
+    """The second of three seeds is stopped in its second epoch; the settings are small ones."""
+    small = dataclasses.replace(SIGMOID.presets["smoke"], num_epochs=2, jit_compile=False)
+    lesson = dataclasses.replace(
+        SIGMOID, presets={"article": small}, claims=(), draw=lambda *_: None
+    )
+    train, observe = lifecycle.train, Run.observe
+    seeds = []
+
+    def note_seed(lesson, settings, *arguments, **options):
+        seeds.append(settings.seed)
+        return train(lesson, settings, *arguments, **options)
+
+    def stop(run, losses):
+        if seeds[-1] == 1 and run.epochs_done == 1:
+            raise KeyboardInterrupt
+        observe(run, losses)
+
+    def check_all(out, resume=False):
+        options = argparse.Namespace(seeds=3, resume=resume, out=out, from_runs=None, kept=False)
+        code = check.main([lesson], options)
+        return code, capsys.readouterr().out.partition("  curve ")[2].replace(str(out), "OUT")
+
+    monkeypatch.setattr(lifecycle, "train", note_seed)
+    whole = check_all(tmp_path / "whole")
+    assert re.search(r"of 2 published points.*6 runs", whole[1], re.DOTALL)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Run, "observe", stop)
+        check_all(tmp_path / "again")
+    capsys.readouterr()
+    assert check_all(tmp_path / "again", resume=True) == whole
+    assert seeds == [0, 1, 2, 0, 1, 2]  # none of them began twice
 
 
 def test_our_own_runs_are_held_against_each_other_in_the_same_way():
@@ -261,9 +321,10 @@ def test_the_table_states_the_time_on_each_machine(folder):
 
 def test_damaged_kept_runs_are_refused(folder):
     path = reproduced.keep(VAE, [a_record(VAE, 0, [0.5])])
-    path.write_text("training,epoch,loss\n7,1,0.5\n")
-    with pytest.raises(reproduced.InputError, match="do not hold"):
-        reproduced.read(path)
+    for rows in ("7,1,0.5\n", ""):
+        path.write_text(f"training,epoch,loss\n{rows}")
+        with pytest.raises(reproduced.InputError, match="do not hold"):
+            reproduced.read(path)
 
 
 def test_the_readme_holds_the_table_of_the_kept_runs():
@@ -280,16 +341,18 @@ def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Stands for training: gives each run the curve that `curve_of(options)` makes."""
+    """Stands for training: gives each run the curves that `curves_of(options)` makes."""
     runs = []
 
-    def train_with(curve_of):
+    def train_with(curves_of):
         def run(lesson, options, folder):
             runs.append((folder.name, options.epochs))
             changes = {"output": options.output} if hasattr(options, "output") else {}
             record = a_record(lesson, options.seed, [], **changes)
             (training,) = record["trainings"]
-            training["history"] = [{lesson.measure: loss} for loss in curve_of(options)]
+            curves = curves_of(options)
+            epochs = zip(*curves.values(), strict=True)
+            training["history"] = [dict(zip(curves, losses, strict=True)) for losses in epochs]
             return record
 
         monkeypatch.setattr(check.cli, "run", run)
@@ -298,21 +361,39 @@ def trained(monkeypatch):
     return train_with
 
 
-@pytest.mark.parametrize(("offset", "code", "word"), [(0, 0, "passed"), (0.05, 1, "FAILED")])
-def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, offset, code, word):
-    curve = published_curve(VAE, "loss") + offset
-    runs = trained(lambda options: curve + 1e-3 * options.seed)
-    assert tutorials.main(["check", "fashion_vae", "--seeds", "3", "--out", str(tmp_path)]) == code
+def shifted(lesson, **offsets):
+    """The published curves, each moved by so much."""
+    return {measure: published_curve(lesson, measure) + by for measure, by in offsets.items()}
+
+
+@pytest.mark.parametrize("missed", ["", "loss", "val_loss"])
+def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, missed):
+    """One curve that is missed, of the training or of the validation, is enough to fail."""
+
+    def curves(options):
+        offsets = {m: 1e-3 * options.seed + 0.05 * (m == missed) for m in ("loss", "val_loss")}
+        return shifted(VAE, **offsets)
+
+    runs = trained(curves)
+    code = tutorials.main(["check", "fashion_vae", "--seeds", "3", "--out", str(tmp_path)])
+    assert code == bool(missed)
     assert runs == [(f"fashion_vae-{seed}", None) for seed in range(3)]
     out = capsys.readouterr().out
-    assert f"\nfashion_vae\n  curve   {word}" in out
+    for measure in ("loss", "val_loss"):
+        word = "FAILED: 20 of 20" if measure == missed else "passed: 20 of 20"
+        assert f"  curve   {measure.replace('_', ' ')} {word} published points" in out
+        assert (tmp_path / f"fashion_vae-{measure}.png").stat().st_size > 1000
     assert f"Curves that failed: {'fashion_vae' if code else 'none'}." in out
-    assert (tmp_path / "fashion_vae-loss.png").stat().st_size > 1000
 
 
 def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp_path, capsys):
-    curve = published_curve(LESSONS[3], "loss")
-    runs = trained(lambda options: curve + (0.0 if hasattr(options, "output") else 0.1))
+    denoiser = LESSONS[3]
+
+    def curves(options):
+        by = 0.0 if hasattr(options, "output") else 0.1
+        return shifted(denoiser, loss=by, val_loss=by)
+
+    runs = trained(curves)
     assert tutorials.main(["check", "conv_denoiser", "--out", str(tmp_path)]) == 0
     pairs = [
         ((f"conv_denoiser-{seed}", None), (f"conv_denoiser-published-{seed}", 2))
@@ -321,7 +402,7 @@ def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp
     assert runs == [run for pair in pairs for run in pair]
     article, notebook, _ = capsys.readouterr().out.split("\n\n")
     assert article.startswith("\nconv_denoiser\n  curve   not checked")
-    assert notebook.startswith("conv_denoiser-output-linear\n  curve   passed: 2 of 2")
+    assert notebook.startswith("conv_denoiser-output-linear\n  curve   loss passed: 2 of 2")
 
 
 @pytest.mark.parametrize(("other", "code"), [([1.0, 0.5], 0), ([1.0, 0.6], 1)])
@@ -338,7 +419,7 @@ def test_without_a_curve_tensorflow_1_decides(trained, monkeypatch, tmp_path, ca
         ]
 
     monkeypatch.setattr(parity, "settle", settle)
-    trained(lambda options: [0.5])
+    trained(lambda options: {"last_batch_loss": [0.5]})
     assert tutorials.main(["check", "dense_ae", "--seeds", "1", "--out", str(tmp_path)]) == code
     assert ("FAILED" in capsys.readouterr().out) == bool(code)
 
@@ -361,6 +442,7 @@ def test_what_generated_pages_or_a_corrected_lesson_gave_is_not_what_was_publish
     cleaner = LESSONS[4]
     settings = dataclasses.asdict(cleaner.presets["article"])
     columns = check.published.columns
-    assert columns(cleaner, ONLY_NETWORK, settings) == ("loss",)
-    assert columns(cleaner, ONLY_NETWORK, settings, "generated pages") == ()
-    assert columns(cleaner, ONLY_NETWORK, {**settings, "variant": "corrected"}) == ()
+    both = {"loss": ("loss",), "val_loss": ("val_loss",)}
+    assert columns(cleaner, ONLY_NETWORK, settings) == both
+    assert not columns(cleaner, ONLY_NETWORK, settings, "generated pages")
+    assert not columns(cleaner, ONLY_NETWORK, {**settings, "variant": "corrected"})

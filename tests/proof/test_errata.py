@@ -1,4 +1,5 @@
 import json
+import shutil
 import types
 
 from ae import cli
@@ -55,6 +56,19 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
         x = low_level_ae.load(settings, None).x_test
         active = x @ network.W1.numpy() + network.b1.numpy() > 0
         assert dead[kind] == [128 - active.any(axis=0).sum()]
+    kept["measured"][1]["note"] = "written by hand"
+    path.write_text(json.dumps(kept))
+    errata.measure(LOW_LEVEL, [runs["published"], runs["corrected"]])
+    assert json.loads(path.read_text()) == kept
+
+
+def test_a_run_with_other_packages_is_refused(runs, folder, tmp_path):
+    shutil.copytree(runs["corrected"], tmp_path / "run")
+    record = read_record(tmp_path / "run")
+    record["versions"]["keras"] = "2.2.4"
+    (tmp_path / "run" / "record.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="other versions of its packages"):
+        errata.measure(LOW_LEVEL, [runs["published"], tmp_path / "run"])
 
 
 def test_a_run_with_another_learning_rate_is_refused(runs, folder, tmp_path):

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from made_records import NETWORKS, Module, deeper_model, model
+from PIL import Image
 from running import pixels
 
 RECORD = {"lesson": "dense_ae", "settings": {"seed": 0}, "trainings": [{"history": [{"loss": 1}]}]}
@@ -50,6 +51,17 @@ def test_figures_are_saved_under_their_names_and_closed(tmp_path):
     assert sorted(report.figures) == sorted((tmp_path / "new" / "figures").iterdir())
     assert all((pixels(path) < 100).any() for path in report.figures)
     assert plt.get_fignums() == []
+
+
+def test_a_figure_keeps_what_it_shows(tmp_path):
+    report = Report(tmp_path, "")
+    report.figure("digits", drawing(), "ten digits")
+    report.figure("curve", drawing())
+    told = []
+    for path in report.figures:
+        with Image.open(path) as picture:
+            told.append(picture.info.get("Description"))
+    assert told == ["ten digits", None]
 
 
 def test_a_dot_in_a_name_is_part_of_the_name(tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,9 +22,10 @@ from ae.training import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 
+import keras
 import numpy as np
 import pytest
-from running import exit_code, lesson, read_record, smoke_settings
+from running import exit_code, lesson, press, read_record, smoke_settings
 
 EPOCHS = 3
 TIMES = ("seconds", "started")
@@ -63,8 +65,8 @@ def saved_digests(name, folder):
 
 
 @pytest.fixture
-def interrupt(monkeypatch):
-    """Makes the n-th report of a training's progress a Ctrl-C; 0 none. Counts the reports."""
+def interrupt(monkeypatch, ctrl_c):
+    """Sends Ctrl-C at the n-th report of a training's progress; 0 none. Counts the reports."""
     heard = Run.observe
 
     def at(n):
@@ -73,7 +75,7 @@ def interrupt(monkeypatch):
         def observe(run, losses):
             reports.append((run.label, run.epochs_done))
             if len(reports) == n:
-                raise KeyboardInterrupt
+                press()
             heard(run, losses)
 
         monkeypatch.setattr(Run, "observe", observe)
@@ -127,6 +129,28 @@ def test_a_loss_that_stops_being_a_number_leaves_the_last_good_state(tmp_path, m
     whole = train("sigmoid_ae", tmp_path / "whole", style)
     again = lifecycle.resume(lesson("sigmoid_ae"), tmp_path / "run")
     assert without_times(again) == without_times(whole)
+
+
+@pytest.mark.fault("NaN or infinity")
+@pytest.mark.parametrize("style", ["low-level", "keras"])
+def test_weights_that_an_epoch_s_last_update_spoils_are_not_saved(tmp_path, monkeypatch, style):
+    """Every loss of the second epoch is a number, for it is computed before the update."""
+    reports = [0, 0, 0]
+
+    def spoil(run, losses):
+        reports[run.epochs_done] += 1
+        if reports[1] == reports[0]:
+            weight = run.checkpoints._network.trainable_variables[0]
+            weight.assign(np.nan * weight)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "observe", spoil)
+        message = "after epoch 2 some weights are no numbers; try a smaller --learning-rate"
+        with pytest.raises(InputError, match=message) as stop:
+            train("sigmoid_ae", tmp_path / "run", style)
+    assert f"What epoch 1 ended with is in {tmp_path / 'run' / 'unfinished'}" in str(stop.value)
+    states = tmp_path / "run" / "unfinished" / "checkpoints" / style
+    assert [path.name for path in states.glob("*.index")] == ["epoch-1.index"]
 
 
 # Killed processes
@@ -215,21 +239,20 @@ def kill_and_resume(name, kills, tmp_path, cases):
                 assert files(folder) == files(tmp_path / name)
 
 
-def test_ctrl_c_ends_a_process_in_one_sentence_and_its_run_can_be_gone_on_with(tmp_path):
+def test_ctrl_c_ends_a_process_in_one_sentence_and_its_run_can_be_gone_on_with(tmp_path, ctrl_c):
     folder = tmp_path / "run"
-    chosen = ["--preset", "smoke", "--epochs", 100, "--style", "low-level", "--tensorboard"]
+    chosen = ["--preset", "smoke", "--epochs", 60, "--style", "low-level", "--tensorboard"]
     process = start("sigmoid_ae", *chosen, "--out", folder)
     while not any(folder.glob("unfinished/checkpoints/*/checkpoint")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
     advice = f"Interrupted; to go on: python -m tutorials.sigmoid_ae --resume {folder}\n"
-    assert err.decode() == advice
+    assert (err.decode(), process.returncode) == (advice, 130)
     kept = progress(folder)[1]
-    assert 0 < kept < 100
+    assert 0 < kept < 60
     (training,) = lifecycle.resume(lesson("sigmoid_ae"), folder)["trainings"]
-    assert len(training["history"]) == 100
+    assert len(training["history"]) == 60
     assert len(list((folder / "tensorboard" / "low-level").glob("*tfevents*"))) == 2
 
 
@@ -348,6 +371,30 @@ def test_the_advice_names_the_data_folder_that_was_given(tmp_path, interrupt):
     interrupt(1)
     with pytest.raises(KeyboardInterrupt, match=f"--resume {tmp_path}/run --data-dir '{mine}'$"):
         lifecycle.train(lesson("sigmoid_ae"), settings("sigmoid_ae"), tmp_path / "run", **chosen)
+
+
+def test_a_state_of_another_optimizer_can_be_deleted(tmp_path, interrupt, monkeypatch):
+    interrupt(2)  # in the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        train("sigmoid_ae", tmp_path / "run", "keras")
+    interrupt(0)
+    states = tmp_path / "run" / "unfinished" / "checkpoints" / "keras"
+    with monkeypatch.context() as patch, pytest.raises(InputError) as refused:
+        patch.setattr("tutorials.sigmoid_ae.RMSpropTF1", keras.optimizers.Adam)
+        lifecycle.resume(lesson("sigmoid_ae"), tmp_path / "run")
+    assert str(refused.value).startswith(f"{states}: this is not a state")
+    assert str(refused.value).endswith("delete this folder, and it begins anew.")
+    shutil.rmtree(states)
+    (training,) = lifecycle.resume(lesson("sigmoid_ae"), tmp_path / "run")["trainings"]
+    assert len(training["history"]) == EPOCHS
+
+
+def test_what_a_killed_process_began_to_write_does_not_stay(stopped):
+    pictures = stopped / records.UNFINISHED / "snapshots"
+    pictures.mkdir(exist_ok=True)
+    (pictures / ".a-picture.tmp").write_bytes(b"half of it")
+    lifecycle.resume(lesson("sigmoid_ae"), stopped)
+    assert {path.suffix for path in (stopped / "snapshots").iterdir()} == {".png"}
 
 
 def test_a_run_of_other_data(stopped):

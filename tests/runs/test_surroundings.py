@@ -235,6 +235,13 @@ def test_a_name_that_is_no_utf_8(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_name_that_tensorflow_takes_for_a_pattern(tmp_path, capsys):
+    out = tmp_path / "lr[0.01]"
+    assert new(out) == 2
+    assert f"--out {out}: TensorFlow takes [ in a name for a pattern" in one_sentence(capsys)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.long
 @pytest.mark.fault("odd names, a locale without UTF-8, a narrow terminal")
 def test_a_locale_without_utf_8(tmp_path):
