@@ -204,7 +204,7 @@ def test_one_thread_receives_the_signals_and_after_it_the_main_thread_again():
 
 
 TRAINING = """
-import dataclasses, sys, threading
+import sys, threading
 from contextlib import suppress
 from pathlib import Path
 
