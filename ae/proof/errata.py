@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ae import interrupts
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
@@ -68,7 +69,8 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
             for entry, (erratum, function) in zip(measured, _functions(lesson), strict=True):
                 kinds = {lesson.name: "published", _changed(lesson, erratum): "changed"}
                 if kind in kinds and erratum.network == training["network"]:
-                    value = function(network, data, settings)
+                    with interrupts.postponed():
+                        value = function(network, data, settings)
                     if value is None:
                         raise InputError(f"'{entry['measure']}' cannot be measured here.")
                     entry[kinds[kind]].append(float(value))
