@@ -185,7 +185,7 @@ def readme_tables() -> dict[str, str]:
         ]
         if costed:
             about = f"{record['device']}; memory at its peak in MiB, time to the first step,\n"
-            about += "share of the machine's rate at multiplying matrices:"
+            about += "share of the machine's float32 rate at multiplying matrices:"
             tables["costs"].append(f"{about}\n\n{_costs_table(costed)}")
     return {name: "\n\n".join(parts) for name, parts in tables.items()}
 
