@@ -166,7 +166,18 @@ def test_check_kept_says_what_the_readme_says(capsys, tmp_path):
         assert f"## {name} {points} epochs, and {of_validation} of the val" in readme_text(REASONS)
     assert out.count("val loss passed: 2 of 2 published points") == 2
     assert "2 runs in bfloat16, 4 in float32 for the band" in out
-    assert "Curves that failed: document_cleaner, fashion_vae." in out
+    for part in (
+        "curve loss FAILED: 31 of 200 published points outside the band",
+        "curve loss passed: 20 of 20 published points within the band; 1 runs in bfloat16",
+    ):
+        assert part in out
+    assert (
+        "In bfloat16, a run each: 31 of the cleaner's 200 epochs and 2 of their validation losses "
+        "are outside, none of the VAE's 20 and 2 of their validation losses."
+    ) in readme_text()
+    mixed = "-mixed_precision"
+    failed = f"document_cleaner, document_cleaner{mixed}, fashion_vae, fashion_vae{mixed}."
+    assert f"Curves that failed: {failed}" in out
     assert "control our own runs, each held against the others: " in out
     assert "claim holds, " in out
 
