@@ -220,7 +220,7 @@ def observe(run, losses):
     (receiver,) = [x for x in threading.enumerate() if x.name == "signals"]
     for number in threads() - imported - {str(receiver.native_id)}:
         task = Path("/proc/self/task", number)
-        with suppress(FileNotFoundError):  # it has ended
+        with suppress(OSError):  # it has ended
             print((task / "comm").read_text().strip(), *map(int, sorted(blocked(task))), sep=",")
 
 name, folder = sys.argv[1:]
