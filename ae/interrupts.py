@@ -58,9 +58,9 @@ def _received_elsewhere() -> Iterator[None]:
         receiver.start()
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # first: who asks twice stops the rest
         over.set()
         receiver.join()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(over: threading.Event) -> None:
