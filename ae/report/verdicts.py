@@ -38,6 +38,8 @@ def cards(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, str]]
             float32 = kept_in_float32(lesson, trainings[0])
             kept = [t for t in kept_like(lesson, record) if t.about["network"] == network]
             together = f"this run and {len(kept)} kept ones"
+            if float32 is not None:
+                together += f" in bfloat16, {len(float32)} in float32 for the band"
             spread = [*trainings, *kept] if float32 is None else float32
             if len(spread) >= check.FEWEST_RUNS:
                 for measure in columns:

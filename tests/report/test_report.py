@@ -7,6 +7,7 @@ import shutil
 from xml.etree import ElementTree
 
 from ae import published, report
+from ae.proof import reproduced
 from ae.proof.reproduced import Training
 from ae.report import charts, source, verdicts
 from tutorials import __main__ as tutorials
@@ -244,6 +245,18 @@ def test_a_card_passes_or_fails_the_published_curve(record, kept):
     kind, text = cards(vae, near)["published curve"]
     assert kind == "open"
     assert "too few" in text
+
+
+def test_a_card_of_a_run_in_bfloat16_says_how_many_runs_its_band_is_of(record, kept):
+    vae = lesson("fashion_vae")
+    curve = published.curve("fashion_vae")["loss"]
+    kept("loss")
+    mixed = with_losses(record("fashion_vae"), "loss", curve, curve)
+    mixed["settings"]["mixed_precision"] = True
+    kind, text = cards(vae, mixed)["published curve"]
+    assert kind == "passed"
+    number = len(reproduced.kept("fashion_vae"))
+    assert f"this run and 0 kept ones in bfloat16, {number} in float32 for the band" in text
 
 
 def test_a_card_says_why_nothing_was_compared(record):
