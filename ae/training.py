@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ae import interrupts
 from ae.checkpoints import Checkpoints, writing
-from ae.datasets.batches import NextBatch, Shuffled, stack_equal
+from ae.datasets.batches import NextBatch, Shuffled, feed, stack_equal
 from ae.errors import NotFiniteError
 
 import keras
@@ -102,9 +102,7 @@ class Run:
         if self.checkpoints is not None:
             self.checkpoints.follow(optimizer)
         tensors = [tf.convert_to_tensor(a) for a in arrays]
-        # Compiled steps are fast, and each call costs: fewer calls, still some signs of life.
-        calls, longest = (4, 256) if jit_compile else (20, 64)
-        chunk = max(1, min(longest, order.steps_per_epoch // calls))
+        chunk = _steps_in_a_call(order, jit_compile)
 
         @tf.function(jit_compile=jit_compile)
         def run_steps(rows):  # rows (steps, batch)
@@ -148,16 +146,28 @@ class Run:
         if self._progress is not None:
             self._progress.close()
 
-    def steps_at_once(self, steps_per_epoch: int) -> int:
+    def feed(self, order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
+        """Makes the batches that `Model.fit` takes, in the order of the low-level style.
+
+        Args:
+            order: the minibatches.
+            *arrays: input and target, or one array that is both; the first axis counts examples.
+
+        Returns:
+            A dataset of (input, target) pairs: each pass over it is the run's next epoch, and ends
+            with that, so that `fit` needs no `steps_per_epoch`.
+        """
+        batches = feed(order, *arrays, epochs=lambda: [self.epochs_done])
+        return batches.apply(tf.data.experimental.assert_cardinality(order.steps_per_epoch))
+
+    def steps_at_once(self, order: NextBatch | Shuffled, jit_compile: bool) -> int:
         """Chooses how many steps `Model.fit` takes in one call, for `compile`.
 
         Args:
-            steps_per_epoch: steps in an epoch, which Keras would overshoot unless it is a multiple.
-
-        Returns:
-            The largest divisor of at most 128.
+            order: the minibatches.
+            jit_compile: whether XLA compiles the steps.
         """
-        return max(n for n in range(1, 129) if steps_per_epoch % n == 0)
+        return _steps_in_a_call(order, jit_compile)
 
     def callbacks(self, patience: int | None = None) -> list[keras.callbacks.Callback]:
         """Makes the callbacks with which `Model.fit` reports to this run.
@@ -196,7 +206,8 @@ class _ProgressCallback(interrupts.Delivery):
         self._progress.begin_epoch()
 
     def on_train_batch_end(self, batch, logs=None):
-        self._progress.steps([logs["loss"]], batch + 1)
+        # The call that ends an epoch may have taken fewer steps than Keras counts.
+        self._progress.steps([logs["loss"]], min(batch + 1, self.params["steps"]))
 
     def on_epoch_end(self, epoch, logs=None):
         self._progress.end_epoch({name: float(value) for name, value in logs.items()})
@@ -325,6 +336,12 @@ def _mean_loss(test_step: Callable, arrays: tuple[np.ndarray, ...], batch_size: 
         losses.append(float(test_step(*map(tf.convert_to_tensor, batch))))
         interrupts.deliver()
     return float(np.average(losses, weights=[len(batch[0]) for batch in batches]))
+
+
+def _steps_in_a_call(order: NextBatch | Shuffled, jit_compile: bool) -> int:
+    """Weighs what a call costs against the sign of life that it is; XLA's steps are short ones."""
+    calls, longest = (4, 256) if jit_compile else (20, 64)
+    return max(1, min(longest, order.steps_per_epoch // calls))
 
 
 def _waited(history: list[dict[str, float]]) -> int:

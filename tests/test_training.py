@@ -3,7 +3,7 @@ import itertools
 import math
 import sys
 
-from ae.datasets.batches import NextBatch, Shuffled, feed
+from ae.datasets.batches import NextBatch, Shuffled
 from ae.errors import InputError
 from ae.training import Run
 
@@ -59,14 +59,13 @@ def line():
     return model
 
 
-def train_keras(run, order, x=X, y=Y, patience=None, jit_compile=False):
+def train_keras(run, order, x=X, y=Y, patience=None, jit_compile=False, **options):
     model = line()
     sgd = keras.optimizers.SGD(LEARNING_RATE)
-    model.compile(sgd, "mean_squared_error", jit_compile=jit_compile)
+    model.compile(sgd, "mean_squared_error", jit_compile=jit_compile, **options)
     model.fit(
-        feed(order, x, y),
+        run.feed(order, x, y),
         epochs=run.num_epochs,
-        steps_per_epoch=order.steps_per_epoch,
         validation_data=(X_VAL, Y_VAL),
         validation_batch_size=VALIDATION_BATCH,
         callbacks=run.callbacks(patience),
@@ -103,6 +102,17 @@ def column(history, name):
 def test_training_is_gradient_descent_over_the_batches_of_the_order(order, style):
     run = Run("line", 3)
     w = TRAIN[style](run, order)
+    expected_w, expected = by_hand(order, 3)
+    np.testing.assert_allclose(w, expected_w, rtol=1e-4, atol=1e-5)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(column(run.history, name), column(expected, name), rtol=1e-5)
+
+
+@EACH_ORDER
+@pytest.mark.parametrize("at_once", [4, 100])
+def test_fit_takes_each_batch_once_where_an_epoch_ends_within_a_call(order, at_once):
+    run = Run("line", 3)
+    w = train_keras(run, order, steps_per_execution=at_once)
     expected_w, expected = by_hand(order, 3)
     np.testing.assert_allclose(w, expected_w, rtol=1e-4, atol=1e-5)
     for name in ("loss", "val_loss"):
@@ -292,6 +302,13 @@ def test_the_first_loss_that_is_no_number_is_named(style, value, batch_size, ste
     assert len(run.history) == epoch - 1
 
 
+def test_a_call_that_ends_an_epoch_is_counted_to_its_end():
+    y = Y.copy()
+    y[ORDERS[0].epoch(0)[9][0]] = math.nan
+    with pytest.raises(InputError, match="by step 11 of epoch 1"):
+        train_keras(Run("line", 1), ORDERS[0], y=y, steps_per_execution=4)
+
+
 # What is printed and written
 
 
@@ -361,7 +378,10 @@ def test_without_a_log_folder_nothing_is_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("steps", "at_once"), [(214, 107), (100, 100), (859, 1), (1719, 9), (1, 1)]
+    ("steps", "compiled", "plain"),
+    [(1719, 256, 64), (859, 214, 42), (100, 25, 5), (24, 6, 1), (7, 1, 1), (1, 1, 1)],
 )
-def test_fit_takes_as_many_steps_at_once_as_end_with_the_epoch(steps, at_once):
-    assert Run("line", 1).steps_at_once(steps) == at_once
+def test_fit_takes_few_enough_steps_at_once_to_show_that_it_lives(steps, compiled, plain):
+    order = NextBatch(10, 2, steps, seed=0)
+    assert Run("line", 1).steps_at_once(order, jit_compile=True) == compiled
+    assert Run("line", 1).steps_at_once(order, jit_compile=False) == plain

@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ae import cli, datasets, figures, metrics
-from ae.datasets.batches import Shuffled, feed
+from ae.datasets.batches import Shuffled
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.networks import codec
 from ae.operations import pooled_relu, upsampled_conv2d
@@ -236,23 +236,23 @@ LOSS = "mean_squared_error"
 # %% keras: fit
 def train_keras(autoencoder, data, settings, run):
     """Compiles and fits; the batches are those of the low-level style."""
+    order = batches(data, settings)
     autoencoder.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss=LOSS,
+        steps_per_execution=run.steps_at_once(order, settings.jit_compile),
         jit_compile=settings.jit_compile,
     )
-    order = batches(data, settings)
     # In short: fit(noisy, clean, batch_size=2048, epochs=20, validation_data=...). What stands here
     # instead gives both styles the same minibatches, and lets an interrupted run go on.
     autoencoder.fit(
-        feed(order, data.x_train_noisy, data.x_train, first_epoch=run.epochs_done),
+        run.feed(order, data.x_train_noisy, data.x_train),
         epochs=settings.num_epochs,
         initial_epoch=run.epochs_done,
-        steps_per_epoch=order.steps_per_epoch,
         validation_data=(data.x_val_noisy, data.x_val),
         validation_batch_size=settings.batch_size,
         callbacks=run.callbacks(patience=PATIENCE),
-        shuffle=False,  # feed() shuffles
+        shuffle=False,  # run.feed() shuffles
         verbose=0,
     )
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ae import cleaning, cli, datasets, figures, metrics
-from ae.datasets.batches import Shuffled, feed
+from ae.datasets.batches import Shuffled
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.measures import readability
 from ae.networks import codec
@@ -227,23 +227,23 @@ LOSS = "mean_squared_error"
 # %% keras: fit
 def train_keras(autoencoder, data, settings, run):
     """Compiles and fits; the batches are those of the low-level style."""
+    order = batches(data, settings)
     autoencoder.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss=LOSS,
+        steps_per_execution=run.steps_at_once(order, settings.jit_compile),
         jit_compile=settings.jit_compile,
     )
-    order = batches(data, settings)
     # In short: fit(dirty, clean, batch_size=16, epochs=200, validation_data=...). What stands here
     # instead gives both styles the same minibatches, and lets an interrupted run go on.
     autoencoder.fit(
-        feed(order, data.x_train, data.y_train, first_epoch=run.epochs_done),
+        run.feed(order, data.x_train, data.y_train),
         epochs=settings.num_epochs,
         initial_epoch=run.epochs_done,
-        steps_per_epoch=order.steps_per_epoch,
         validation_data=(data.x_val, data.y_val),
         validation_batch_size=settings.batch_size,
         callbacks=run.callbacks(patience=PATIENCE),
-        shuffle=False,  # feed() shuffles
+        shuffle=False,  # run.feed() shuffles
         verbose=0,
     )
 

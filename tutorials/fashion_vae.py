@@ -24,7 +24,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ae import cli, datasets, figures, metrics
-from ae.datasets.batches import Shuffled, feed
+from ae.datasets.batches import Shuffled
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.measures import garments
 from ae.networks import codec
@@ -312,19 +312,22 @@ class VariationalLoss(layers.Layer):
 # %% keras: fit
 def train_keras(vae, data, settings, run):
     """Compiles without a loss, which is in the model, and fits."""
-    vae.compile(optimizer=RMSpropKeras2(settings.learning_rate), jit_compile=settings.jit_compile)
     order = batches(data, settings)
+    vae.compile(
+        optimizer=RMSpropKeras2(settings.learning_rate),
+        steps_per_execution=run.steps_at_once(order, settings.jit_compile),
+        jit_compile=settings.jit_compile,
+    )
     # In short: fit(x, batch_size=16, epochs=20, validation_data=...). What stands here instead
     # gives both styles the same minibatches, and lets an interrupted run go on.
     vae.fit(
-        feed(order, data.x_train, first_epoch=run.epochs_done),
+        run.feed(order, data.x_train),
         epochs=settings.num_epochs,
         initial_epoch=run.epochs_done,
-        steps_per_epoch=order.steps_per_epoch,
         validation_data=(data.x_val, data.x_val),
         validation_batch_size=500,
         callbacks=run.callbacks(),
-        shuffle=False,  # feed() shuffles
+        shuffle=False,  # run.feed() shuffles
         verbose=0,
     )
 

@@ -18,7 +18,7 @@ value, without an `init_op`.
 from dataclasses import dataclass
 
 from ae import cli, datasets, figures
-from ae.datasets.batches import Shuffled, feed
+from ae.datasets.batches import Shuffled
 from ae.lesson import Erratum, Lesson, Settings, Style
 from ae.measures.recognition import BASIC_CLAIMS, test_error
 from ae.metrics import LastBatch
@@ -301,18 +301,17 @@ def fit_keras(model, optimizer, loss, order, data, settings, run):
         optimizer,
         loss,
         metrics=[LastBatch(loss)],
-        steps_per_execution=run.steps_at_once(order.steps_per_epoch),
+        steps_per_execution=run.steps_at_once(order, settings.jit_compile),
         jit_compile=settings.jit_compile,
     )
     # In short, for the layers: fit(x, x, batch_size=32, epochs=10). What stands here instead gives
     # both styles the same minibatches, and lets an interrupted run go on.
     model.fit(
-        feed(order, data.x_train, first_epoch=run.epochs_done),
+        run.feed(order, data.x_train),
         epochs=settings.num_epochs,
         initial_epoch=run.epochs_done,
-        steps_per_epoch=order.steps_per_epoch,
         callbacks=run.callbacks(),
-        shuffle=False,  # feed() shuffles
+        shuffle=False,  # run.feed() shuffles
         verbose=0,
     )
 

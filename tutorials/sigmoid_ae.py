@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ae import cli, datasets, figures
-from ae.datasets.batches import NextBatch, feed
+from ae.datasets.batches import NextBatch
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Lesson, Settings, Style, option
 from ae.measures.recognition import (
     BASIC_CLAIMS,
@@ -190,18 +190,17 @@ def train_keras(autoencoder, data, settings, run):
         optimizer=RMSpropTF1(settings.learning_rate),
         loss=LOSS,
         metrics=[LastBatch(LOSS)],
-        steps_per_execution=run.steps_at_once(order.steps_per_epoch),
+        steps_per_execution=run.steps_at_once(order, settings.jit_compile),
         jit_compile=settings.jit_compile,
     )
     # In short: fit(x, x, batch_size=256, epochs=20), which would end an epoch with a smaller batch.
     # What stands here gives both styles the same minibatches and lets an interrupted run go on.
     autoencoder.fit(
-        feed(order, data.x_train, first_epoch=run.epochs_done),
+        run.feed(order, data.x_train),
         epochs=settings.num_epochs,
         initial_epoch=run.epochs_done,
-        steps_per_epoch=order.steps_per_epoch,
         callbacks=run.callbacks(),
-        shuffle=False,  # feed() shuffles
+        shuffle=False,  # run.feed() shuffles
         verbose=0,
     )
 

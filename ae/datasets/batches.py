@@ -5,7 +5,7 @@ styles of a lesson see the same batches.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ae.errors import InputError
@@ -82,13 +82,19 @@ class Shuffled:
         return [order[i : i + self.batch_size] for i in cuts][: self.steps_per_epoch]
 
 
-def feed(order: NextBatch | Shuffled, *arrays: np.ndarray, first_epoch: int = 0) -> tf.data.Dataset:
-    """Makes the endless stream of batches that `Model.fit` takes.
+def feed(
+    order: NextBatch | Shuffled,
+    *arrays: np.ndarray,
+    epochs: Callable[[], Iterable[int]] = itertools.count,
+) -> tf.data.Dataset:
+    """Makes the stream of batches that `Model.fit` takes.
 
     Args:
-        order: the order of the examples; fit needs its `steps_per_epoch`.
+        order: the order of the examples.
         *arrays: input and target, or one array that is both; the first axis counts examples.
-        first_epoch: number of the epoch, from 0, to begin with.
+        epochs: called each time the stream is iterated; gives the numbers of the epochs, from 0,
+            that it then goes through. Without it the stream has no end, and `fit` needs the
+            order's `steps_per_epoch`.
 
     Returns:
         A dataset of (input, target) pairs, epoch after epoch.
@@ -96,12 +102,12 @@ def feed(order: NextBatch | Shuffled, *arrays: np.ndarray, first_epoch: int = 0)
     tensors = [tf.convert_to_tensor(a) for a in arrays]
     inputs, targets = tensors[0], tensors[-1]
 
-    def epochs() -> Iterator[np.ndarray]:
-        for epoch in itertools.count(first_epoch):
+    def matrices() -> Iterator[np.ndarray]:
+        for epoch in epochs():
             yield from stack_equal(order.epoch(epoch))
 
     rows = tf.data.Dataset.from_generator(
-        epochs, output_signature=tf.TensorSpec([None, None], tf.int64)
+        matrices, output_signature=tf.TensorSpec([None, None], tf.int64)
     ).unbatch()
     batches = rows.map(lambda row: (tf.gather(inputs, row), tf.gather(targets, row))).prefetch(2)
     options = tf.data.Options()

@@ -37,7 +37,7 @@ class StepRun(Run):
         for epoch in range(self.num_epochs):
             self.batches += [tuple(a[rows] for a in arrays) for rows in order.epoch(epoch)]
 
-    def steps_at_once(self, steps_per_epoch):
+    def steps_at_once(self, order, jit_compile):
         """Lets Keras report every step."""
         return 1
 

@@ -171,3 +171,12 @@ def test_feed_begins_anew_each_time_it_is_iterated():
     stream = feed(Shuffled(10, 4, 0), Y).take(2)
     first, second = ([x for x, _ in stream.as_numpy_iterator()] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_feed_goes_through_the_epochs_it_is_given_each_time_it_is_iterated():
+    order, now = Shuffled(10, 4, 0), []
+    stream = feed(order, Y, epochs=lambda: list(now))
+    for now[:] in ([0], [2, 5]):
+        rows = [row for epoch in now for row in order.epoch(epoch)]
+        for row, (x, _) in zip(rows, stream.as_numpy_iterator(), strict=True):
+            np.testing.assert_array_equal(x, Y[row])

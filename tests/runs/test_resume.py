@@ -374,7 +374,7 @@ def test_the_advice_names_the_data_folder_that_was_given(tmp_path, interrupt):
 
 
 def test_a_state_of_another_optimizer_can_be_deleted(tmp_path, interrupt, monkeypatch):
-    interrupt(2)  # in the second epoch
+    interrupt(4)  # in the second epoch
     with pytest.raises(KeyboardInterrupt):
         train("sigmoid_ae", tmp_path / "run", "keras")
     interrupt(0)
