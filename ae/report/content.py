@@ -60,9 +60,8 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             "name": lesson.name,
             "title": title,
             "about": [" ".join(paragraph.split()) for paragraph in about],
-            "preset": record["preset"],
+            "preset": _preset(lesson, record),
             "departures": ", ".join(published.departures(lesson, record)),
-            "variant": settings.variant,
             "notice": record["data"]["notice"],
             "trainings": [_row(lesson, t) for t in record["trainings"]],
             "verdicts": list(verdicts.cards(lesson, record)),
@@ -178,15 +177,19 @@ def _learning(lesson, record, training, out) -> dict[str, Any]:
     }
 
 
+def _preset(lesson: Lesson, record: Mapping[str, Any]) -> str:
+    changed = [f"{name} {value}" for name, value in changed_settings(lesson, record).items()]
+    return record["preset"] + (f", but {', '.join(changed)}" if changed else "")
+
+
 def _facts(lesson: Lesson, record: Mapping[str, Any], run: Path) -> list[tuple[str, str]]:
     settings = {name: value for name, value in record["settings"].items() if value is not None}
-    changed = [f"{name} {value}" for name, value in changed_settings(lesson, record).items()]
     return [
         ("folder", str(run)),
         ("started", record["started"]),
         ("machine", record["device"]),
         ("data", record["data"]["source"]),
-        ("preset", record["preset"] + (f", but {', '.join(changed)}" if changed else "")),
+        ("preset", _preset(lesson, record)),
         ("settings", ", ".join(f"{name} {value}" for name, value in settings.items())),
         ("versions", ", ".join(f"{name} {value}" for name, value in record["versions"].items())),
     ]

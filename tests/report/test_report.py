@@ -57,6 +57,8 @@ def test_a_page_names_its_run_and_the_settings_that_are_not_its_presets(smoke, p
     text = (tmp_path / "pages" / "dense_ae.html").read_text()
     assert "<dd>smoke, but learning_rate 0.5, seed 7</dd>" in text
     assert f"<dd>{run}</dd>" in text
+    index = (tmp_path / "pages" / "index.html").read_text()
+    assert "<caption>Preset smoke, but learning_rate 0.5, seed 7</caption>" in index
 
 
 @EACH_LESSON
