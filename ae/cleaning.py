@@ -99,7 +99,7 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
         if not options.from_run.exists():
             raise InputError(
                 f"{options.from_run}: there is no run here; train a network first, "
-                f"`{lesson.command} --style keras`, or name one with --from, such as "
+                f"`{lesson.command} --style low-level`, or name one with --from, such as "
                 f"{Path('runs') / 'quick' / lesson.name} after `make run`."
             )
         record, settings = read_run(lesson, options.from_run)

@@ -213,8 +213,8 @@ def build_keras(settings):
     h = layers.Conv2D(32, 3, **same)(h)
     h = layers.MaxPooling2D(2, padding="same")(h)  # (7, 7, 32)
     h = layers.Conv2D(16, 3, **same)(h)
-    latent_view = layers.MaxPooling2D(2, padding="same")(h)  # (4, 4, 16)
-    encoder = keras.Model(x, latent_view, name="encoder")
+    z = layers.MaxPooling2D(2, padding="same")(h)  # (4, 4, 16)
+    encoder = keras.Model(x, z, name="encoder")
 
     z = keras.Input([4, 4, 16], name="code")
     h = layers.Conv2D(16, 3, **same)(z)
@@ -258,6 +258,7 @@ def train_keras(autoencoder, data, settings, run):
 
 
 # %% figures
+# codec(network) gives either style's encode, decode and reconstruct, on NumPy arrays.
 def draw(network, data, settings, report):
     """Draws the article's garments clean, noisy and cleaned, and the 16 maps of their codes.
 
@@ -285,6 +286,7 @@ PUBLISHED_WITH = {"output": "linear"}
 
 
 # %% claims
+# Claim(what is claimed, what measures it, the bound, the reason for it)
 def gain(measure, baseline, network, data, settings):
     """Returns how much nearer the output is to the clean images than a baseline is."""
     cleaned = codec(network).reconstruct(data.x_test_noisy)
@@ -313,6 +315,7 @@ CLAIMS = (
 
 
 # %% errata
+# Erratum(where, what stands there, what follows, what the variants do, {what measures it})
 def test_loss(network, data, settings):
     """Returns the mean squared error of cleaned test images."""
     return metrics.rmse(data.x_test, codec(network).reconstruct(data.x_test_noisy)) ** 2
@@ -339,6 +342,9 @@ ERRATA = (
     Erratum("denoising autoencoders", "are said to add white noise",
             "the code adds nothing: it replaces a tenth of the pixels",
             "both variants do as the code"),
+    Erratum("compression", "is likened to that of zip files",
+            "a zip file gives back every bit; an autoencoder's output resembles its input, like a "
+            "JPEG's", "both variants lose detail"),
     Erratum("the lost features", "are called the price of a robust network",
             "the code is small, 4 x 4 x 16 numbers for 28 x 28 pixels; a median filter, which has "
             "none, comes nearer to the clean images (a claim measures both)",

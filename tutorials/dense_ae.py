@@ -5,7 +5,8 @@ dev.to by kayis, 29 January 2019.
 It shows a network that squeezes its input through a narrow layer and so learns features without
 labels, and says that its encoder can then initialise a classifier. No distribution of codes comes
 with it, from which new digits could be drawn; `fashion_vae` adds one.
-Network: 784-784-256-128 / 128-256-784, ReLU throughout; mean squared error; RMSProp 0.001.
+Network: layers of 784, 256 and 128 units take 784 pixels to the code, layers of 128, 256 and 784
+take the code back; ReLU throughout; mean squared error; RMSProp 0.001.
 """
 
 # %% settings
@@ -201,6 +202,7 @@ def train_keras(autoencoder, data, settings, run):
 
 
 # %% figures
+# codec(network) gives either style's encode, decode and reconstruct, on NumPy arrays.
 def draw(network, data, settings, report):
     """Draws the article's 4 x 4 canvases, and on request its closing idea, the classifier.
 
@@ -232,6 +234,7 @@ def compare_classifiers(network, data, settings):
             keras.utils.set_random_seed(settings.seed)
             encoder = build_keras(settings).get_layer("encoder")
             if start == "trained encoder":
+                # The network's first arrays are the encoder's, in either style.
                 encoder.set_weights([w.numpy() for w in network.weights[: len(encoder.weights)]])
             scores = layers.Dense(10, activation="softmax")(encoder.output)
             classifier = keras.Model(encoder.input, scores)
@@ -255,6 +258,7 @@ def examples(data):
 
 
 # %% claims
+# Claim(what is claimed, what measures it, the bound, the reason for it)
 def gain(count):
     """Measures what the trained encoder adds to a classifier's accuracy with few labels."""
 
@@ -288,6 +292,7 @@ CLAIMS = (
 
 
 # %% errata
+# Erratum(where, what stands there, what follows, what the variants do, {what measures it})
 def black_pixels(network, data, settings):
     """Counts the pixels that test digits light by a grey level and no reconstructed one does."""
     grey = 0.5 / 255  # what rounds to a level above black
@@ -312,6 +317,9 @@ ERRATA = (
             "calls the layers convolutional, and lets the decoder squash its input",
             "they are dense, and it is the encoder that squashes",
             "both variants are dense and squash in the encoder"),
+    Erratum("the decoder", "is to be the encoder's architecture reversed",
+            "reversed it would be 256-784-784; the code's begins with a layer from 128 to 128",
+            "both variants have the code's, 128-256-784"),
     Erratum("input_layer", "is named and described as the network's input",
             "it is trained: 784 ReLU units, with 615,440 of the network's parameters",
             "both variants have its six layers"),

@@ -72,8 +72,8 @@ class Data(NamedTuple):
 def load(settings, data_dir):
     """Loads the pages and sets 15 % aside at random, as the author's notebook does.
 
-    The article leaves it out. The 144 pages share 2 texts, so a random split tests on what was
-    trained on; the corrected variant trains on one text and validates on the other.
+    The article prints none of this. The 144 pages share 2 texts, so a random split validates on
+    texts that were trained on; the corrected variant trains on one and validates on the other.
     """
     documents = datasets.load_or_generate_documents(settings.data, data_dir, settings.seed)
     order = np.random.default_rng(settings.seed).permutation(len(documents.train))
@@ -152,7 +152,8 @@ class Cleaner(tf.Module):
 
     def decode(self, z):
         """Maps codes (batch, height / 2, width / 2, 64) to pages (batch, height, width, 1)."""
-        h = tf.nn.relu(tf.nn.conv2d(z, self.kernel_2, 1, "SAME") + self.bias_2)
+        h = tf.nn.conv2d(z, self.kernel_2, 1, "SAME")  # (height / 2, width / 2, 64)
+        h = tf.nn.relu(h + self.bias_2)
         # conv2d(upsample(h), kernel_3), without ever storing the up-sampled maps
         return tf.nn.sigmoid(upsampled_conv2d(h, self.kernel_3) + self.bias_3)
 
@@ -207,13 +208,13 @@ def build_keras(settings):
     """Stacks the same three convolutions as encoder, decoder and the model that joins them."""
     x = keras.Input([None, None, 1], name="dirty")  # in the article 258 x 540; any even size works
     h = layers.Conv2D(64, 3, activation="relu", padding="same")(x)
-    z = layers.MaxPooling2D(2, padding="same")(h)
+    z = layers.MaxPooling2D(2, padding="same")(h)  # (129, 270, 64)
     encoder = keras.Model(x, z, name="encoder")
 
     full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
     z = keras.Input([None, None, 64], name="code")
     h = layers.Conv2D(64, 3, activation="relu", padding="same")(z)
-    h = layers.UpSampling2D(2)(h)
+    h = layers.UpSampling2D(2)(h)  # (258, 540, 64)
     page = layers.Conv2D(1, 3, activation="sigmoid", padding="same", **full)(h)
     decoder = keras.Model(z, page, name="decoder")
 
@@ -249,10 +250,11 @@ def train_keras(autoencoder, data, settings, run):
 
 
 # %% figures
+# codec(network) gives either style's encode, decode and reconstruct, on NumPy arrays.
 def draw(network, data, settings, report):
     """Draws three validation pages (input, target, output) and one test page (input, output).
 
-    The test page is the notebook's. Of training pages it shows one, before it trains.
+    The test page is the notebook's, which shows one training page too, before training.
     """
     clean = codec(network, batch_size=1).reconstruct
     dirty, target = data.x_val[:3], data.y_val[:3]
@@ -276,6 +278,7 @@ PUBLISHED = {ONLY_NETWORK: {"loss": ("loss",), "val_loss": ("val_loss",)}}
 
 
 # %% claims
+# Claim(what is claimed, what measures it, the bound, the reason for it)
 def worst_kind(worst, compare, network, data, settings):
     """Returns the worst of `compare(clean, dirty, cleaned)` over the kinds of dirt."""
     cleaned = codec(network, batch_size=1).reconstruct(data.x_val)
@@ -297,6 +300,7 @@ CLAIMS = (
 
 
 # %% errata
+# Erratum(where, what stands there, what follows, what the variants do, {what measures it})
 def validation_gap(network, data, settings):
     """Divides the mean squared error of validation pages by that of training pages."""
     clean = codec(network, batch_size=1).reconstruct

@@ -91,11 +91,11 @@ class Autoencoder(tf.Module):
 
     def encode(self, x):
         """Maps digits (batch, 784) to codes (batch, 128)."""
-        return tf.nn.relu(tf.matmul(x, self.W1) + self.b1)
+        return tf.nn.relu(x @ self.W1 + self.b1)
 
     def logits(self, z):
         """Maps codes to the log-odds of white pixels (batch, 784)."""
-        return tf.matmul(z, self.W2) + self.b2
+        return z @ self.W2 + self.b2
 
     def decode(self, z):
         """Maps codes (batch, 128) to digits (batch, 784)."""
@@ -129,12 +129,12 @@ class LayeredAutoencoder(tf.Module):
 
     def encode(self, x):
         """Maps digits (batch, 784) to codes (batch, 128)."""
-        h = tf.matmul(x, self.W1) + self.b1  # (batch, 256)
-        return tf.matmul(h, self.W2) + self.b2  # (batch, 128)
+        h = x @ self.W1 + self.b1  # (batch, 256)
+        return h @ self.W2 + self.b2  # (batch, 128)
 
     def decode(self, z):
         """Maps codes (batch, 128) to digits (batch, 784)."""
-        return tf.nn.sigmoid(tf.matmul(z, self.W3) + self.b3)
+        return tf.nn.sigmoid(z @ self.W3 + self.b3)
 
     def reconstruct(self, x):
         """Maps digits to their reconstructions, both (batch, 784)."""
@@ -317,6 +317,7 @@ def fit_keras(model, optimizer, loss, order, data, settings, run):
 
 
 # %% figures
+# codec(network) gives either style's encode, decode and reconstruct, on NumPy arrays.
 def draw(network, data, settings, report):
     """Draws test digits over their reconstructions, once whole and once through the code.
 
@@ -350,6 +351,7 @@ CLAIMS = BASIC_CLAIMS
 
 
 # %% errata
+# Erratum(where, what stands there, what follows, what the variants do, {what measures it})
 def dead_units(network, data, settings):
     """Counts the numbers of the code that are zero for every test digit."""
     return np.sum(codec(network).encode(data.x_test).max(axis=0) == 0)
@@ -364,7 +366,7 @@ def greys(network, data, settings):
 ERRATA = (
     Erratum("W1 and W2 of the class",
             "are drawn from N(0, 1), under a loss that is a sum over 64 x 784 pixels",
-            "more than half of the ReLU units never fire again, in TensorFlow 1 as well",
+            "more than half of the ReLU units fire for no test digit, in TensorFlow 1 as well",
             "weights of variance 2 / (784 + 128); the sum, which alone stops few units, stays",
             {"units of 128 that no test digit excites": dead_units,
              "mean squared error of the class on test digits": test_error},

@@ -69,8 +69,8 @@ def load(settings, data_dir):
 
 def batches(data, settings):
     """Draws the minibatches as `mnist.train.next_batch(256)` did; 214 of them make an epoch."""
-    total_batch = max(1, len(data.x_train) // settings.batch_size)
-    return NextBatch(len(data.x_train), settings.batch_size, total_batch, settings.seed)
+    steps_per_epoch = max(1, len(data.x_train) // settings.batch_size)
+    return NextBatch(len(data.x_train), settings.batch_size, steps_per_epoch, settings.seed)
 
 
 # %% low-level: network
@@ -206,6 +206,7 @@ def train_keras(autoencoder, data, settings, run):
 
 
 # %% figures
+# codec(network) gives either style's encode, decode and reconstruct, on NumPy arrays.
 def draw(network, data, settings, report):
     """Draws the article's strip: the first ten test digits over their reconstructions.
 
@@ -248,6 +249,7 @@ PUBLISHED = {ONLY_NETWORK: {"last_batch_loss": ("run_2016", "run_2017")}}
 
 
 # %% claims
+# Claim(what is claimed, what measures it, the bound, the reason for it)
 def noise(network, data, settings):
     """Measures reconstructed test digits in the pixels that no training digit uses."""
     return background_noise(data.x_train, codec(network).reconstruct(data.x_test))
@@ -274,6 +276,7 @@ CLAIMS = (
 )  # fmt: skip
 
 # %% errata
+# Erratum(where, what stands there, what follows, what the variants do, {what measures it})
 ERRATA = (
     Erratum("the weights and biases", "are drawn from N(0, 1)",
             "saturated sigmoids hardly learn and leave the noise that the article sees",

@@ -206,18 +206,20 @@ def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
 def table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of what was published and what we reproduced, in Markdown."""
     lines = [
-        "| lesson | measure | published | reproduced, mean ± sd | runs | time a run | machine |",
-        "|---|---|---|---|---|---|---|",
+        "| lesson | measure | published | reproduced, mean ± sd | runs |",
+        "|---|---|---|---|---|",
     ]
+    devices: dict[str, None] = {}
     for lesson in lessons:
         for kind, trainings in kept_of(lesson).items():
+            devices.update(dict.fromkeys(t.about["device"] for t in trainings))
             for network in dict.fromkeys(t.about["network"] for t in trainings):
                 chosen = [t for t in trainings if t.about["network"] == network]
                 choice = kind.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
                 name = f"{lesson.name},{choice}" if choice else lesson.name
                 row = _row(lesson, network, chosen)
                 lines.append(f"| {with_network(name, network)} | {' | '.join(row)} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + f"\n\nThe machines: {'; '.join(sorted(devices))}."
 
 
 def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[str]:
@@ -238,11 +240,7 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
     styles = [t.about["style"] for t in trainings]
     runs = ", ".join(f"{styles.count(style)} {style}" for style in dict.fromkeys(styles))
     what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.measure]
-    seconds: dict[str, list[float]] = {}
-    for t in trainings:
-        seconds.setdefault(t.about["device"], []).append(t.about["seconds"])
-    times = "; ".join(f"{np.mean(times):.0f} s" for times in seconds.values())
-    return [f"{what}, epoch {epochs}", printed, reached, runs, times, "; ".join(seconds)]
+    return [f"{what}, epoch {epochs}", printed, reached, runs]
 
 
 def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
@@ -280,22 +278,34 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
 def times_table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of how long a training takes, in Markdown.
 
-    The times at the article's settings are means over the kept runs of the same machine.
+    The times at the article's settings are those of the kept runs, on the machine of the quick
+    ones where that trained the style.
     """
     kept = json.loads(TIMES.read_text(encoding="utf-8"))
     columns = [f"`{preset}`, {style}" for preset in ("quick", "article") for style in STYLES]
     lines = [f"| lesson | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for lesson in lessons:
-        path = FOLDER / f"{lesson.name}.csv"
-        by_seed: dict[int, list] = {}
-        for about in (training.about for training in read(path)):
-            if about["device"] == kept["device"]:
-                by_seed.setdefault(about["seed"], []).append(about)
-        sums = [_sum_by_style(abouts) for abouts in by_seed.values()]
-        cells = [_duration([kept["quick"][lesson.name].get(style)]) for style in STYLES]
-        cells += [_duration([one.get(style) for one in sums]) for style in STYLES]
+        trainings = read(FOLDER / f"{lesson.name}.csv")
+        cells = [_duration(kept["quick"][lesson.name].get(style)) for style in STYLES]
+        cells += [_article_time(trainings, style, kept["device"]) for style in STYLES]
         lines.append(f"| {lesson.name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + f"\n\nOn {kept['device']}; `quick` with nothing else running."
+    about = f"On {kept['device']}, but for those in brackets; `quick` with nothing else running."
+    return "\n".join(lines) + f"\n\n{about}"
+
+
+def _article_time(trainings: Sequence[Training], style: str, device: str) -> str:
+    """Sums over networks and averages over seeds; a process that was halted does not count."""
+    chosen = [t for t in trainings if t.about["style"] == style]
+    devices = [t.about["device"] for t in chosen]
+    if not devices:
+        return _duration(None)
+    where = device if device in devices else devices[0]
+    by_seed: dict[int, float] = {}
+    for t in (t for t in chosen if t.about["device"] == where):
+        usual = len(t.history) * float(np.median([logs["seconds"] for logs in t.history]))
+        by_seed[t.about["seed"]] = by_seed.get(t.about["seed"], 0) + usual
+    time = _duration(float(np.mean(list(by_seed.values()))))
+    return time if where == device else f"{time} ({where})"
 
 
 def _sum_by_style(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -306,9 +316,7 @@ def _sum_by_style(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return seconds
 
 
-def _duration(seconds: Sequence[float | None]) -> str:
-    known = [s for s in seconds if s is not None]
-    if not known:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
         return "not recorded"
-    mean = float(np.mean(known))
-    return f"{mean:.0f} s" if mean < 120 else f"{mean / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

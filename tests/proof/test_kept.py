@@ -98,12 +98,12 @@ def test_the_readme_says_of_claims_what_the_kept_runs_found():
     gained = []
     for words in ("the encoder initialises a classifier", "the same with 1,000 labels"):
         values = [100 * r["value"] for r in claimed("dense_ae", words)]
-        gained.append(f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f} %")
-    assert f"the accuracy gained is {' and '.join(gained)}." in text
+        gained.append(f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}")
+    assert f"the accuracy gained is {' and '.join(gained)} percentage points." in text
     lost = [100 * r["value"] for r in claimed("sigmoid_ae", "reconstructions are recognisable")]
     assert f"recognises {min(lost):.0f} to {max(lost):.0f} in a hundred fewer" in text
     (derivative,) = {f"{r['value']:.2f}" for r in claimed("sigmoid_ae", "sigmoids have a good")}
-    assert f"is {derivative} of at most 0.25." in text
+    assert f"is {derivative} in the mean; the largest possible is 0.25." in text
     gains = [r["holds"] for r in claimed("document_cleaner", "Creases and dark areas go: SSIM")]
     assert (gains.count(False), len(gains)) == (1, 6)
     assert "one run of six gains a little too little SSIM" in text
