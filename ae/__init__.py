@@ -25,12 +25,19 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w"))
 
 
-def _ask_for_tensorflow() -> None:
-    """Ends a process that has no TensorFlow, as where Python is not the environment's."""
+def _ask_for_packages() -> None:
+    """Ends a process without TensorFlow, as where Python is not the environment's, or imgaug."""
     if importlib.util.find_spec("tensorflow") is None:
         print(
             f"TensorFlow is not installed for {sys.executable}; use the Python of the environment "
             "that `make run` makes, .venv/bin/python, or install requirements.txt (see README.md).",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    if importlib.util.find_spec("imgaug") is None:
+        print(
+            f"imgaug is not installed for {sys.executable}; "
+            "pip install --no-deps -r requirements-imgaug.txt (see README.md).",
             file=sys.stderr,
         )
         raise SystemExit(2)
@@ -94,7 +101,7 @@ def _set_keras_defaults() -> None:
 
 
 _open_closed_streams()
-_ask_for_tensorflow()
+_ask_for_packages()
 with _interruptible():
     _start_tensorflow_quietly()
     _set_keras_defaults()

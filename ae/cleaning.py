@@ -12,8 +12,7 @@ from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
 from ae.networks import codec
 from ae.paths import make_folder
-from ae.runs import records
-from ae.runs.saved import read_run
+from ae.runs.saved import load_network, read_run
 
 import numpy as np
 from PIL import Image
@@ -85,7 +84,13 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     make_folder(targets[0].parent, f"-o {options.out}")
     pages = tqdm(options.pages, unit="page", disable=None)
     for path, target in zip(pages, targets, strict=True):
-        write_grey(target, clean_page(read_grey(path), reconstruct))
+        cleaned = clean_page(read_grey(path), reconstruct)
+        try:
+            write_grey(target, cleaned)
+        except OSError as error:
+            raise InputError(
+                f"{target} cannot be written ({error.strerror or error}); name another place."
+            ) from error
         print(target)
 
 
@@ -116,9 +121,8 @@ def _load_network(lesson: Lesson, options: argparse.Namespace):
                 f"); for cleaner pages train with `{lesson.command} --out FOLDER`.",
                 file=sys.stderr,
             )
-    network = lesson.networks[ONLY_NETWORK][style].build(settings)
-    records.load_weights(network, saved)
-    return network
+    training = {"network": ONLY_NETWORK, "style": style, "saved": saved.name}
+    return load_network(lesson, saved.parent, training, settings)
 
 
 def _targets(pages: Sequence[Path], out: str) -> list[Path]:

@@ -19,7 +19,7 @@ from ae.errors import InputError, Interrupted
 from ae.lesson import PRESETS, STYLES, VARIANTS, Lesson, Settings
 from ae.paths import python
 from ae.runs import lifecycle, records, saved
-from ae.runs.folder import was_interrupted
+from ae.runs.folder import claimed, was_interrupted
 
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -262,7 +262,7 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
             `ae.runs.lifecycle`.
     """
     chosen = dataclasses.asdict(choose_settings(lesson, options))
-    wanted = {"preset": options.preset, "style": options.style, **chosen}
+    wanted = {name: vars(options)[name] for name in ("preset", "style", "tensorboard")} | chosen
     for place in (folder / records.UNFINISHED, folder):
         if (place / records.RECORD).is_file():
             record, settings = saved.read_run(lesson, place)
@@ -308,10 +308,12 @@ def refuse_interrupted(folders: Iterable[Path], command: str, arguments: Sequenc
         arguments: its own.
 
     Raises:
-        InputError: if one of the runs was interrupted after an epoch or more.
+        InputError: if one of the runs was interrupted after an epoch or more, or still goes on.
     """
     for folder in folders:
-        if was_interrupted(folder):
+        if not was_interrupted(folder):
+            continue
+        with claimed(folder):  # one that goes on at this moment was not
             raise InputError(
                 f"{folder}: a run was interrupted here; go on with it and the others, "
                 f"{again(command, arguments)}, or delete {folder / records.UNFINISHED}."

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ae import interrupts
 from ae.errors import InputError
 from ae.lesson import Settings
 
@@ -73,6 +74,7 @@ def require(settings: Settings, style: str) -> None:
         )
 
 
+@interrupts.postponed()
 def rewrites_steps() -> bool:
     """Says whether `compiled_steps` works here, by multiplying a number that bfloat16 rounds."""
 

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 
 from ae import cli, paths
 from ae.paths import REPOSITORY
+from ae.training import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 
 import matplotlib
 import pytest
+import tensorflow as tf
 from matplotlib import pyplot
 from running import EACH_LESSON, exit_code, lesson, read_record
 
@@ -272,6 +274,17 @@ def test_a_loss_that_is_no_number_names_its_step(tmp_path, capsys, style, step):
     assert not files_under(tmp_path)
 
 
+def test_a_training_that_the_memory_does_not_hold(tmp_path, capsys, monkeypatch):
+    def exhausted(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating a tensor")
+
+    monkeypatch.setattr(Run, "fit", exhausted)
+    arguments = ["--preset", "smoke", "--style", "low-level", "--out", tmp_path]
+    assert exit_code(lesson("dense_ae"), *arguments) == 2
+    assert_one_sentence(capsys, "the memory is too small", "--batch-size")
+    assert not files_under(tmp_path)
+
+
 def test_an_interrupted_run_says_so_and_gives_130(tmp_path, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -372,6 +385,16 @@ def test_a_python_without_tensorflow_is_told_of_the_environment(name):
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith(f"TensorFlow is not installed for {sys.executable}; ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_python_without_imgaug_is_told_how_to_install_it():
+    without = "import sys; sys.modules['imgaug'] = None; import ae"
+    done = subprocess.run(
+        [sys.executable, "-c", without], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "-r requirements-imgaug.txt" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -230,14 +230,46 @@ lifecycle.train(lesson(name), smoke_settings(name, num_epochs=1), Path(folder), 
 """
 
 
+ELSEWHERE = """
+import sys
+from pathlib import Path
+
+from ae import precision
+from ae.runs import saved
+from running import lesson, smoke_settings
+from test_interrupts import blocked
+
+chosen = smoke_settings("document_cleaner", data="synthetic")
+imported = {task.name for task in Path("/proc/self/task").iterdir()}
+if sys.argv[1] == "build":
+    saved.build(lesson("document_cleaner"), "autoencoder", "low-level", chosen)
+else:
+    precision.rewrites_steps()
+for task in Path("/proc/self/task").iterdir():
+    if task.name not in imported:
+        print((task / "comm").read_text().strip(), *map(int, sorted(blocked(task))), sep=",")
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("what", ["build", "rewrites_steps"])
+def test_nor_does_one_that_starts_before_a_training(what):
+    """As in cleaning, drawing again and `--mixed-precision`."""
+    assert_tensorflow_s_threads_receive_none(ELSEWHERE, what)
+
+
 @LINUX
 @pytest.mark.parametrize(
     "name", ["sigmoid_ae", pytest.param("fashion_vae", marks=pytest.mark.long)]
 )
 def test_no_thread_of_tensorflow_s_receives_them(name, tmp_path):
     """In a process of its own, whose threads the lesson starts; XLA compiles one of the two."""
+    assert_tensorflow_s_threads_receive_none(TRAINING, name, tmp_path)
+
+
+def assert_tensorflow_s_threads_receive_none(script, *arguments):
     done = subprocess.run(
-        [sys.executable, "-c", TRAINING, name, tmp_path],
+        [sys.executable, "-c", script, *arguments],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ clean original FontABC_Clean_EE.png. UCI has several clean versions of one name 
 resolution), so that a page may have several candidates.
 """
 
+import errno
 import io
 import shutil
 import sys
@@ -158,6 +159,11 @@ def zip_files(path: Path) -> Iterator[Candidates]:
                 inner_archive = zipfile.ZipFile(copy)
                 members += [(inner_archive, info) for info in inner_archive.infolist()]
         except (OSError, *ZIP_ERRORS) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise InputError(
+                    f"{path} cannot be unpacked, since {tempfile.gettempdir()} is full; make room "
+                    "there, or name another folder in TMPDIR."
+                ) from error
             raise InputError(
                 f"{path} cannot be read as a zip file ({error}); delete it and fetch {URL} again."
             ) from error
@@ -184,18 +190,21 @@ def fetch_zip(path: Path) -> None:
         ValueError: The host answers otherwise than expected.
     """
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=HTTP_TIMEOUT)
-    unchecked = path.with_name(f".{path.name}.unchecked")
-    where = {"fname": unchecked.name, "path": path.parent, "downloader": downloader}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with (
+        FileLock(path.with_name(f".{path.name}.lock")),
+        # What is not complete goes with its folder, however this ends.
+        tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder,
+    ):
         if path.exists():
             return
+        unchecked = Path(folder, path.name)
+        where = {"fname": unchecked.name, "path": folder, "downloader": downloader}
         try:
             within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
         except SourceError as error:
             raise OSError(f"the download {error}") from error
         if not zipfile.is_zipfile(unchecked):
-            unchecked.unlink()
             raise ValueError("what was sent is no zip file")
         unchecked.replace(path)
 

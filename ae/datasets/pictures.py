@@ -107,7 +107,8 @@ def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
         pixels: uint8 array (height, width), 0 black to 255 white.
 
     Raises:
-        InputError: The file cannot be written there or in that format.
+        InputError: It is no format to write, or not an ordinary file that is there.
+        OSError: The file cannot be written there.
         ValueError: `pixels` is not such an array.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
@@ -124,10 +125,6 @@ def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
         picture = Image.fromarray(pixels)
         picture.save(unfinished, picture_format, **options.get(picture_format, {}))
         unfinished.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}); name another place."
-        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

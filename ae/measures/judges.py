@@ -105,6 +105,7 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)
+@interrupts.postponed()
 def train_two_d_encoder(
     examples: Hashable, num_epochs: int, batch_size: int, seed: int, jit_compile: bool = False
 ) -> keras.Model:

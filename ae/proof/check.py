@@ -234,7 +234,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     failed, open_ = (
         [label for label, passed in verdicts.items() if passed is word] for word in (False, None)
     )
-    undecided = f"; for want of runs not checked: {', '.join(open_)}" if open_ else ""
+    undecided = f"; not checked: {', '.join(open_)}" if open_ else ""
     print(f"\nCurves that failed: {', '.join(failed) or 'none'}{undecided}.")
     return int(bool(failed))
 
@@ -245,11 +245,14 @@ def _check(
     """Checks one network of one kind of run and prints what it finds.
 
     Returns:
-        False if it fails, None if the runs are too few to tell.
+        False if it fails, None if the runs are too few to tell, or not of the article's data.
     """
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
         cli.print_wrapped(line, "  claim   ")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
+    if lesson.published.get(network) and data["notice"]:
+        cli.print_wrapped(f"not checked: {data['notice']}", "  curve   ")
+        return None
     if printed := published.columns(lesson, network, settings, data["notice"]):
         float32 = reproduced.kept_in_float32(lesson, trainings[0])
         spread = trainings if float32 is None else float32

@@ -11,7 +11,7 @@ from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
 from ae.proof import reproduced
 from ae.runs.records import write_json
-from ae.runs.saved import load_network, read_run
+from ae.runs.saved import load_data, load_network, read_run
 
 FOLDER = DATA / "errata"
 
@@ -61,9 +61,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
             )
         about = {**scale, "versions": versions}
         devices[record["device"]] = None
-        data = lesson.load(settings, None)
-        if data.provenance.sha256 != record["data"]["sha256"]:
-            raise InputError(f"{folder}: this run was on other data ({record['data']['source']}).")
+        data = load_data(lesson, folder, record, settings)
         for training in record["trainings"]:
             network = load_network(lesson, folder, training, settings)
             for entry, (erratum, function) in zip(measured, _functions(lesson), strict=True):

@@ -33,6 +33,22 @@ def was_interrupted(folder: Path) -> bool:
     return bool(begun) or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint"))
 
 
+def refuse_a_pattern(folder: Path) -> None:
+    """Refuses a name that TensorFlow takes for a pattern when it looks for checkpoints.
+
+    Args:
+        folder: a run's.
+
+    Raises:
+        InputError: if it, or a folder that it is in, has such a name.
+    """
+    if found := sorted(set(str(folder)) & set("*?[\\")):
+        raise InputError(
+            f"{folder}: TensorFlow takes {' and '.join(found)} in a name for a pattern, and would "
+            "not find its checkpoints again; give the folder another name."
+        )
+
+
 def refuse_what_would_be_lost(folder: Path, name: str) -> None:
     """Lets a new run take the place of a finished one of the same lesson, and of nothing else.
 
@@ -44,11 +60,7 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
         InputError: if the folder holds a run to go on with, of an epoch or more, or something else
             that would go; or if its name is one that checkpoints cannot be found by.
     """
-    if found := sorted(set(str(folder)) & set("*?[\\")):
-        raise InputError(
-            f"--out {folder}: TensorFlow takes {' and '.join(found)} in a name for a pattern, and "
-            "would not find its checkpoints again; choose another."
-        )
+    refuse_a_pattern(folder)
     if was_interrupted(folder):
         raise InputError(
             f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "

@@ -16,11 +16,12 @@ from ae.runs import records
 from ae.runs.folder import (
     claimed,
     is_unfinished,
+    refuse_a_pattern,
     refuse_another_s_figures,
     refuse_what_would_be_lost,
 )
 from ae.runs.records import RECORD, UNFINISHED
-from ae.runs.saved import load_network, read_run
+from ae.runs.saved import load_data, load_network, read_run
 from ae.runs.unfinished import Unfinished
 
 
@@ -93,8 +94,9 @@ def resume(
         The record, which is that of a run that was never interrupted.
 
     Raises:
-        InputError: if there is no unfinished run of this lesson, or the data are not those that it
-            began with; and as `train`.
+        InputError: if there is no unfinished run of this lesson, its folder was given a name that
+            checkpoints cannot be found by, or the data are not those that it began with; and as
+            `train`.
         Interrupted: as `train`.
     """
     if folder.name == UNFINISHED:
@@ -106,11 +108,11 @@ def resume(
             if finished
             else f"{folder}: there is no run here to go on with."
         )
+    refuse_a_pattern(folder)
     with claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         precision.require(settings, record["style"])
-        data = lesson.load(settings, data_dir)
-        _refuse_other_data(folder, record, data)
+        data = load_data(lesson, folder, record, settings, data_dir)
         changes = []
         if record["versions"] != records.environment()["versions"]:
             changes.append("other versions of its packages")
@@ -165,14 +167,16 @@ def redraw(
     with claimed(out):
         if not out.samefile(folder):
             refuse_another_s_figures(out)
-        data = lesson.load(settings, data_dir)
         if "data" not in asked:
-            _refuse_other_data(folder, record, data)
-        elif out.samefile(folder) and record["data"]["sha256"] != data.provenance.sha256:
-            raise InputError(
-                f"{folder}: this run was on other data ({record['data']['source']}); "
-                "give figures of these a folder of their own, with --out."
-            )
+            data = load_data(lesson, folder, record, settings, data_dir)
+        else:
+            data = lesson.load(settings, data_dir)
+            others = record["data"]["sha256"] != data.provenance.sha256
+            if others and out.samefile(folder):
+                raise InputError(
+                    f"{folder}: this run was on other data ({record['data']['source']}); "
+                    "give figures of these a folder of their own, with --out."
+                )
         try:
             for training in record["trainings"]:
                 if style not in (training["style"], "both"):
@@ -204,11 +208,3 @@ def _add(part: dict[str, Any], drawn: Mapping[str, Any]) -> None:
     """Adds newly drawn figures and results to a part of a record."""
     part["figures"] = list(dict.fromkeys([*part.get("figures", ()), *map(str, drawn["figures"])]))
     part["results"] = {**part.get("results", {}), **drawn["results"]}
-
-
-def _refuse_other_data(folder: Path, record: Mapping[str, Any], data: Any) -> None:
-    if record["data"]["sha256"] != data.provenance.sha256:
-        raise InputError(
-            f"{folder}: this run was on other data ({record['data']['source']}); "
-            "give those again, with --data-dir, or begin a new run."
-        )

@@ -1,12 +1,13 @@
 """What an earlier run left: its record, its settings and its networks."""
 
+import dataclasses
 import typing
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ae import precision
+from ae import interrupts, precision
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings
 from ae.runs import records
@@ -72,6 +73,38 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, (int, float) if hint is float else hint)
 
 
+def load_data(
+    lesson: Lesson,
+    folder: Path,
+    record: Mapping[str, Any],
+    settings: Settings,
+    data_dir: Path | None = None,
+) -> Any:
+    """Loads the data of an earlier run: where it was to take what it found, that kind again.
+
+    Args:
+        lesson: the lesson.
+        folder: the run's.
+        record: the run's.
+        settings: the run's.
+        data_dir: the user's folder with data sets.
+
+    Raises:
+        InputError: if they cannot be had, or others are there.
+    """
+    if getattr(settings, "data", None) == "auto":
+        kind = "synthetic" if record["data"]["notice"] else "real"
+        settings = dataclasses.replace(settings, data=kind)
+    data = lesson.load(settings, data_dir)
+    if data.provenance.sha256 != record["data"]["sha256"]:
+        raise InputError(
+            f"{folder}: this run was on other data ({record['data']['source']}); "
+            "give those again, with --data-dir, or begin a new run."
+        )
+    return data
+
+
+@interrupts.postponed()
 def load_network(
     lesson: Lesson, folder: Path, training: Mapping[str, Any], settings: Settings
 ) -> Any:
@@ -91,6 +124,7 @@ def load_network(
     return network
 
 
+@interrupts.postponed()
 def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
     """Builds an untrained network of a lesson, its weights drawn with the run's seed.
 

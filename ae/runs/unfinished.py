@@ -135,7 +135,7 @@ class Unfinished:
     def _fit(self, train: Callable, network: Any, training: Run) -> None:
         try:
             train(network, self.data, self.settings, training)
-        except InputError as error:
+        except (InputError, tf.errors.ResourceExhaustedError) as error:
             if isinstance(error, NotFiniteError) and training.history:
                 states = self.work / CHECKPOINTS
                 raise NotFiniteError(
@@ -143,7 +143,12 @@ class Unfinished:
                 ) from error
             if not self.record["trainings"] and not training.history:
                 shutil.rmtree(self.work)
-            raise
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{training.label}: the memory is too small for this training; try a smaller "
+                "--batch-size."
+            ) from error
         finally:
             training.close()
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 from ae.datasets import downloads, noisy_office
 from ae.datasets.fetch import fetch, sources_for
@@ -169,6 +170,19 @@ def test_an_archive_is_there_whole_or_not_at_all(tmp_path, monkeypatch, how):
         monkeypatch.setattr(noisy_office, "URL", good + path.name)
         noisy_office.fetch_zip(path)
     assert path.read_bytes() == packed.getvalue()
+
+
+@pytest.mark.fault("a host that stalls, ends early, trickles or talks nonsense")
+def test_of_an_interrupted_download_nothing_stays(tmp_path, monkeypatch):
+    def interrupted(url, known_hash, fname, path, downloader):
+        (Path(path) / "tmp-of-pooch").write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(noisy_office.pooch, "retrieve", interrupted)
+    path = tmp_path / "archives" / "noisyoffice.zip"
+    with pytest.raises(KeyboardInterrupt):
+        noisy_office.fetch_zip(path)
+    assert not [one for one in path.parent.iterdir() if one.suffix != ".lock"]
 
 
 @pytest.mark.fault("a host that sends damaged data")

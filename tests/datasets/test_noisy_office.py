@@ -74,6 +74,21 @@ def test_what_is_no_zip_file_is_refused(tmp_path, content):
         load_documents()
 
 
+@pytest.mark.fault("a full disk while training, saving or drawing")
+def test_a_sound_zip_file_is_not_blamed_for_a_full_disk(tmp_path, monkeypatch):
+    inner = write_zip(tmp_path / "inner.zip", write_uci(tmp_path / "uci"))
+    (tmp_path / "cache").mkdir()
+    with zipfile.ZipFile(tmp_path / "cache" / "noisyoffice.zip", "w") as archive:
+        archive.write(inner, "inner.zip")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(noisy_office.shutil, "copyfileobj", full)
+    with pytest.raises(InputError, match="is full; make room there, or name another"):
+        load_documents()
+
+
 @pytest.mark.fault("a hostile zip file")
 def test_a_damaged_zip_member_is_named(tmp_path):
     archive = write_zip(tmp_path / "cache" / "noisyoffice.zip", write_uci(tmp_path / "uci"))

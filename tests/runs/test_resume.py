@@ -1,5 +1,6 @@
 """Runs that are interrupted, killed and resumed must end as if nothing had happened to them."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from ae import report
 from ae.checkpoints import Checkpoints
@@ -17,7 +19,7 @@ from ae.errors import InputError
 from ae.networks import weights_sha256
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle, records, saved
-from ae.runs.folder import is_unfinished
+from ae.runs.folder import claimed, is_unfinished
 from ae.training import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
@@ -329,7 +331,7 @@ def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, 
     assert not reports
     assert record.read_bytes() == finished
 
-    for options in (("--seed", "4"), ("--style", "both")):
+    for options in (("--seed", "4"), ("--style", "both"), ("--tensorboard",)):
         assert several(tmp_path, "--resume", *options) == 2
         assert "another --out" in capsys.readouterr().err
     assert not reports
@@ -405,6 +407,43 @@ def test_a_run_of_other_data(stopped):
     with pytest.raises(InputError, match="was on other data"):
         lifecycle.resume(lesson("sigmoid_ae"), stopped)
     assert record.exists()
+
+
+@pytest.mark.parametrize(("notice", "kind"), [("", "real"), ("generated", "synthetic")])
+def test_a_run_that_took_what_pages_it_found_goes_on_with_such(tmp_path, notice, kind):
+    """Whether real pages can be had may change while a run lies there."""
+    asked, pages = [], SimpleNamespace(provenance=SimpleNamespace(sha256="the same"))
+
+    def load(chosen, data_dir):
+        asked.append((chosen.data, data_dir))
+        return pages
+
+    cleaner = dataclasses.replace(lesson("document_cleaner"), load=load)
+    found = smoke_settings("document_cleaner", data="auto")
+    record = {"data": {"notice": notice, "sha256": "the same", "source": "somewhere"}}
+    assert saved.load_data(cleaner, tmp_path, record, found, tmp_path) is pages
+    assert asked == [(kind, tmp_path)]
+
+
+def test_a_run_in_a_folder_that_got_a_name_for_patterns(stopped, tmp_path):
+    stopped.rename(tmp_path / "run [old]")
+    with pytest.raises(InputError, match=r"TensorFlow takes \[ in a name for a pattern"):
+        lifecycle.resume(lesson("sigmoid_ae"), tmp_path / "run [old]")
+    (tmp_path / "run [old]").rename(stopped)
+    lifecycle.resume(lesson("sigmoid_ae"), stopped)
+
+
+def test_several_runs_do_not_begin_while_one_of_them_goes_on(tmp_path, capsys, interrupt):
+    interrupt(4)  # in the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        train("sigmoid_ae", tmp_path / "sigmoid_ae")
+    reports = interrupt(0)
+    with claimed(tmp_path / "sigmoid_ae"):
+        assert several(tmp_path) == 2
+        assert "another run is writing into this folder; wait" in capsys.readouterr().err
+    assert several(tmp_path) == 2
+    assert "a run was interrupted here" in capsys.readouterr().err
+    assert not reports
 
 
 def test_a_new_run_does_not_end_one_that_can_be_gone_on_with(tmp_path, capsys, interrupt):

@@ -117,6 +117,22 @@ def test_a_full_disk(disk, capsys, whole, size):
 
 
 @pytest.mark.fault("a full disk while training, saving or drawing")
+def test_a_disk_that_is_full_for_a_snapshot_keeps_the_run(tmp_path, capsys, monkeypatch, whole):
+    def full(path, pixels):
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("ae.runs.snapshots.write_grey", full)
+        assert new(out) == 2
+    assert f"mend that and go on: python -m tutorials.sigmoid_ae --resume {out}" in (
+        one_sentence(capsys)
+    )
+    assert run(LESSON, "--resume", out) == 0
+    assert weights_of(read_record(out)) == weights_of(whole)
+
+
+@pytest.mark.fault("a full disk while training, saving or drawing")
 def test_a_full_disk_leaves_an_earlier_run_as_it_was(disk, capsys):
     out = disk("12m") / "run"
     remount(out.parent, "size=100m")
@@ -238,7 +254,7 @@ def test_a_name_that_is_no_utf_8(tmp_path, capsys):
 def test_a_name_that_tensorflow_takes_for_a_pattern(tmp_path, capsys):
     out = tmp_path / "lr[0.01]"
     assert new(out) == 2
-    assert f"--out {out}: TensorFlow takes [ in a name for a pattern" in one_sentence(capsys)
+    assert f"{out}: TensorFlow takes [ in a name for a pattern" in one_sentence(capsys)
     assert not list(tmp_path.iterdir())
 
 
