@@ -158,7 +158,7 @@ def plot(results: list[dict], path: Path) -> None:
     axis.axhline(1, color="black", linewidth=0.8)
     axis.set(ylabel=f"images a second, as a multiple of plain {BASELINE}")
     axis.set_xticks(range(len(results)), [result["problem"] for result in results])
-    axis.legend(ncols=4)
+    figure.legend(loc="outside upper center", ncols=9)
     figure.savefig(path, dpi=100)
     plt.close(figure)
 
