@@ -27,20 +27,18 @@ def _open_closed_streams() -> None:
 
 def _ask_for_packages() -> None:
     """Ends a process without TensorFlow, as where Python is not the environment's, or imgaug."""
-    if importlib.util.find_spec("tensorflow") is None:
-        print(
-            f"TensorFlow is not installed for {sys.executable}; use the Python of the environment "
-            "that `make run` makes, .venv/bin/python, or install requirements.txt (see README.md).",
-            file=sys.stderr,
-        )
-        raise SystemExit(2)
-    if importlib.util.find_spec("imgaug") is None:
-        print(
-            f"imgaug is not installed for {sys.executable}; "
-            "pip install --no-deps -r requirements-imgaug.txt (see README.md).",
-            file=sys.stderr,
-        )
-        raise SystemExit(2)
+    for name, requirements in (
+        ("TensorFlow", "requirements.txt"),
+        ("imgaug", "requirements-imgaug.txt with --no-deps"),
+    ):
+        if importlib.util.find_spec(name.lower()) is None:
+            print(
+                f"{name} is not installed for {sys.executable}; use the Python of the environment "
+                f"that `make run` makes, .venv/bin/python, or install {requirements} "
+                "(see README.md).",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
 
 
 @contextmanager

@@ -313,7 +313,7 @@ def refuse_interrupted(folders: Iterable[Path], command: str, arguments: Sequenc
     for folder in folders:
         if not was_interrupted(folder):
             continue
-        with claimed(folder):  # one that goes on at this moment was not
+        with claimed(folder):  # which refuses a run that still goes on with words of its own
             raise InputError(
                 f"{folder}: a run was interrupted here; go on with it and the others, "
                 f"{again(command, arguments)}, or delete {folder / records.UNFINISHED}."
