@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ae import cli, published
+from ae import cli
 from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
 from ae.networks import codec
 from ae.paths import make_folder
+from ae.proof import published
 from ae.runs.saved import load_network, read_run
 
 import numpy as np

@@ -1,11 +1,11 @@
-"""What a network of either style can be asked, by the same names and on NumPy arrays."""
+"""Encodes, decodes and reconstructs NumPy arrays with a network of either style."""
 
 import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ae import interrupts
+from ae.training import interrupts
 
 import keras
 import numpy as np
@@ -39,11 +39,7 @@ def codec(network: Network, batch_size: int = 500) -> Codec:
     Returns:
         Functions from an array (n, ...) to an array, or a tuple of arrays, of n rows.
     """
-    if isinstance(network, keras.Model):
-        encode, decode = network.get_layer("encoder"), network.get_layer("decoder")
-    else:
-        encode, decode = network.encode, network.decode
-    parts = (encode, decode, functools.partial(_reconstruct, network))
+    parts = (*_parts(network), functools.partial(_reconstruct, network))
     return Codec(*(in_batches(part, batch_size) for part in parts))
 
 
@@ -60,14 +56,16 @@ def reconstruct(network: Network, x: np.ndarray) -> np.ndarray:
     return _reconstruct(network, x).numpy()
 
 
+def _parts(network: Network) -> tuple[Callable, Callable]:
+    if isinstance(network, keras.Model):
+        return network.get_layer("encoder"), network.get_layer("decoder")
+    return network.encode, network.decode
+
+
 def _reconstruct(network: Network, x: Any) -> tf.Tensor:
-    if not isinstance(network, keras.Model):
-        return network.reconstruct(x)
-    encoder = network.get_layer("encoder")
-    if len(encoder.outputs) == 1:
-        return network(x)
-    z_mean, *_ = encoder(x)  # the whole would draw a code
-    return network.get_layer("decoder")(z_mean)
+    encode, decode = _parts(network)
+    z = encode(x)
+    return decode(z[0] if isinstance(z, tuple | list) else z)  # a variational code is its mean
 
 
 def in_batches(function: Callable, batch_size: int) -> Callable:
@@ -105,8 +103,10 @@ def count_parameters(network: Network) -> int:
 
 
 def weights_sha256(network: Network) -> str:
-    """Hashes the trained numbers of a network of either style, bit for bit."""
+    """Hashes the trained numbers of a network of either style, bit for bit, in Keras's order."""
     digest = hashlib.sha256()
-    for weight in network.trainable_variables:
+    for weight in (
+        network.trainable_weights if isinstance(network, keras.Model) else network.weights
+    ):
         digest.update(np.ascontiguousarray(weight.numpy()))
     return digest.hexdigest()

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ae import cli, precision, readme
+from ae import cli
 from ae.errors import InputError
 from ae.paths import DATA, make_folder
 from ae.runs import records
+from ae.training import precision
 from benchmarks import cleaning, scaling
 from benchmarks.problems import SHAPES, make
 from benchmarks.process import WARM_UP, Worker
@@ -247,8 +248,8 @@ def run() -> int:
             parser.error(f"{options.what} takes no {given}")
     asked = options.peer or list(PEERS)
     if options.what == "table":
-        for name, tables in readme_tables().items():
-            readme.put(name, tables)
+        for name, table_of in readme_tables().items():
+            tables.put(name, table_of)
         return 0
     options.out = options.out or Path("runs") / "bench"
     make_folder(options.out, f"--out {options.out}")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ae.datasets.batches import NextBatch, Shuffled
 from ae.lesson import ONLY_NETWORK, Lesson, Settings
 from ae.networks import layers_of
+from ae.training.minibatches import NextBatch, Shuffled
 
 import keras
 import numpy as np

@@ -4,10 +4,10 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-from ae import precision
-from ae.optimizers import RMSpropKeras2, RMSpropTF1
 from ae.proof import graph_mode
-from ae.training import Run
+from ae.training import precision
+from ae.training.optimizers import RMSpropKeras2, RMSpropTF1
+from ae.training.run import Run
 from benchmarks.problems import FOREVER, Problem
 from tutorials import low_level_ae
 

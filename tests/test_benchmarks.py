@@ -5,9 +5,9 @@ import importlib
 import json
 from types import SimpleNamespace
 
-from ae import precision, readme
-from ae.datasets.batches import Shuffled
 from ae.errors import InputError
+from ae.training import precision
+from ae.training.minibatches import Shuffled
 from benchmarks import __main__ as benchmarks
 from benchmarks import problems, process, worker
 from tutorials import dense_ae
@@ -139,7 +139,7 @@ def test_two_numbers_of_rounds_are_refused(monkeypatch):
 def test_the_readme_holds_the_table_of_the_kept_benchmarks():
     made = benchmarks.readme_tables()
     for name, tables in made.items():
-        assert readme.block(name, tables) in readme.README.read_text(encoding="utf-8")
+        assert tables.block(name, tables) in tables.README.read_text(encoding="utf-8")
     kept = [json.loads(path.read_text()) for path in benchmarks.KEPT.glob("speed-*.json")]
     for name in problems.SHAPES:
         results = [r for record in kept for r in record["results"] if r["problem"] == name]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from ae import cli, paths
 from ae.paths import REPOSITORY
-from ae.training import Run
+from ae.training.run import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 

@@ -5,17 +5,17 @@ import hashlib
 import io
 from functools import partial
 
-from ae.checkpoints import Checkpoints
 from ae.datasets.idx import format_idx
 from ae.datasets.images import load_image_set
 from ae.datasets.pictures import read_grey
 from ae.datasets.registry import DataSet, Payload
 from ae.errors import InputError
+from ae.proof.published import departures
 from ae.proof.reproduced import title, trainings_of
-from ae.published import departures
 from ae.runs import lifecycle
 from ae.runs.records import load_weights, save_network, table
 from ae.runs.saved import read_run
+from ae.training.checkpoints import Checkpoints
 from tutorials.dense_ae import LESSON
 
 import keras

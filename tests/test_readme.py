@@ -4,7 +4,7 @@ import argparse
 import re
 import shlex
 
-from ae import cli, readme
+from ae import cli
 from ae.paths import REPOSITORY
 from benchmarks import __main__ as benchmarks
 from tutorials import __main__ as tutorials
@@ -12,7 +12,7 @@ from tutorials import __main__ as tutorials
 import pytest
 from running import LESSONS, lesson
 
-README = readme.README.read_text(encoding="utf-8")
+README = tables.README.read_text(encoding="utf-8")
 TYPED = [line.partition("#")[0].strip() for line in README.splitlines() if line[:4] == " " * 4]
 TYPED += re.findall(r"`(python [^`]+)`", README)
 
@@ -83,12 +83,12 @@ def test_the_options_of_the_table_are_those_of_every_lesson(capsys):
 
 
 def test_every_table_is_made_by_a_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
-    begin, end = r"<!-- table: \w+ -->", readme.END
+    monkeypatch.setattr(tables, "README", tmp_path / "README.md")
+    begin, end = r"<!-- table: \w+ -->", tables.END
     emptied, number = re.subn(f"({begin}\n).*?({end})", r"\1\2", README, flags=re.DOTALL)
     assert number == 5
-    readme.README.write_text(emptied, encoding="utf-8")
+    tables.README.write_text(emptied, encoding="utf-8")
     assert not tutorials.main(["table"])
     monkeypatch.setattr("sys.argv", ["benchmarks", "table"])
     assert not benchmarks.run()
-    assert readme.README.read_text(encoding="utf-8") == README
+    assert tables.README.read_text(encoding="utf-8") == README

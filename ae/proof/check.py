@@ -4,15 +4,15 @@ A network whose article printed no numbers is held against the article's code pa
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ae import claims, cli, published
+from ae.console import print_wrapped
 from ae.errors import InputError
 from ae.lesson import Lesson, with_network
 from ae.paths import make_folder
-from ae.proof import graph_mode, parity, reproduced
+from ae.proof import claims, graph_mode, parity, published, reproduced
 from ae.proof.reproduced import Training
 from ae.runs import records
 
@@ -61,7 +61,7 @@ def compare(
     trainings: Sequence[Training],
     float32: Sequence[Training] | None = None,
     *,
-    measure: str = "",
+    loss: str = "",
 ) -> Comparison | None:
     """Lays our curves over the published one, at every epoch that three of ours reached.
 
@@ -78,7 +78,7 @@ def compare(
         network: which of its networks.
         trainings: some of that network, at the article's settings.
         float32: the runs that the deviation is taken from, at least three; by default the same.
-        measure: the history entry to compare; by default the lesson's measure.
+        loss: the history entry to compare; by default the one that the article printed.
 
     Returns:
         The comparison, or None if no such curve of this network was published.
@@ -86,15 +86,15 @@ def compare(
     Raises:
         ValueError: if the deviation is of fewer than three trainings, and says little.
     """
-    measure = measure or lesson.measure
-    columns = lesson.published.get(network, {}).get(measure)
+    loss = loss or lesson.printed_loss
+    columns = lesson.published.get(network, {}).get(loss)
     if not columns:
         return None
     spread = trainings if float32 is None else float32
     if len(spread) < FEWEST_RUNS:
         raise ValueError(f"{len(spread)} runs are too few to make a band of; give three or more.")
     curve = published.curve(lesson.name)
-    ours, widths = (_curves(runs, measure, len(curve["epoch"])) for runs in (trainings, spread))
+    ours, widths = (_curves(runs, loss, len(curve["epoch"])) for runs in (trainings, spread))
     enough = np.sum(np.isfinite(widths), axis=0) >= FEWEST_RUNS
     length = np.count_nonzero(enough & np.isfinite(ours).any(axis=0))
     printed = np.array([curve[column][:length] for column in columns])
@@ -135,11 +135,11 @@ def control(comparison: Comparison) -> list[int]:
     return counts
 
 
-def _curves(runs: Sequence[Training], measure: str, length: int) -> np.ndarray:
+def _curves(runs: Sequence[Training], loss: str, length: int) -> np.ndarray:
     """Returns (runs, length) losses, NaN after a run's last epoch."""
     curves = np.full((len(runs), length), np.nan)
     for curve, training in zip(curves, runs, strict=True):
-        losses = [logs[measure] for logs in training.history[:length]]
+        losses = [logs[loss] for logs in training.history[:length]]
         curve[: len(losses)] = losses
     return curves
 
@@ -163,7 +163,7 @@ def verdict(comparison: Comparison) -> str:
     )
 
 
-def draw(comparison: Comparison, name: str, measure: str) -> Figure:
+def draw(comparison: Comparison, name: str, loss: str) -> Figure:
     """Draws our runs, the band and the published points."""
     epochs, outside = comparison.epochs, ~comparison.inside
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -175,7 +175,7 @@ def draw(comparison: Comparison, name: str, measure: str) -> Figure:
     if outside.any():
         missed = axis.plot(epochs[outside], comparison.printed[:, outside].T, "r.", markersize=4)
         missed[0].set_label("published, outside the band")
-    axis.set(xlabel="epoch", ylabel=measure.replace("_", " "), title=name, yscale="log")
+    axis.set(xlabel="epoch", ylabel=loss.replace("_", " "), title=name, yscale="log")
     lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
     usual = np.nanmedian(comparison.ours, axis=0)  # one run may begin far above
     axis.set_ylim(0.97 * min(lowest, usual.min()), 1.1 * max(comparison.printed.max(), usual.max()))
@@ -204,12 +204,13 @@ def against_graph(lesson: Lesson, network: str) -> tuple[bool, str]:
     )
 
 
-def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
+def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable) -> int:
     """Checks lessons against what was published, prints a verdict each and draws the curves.
 
     Args:
         lessons: the lessons.
-        options: `seeds`, `from_runs`, `kept`, `resume` and `out`, as the command line gives them.
+        options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
+        train: takes a lesson, a folder and options as `planned` yields them; returns the record.
 
     Returns:
         1 if a published point is outside its band, or losses differ from those of the article's
@@ -223,7 +224,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     make_folder(options.out, f"--out {options.out}")
     verdicts: dict[str, bool | None] = {}
     for lesson in lessons:
-        for name, trainings in _kinds(lesson, options).items():
+        for name, trainings in _kinds(lesson, options, train).items():
             for network in lesson.networks:
                 chosen = [t for t in trainings if t.about["network"] == network]
                 label = with_network(name, network)
@@ -248,10 +249,10 @@ def _check(
         False if it fails, None if the runs are too few to tell, or not of the article's data.
     """
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
-        cli.print_wrapped(line, "  claim   ")
+        print_wrapped(line, "  claim   ")
     settings, data = trainings[0].about["settings"], trainings[0].about["data"]
     if lesson.published.get(network) and data["notice"]:
-        cli.print_wrapped(f"not checked: {data['notice']}", "  curve   ")
+        print_wrapped(f"not checked: {data['notice']}", "  curve   ")
         return None
     if printed := published.columns(lesson, network, settings, data["notice"]):
         float32 = reproduced.kept_in_float32(lesson, trainings[0])
@@ -262,15 +263,15 @@ def _check(
         wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
         report = records.Report(out, f"{name}-")
         passed = True
-        for measure in printed:
-            comparison = compare(lesson, network, trainings, float32, measure=measure)
+        for loss in printed:
+            comparison = compare(lesson, network, trainings, float32, loss=loss)
             passed = passed and comparison.passed
-            words = f"{measure.replace('_', ' ')} {verdict(comparison)}"
-            cli.print_wrapped(f"{words}; {len(trainings)} runs{wider}", "  curve   ")
+            words = f"{loss.replace('_', ' ')} {verdict(comparison)}"
+            print_wrapped(f"{words}; {len(trainings)} runs{wider}", "  curve   ")
             if counts := control(comparison) if float32 is None else []:
                 words = f"our own runs, each held against the others: {', '.join(map(str, counts))}"
-                cli.print_wrapped(f"{words} points outside", "  control ")
-            report.figure(measure, draw(comparison, name, measure))
+                print_wrapped(f"{words} points outside", "  control ")
+            report.figure(loss, draw(comparison, name, loss))
             print(f"  figure  {report.figures[-1]}")
         return passed
     if lesson.published.get(network):
@@ -278,15 +279,13 @@ def _check(
         return True
     if (lesson.name, network) in graph_mode.NETWORKS and name == lesson.name:
         agrees, words = against_graph(lesson, network)
-        cli.print_wrapped(words, "  curve   ")
+        print_wrapped(words, "  curve   ")
         return agrees
     print("  curve   none was published")
     return True
 
 
-def planned(
-    lesson: Lesson, options: argparse.Namespace
-) -> Iterator[tuple[Path, argparse.Namespace]]:
+def planned(lesson: Lesson, options: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yields the runs that a check trains.
 
     Args:
@@ -294,17 +293,19 @@ def planned(
         options: `seeds` and `out`, as `main` takes them.
 
     Yields:
-        Their folders and their options.
+        Their folders, and the options in which they are not `--preset article`.
     """
     for seed in range(options.seeds):
-        yield options.out / f"{lesson.name}-{seed}", cli.article_options(seed=seed)
+        yield options.out / f"{lesson.name}-{seed}", {"seed": seed}
         if lesson.published_with:
             epochs = published.num_epochs(lesson)
-            chosen = cli.article_options(seed=seed, epochs=epochs, **lesson.published_with)
+            chosen = {"seed": seed, "epochs": epochs, **lesson.published_with}
             yield options.out / f"{lesson.name}-published-{seed}", chosen
 
 
-def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Training]]:
+def _kinds(
+    lesson: Lesson, options: argparse.Namespace, train: Callable
+) -> dict[str, list[Training]]:
     """Collects trainings by the kind of run that they belong to, training them if need be."""
     if options.kept:
         return reproduced.kept_of(lesson)
@@ -319,8 +320,7 @@ def _kinds(lesson: Lesson, options: argparse.Namespace) -> dict[str, list[Traini
                     f"has {', '.join(found)}."
                 )
     else:
-        run = cli.run_or_resume if options.resume else cli.run
-        runs = [run(lesson, chosen, folder) for folder, chosen in planned(lesson, options)]
+        runs = [train(lesson, folder, chosen) for folder, chosen in planned(lesson, options)]
     kinds: dict[str, list[Training]] = {}
     for record in runs:
         name = reproduced.title(lesson, record["settings"], record["data"]["notice"])

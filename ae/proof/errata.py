@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae import interrupts
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
 from ae.proof import reproduced
 from ae.runs.records import write_json
 from ae.runs.saved import load_data, load_network, read_run
+from ae.training import interrupts
 
 FOLDER = DATA / "errata"
 
@@ -34,7 +34,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     finished = [reproduced.read_finished(lesson, folder) for folder in runs]
     reproduced.refuse_repeated(lesson, finished)
     measured = [
-        {"erratum": erratum.place, "measure": what, "published": [], "changed": []}
+        {"erratum": erratum.quote, "quantity": what, "published": [], "changed": []}
         for erratum in lesson.errata
         for what in erratum.measures
     ]
@@ -70,16 +70,16 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
                     with interrupts.postponed():
                         value = function(network, data, settings)
                     if value is None:
-                        raise InputError(f"'{entry['measure']}' cannot be measured here.")
+                        raise InputError(f"'{entry['quantity']}' cannot be measured here.")
                     entry[kinds[kind]].append(float(value))
     for entry in measured:
         for kind in ("published", "changed"):
             if not entry[kind]:
                 raise InputError(f"'{entry['erratum']}' needs a {kind} run of {lesson.name} too.")
     about["device"] = "; ".join(devices)
-    before = {(e["erratum"], e["measure"]): e for e in (read(lesson) or {}).get("measured", ())}
+    before = {(e["erratum"], e["quantity"]): e for e in (read(lesson) or {}).get("measured", ())}
     for number, entry in enumerate(measured):
-        earlier = before.get((entry["erratum"], entry["measure"]), {})
+        earlier = before.get((entry["erratum"], entry["quantity"]), {})
         if {**earlier, **entry} == earlier:  # a note that was written by hand is still true
             measured[number] = earlier
     kept = {"lesson": lesson.name, **about, "measured": measured}
@@ -99,11 +99,11 @@ def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
     name, value = erratum.change
     changed = value if name == "variant" else f"with {name} {value}"
     return [
-        f"{entry['measure']}: {_values(entry['published'])} as published, "
+        f"{entry['quantity']}: {_values(entry['published'])} as published, "
         f"{_values(entry['changed'])} {changed}"
         + (f" ({entry['note']})" if "note" in entry else "")
         for entry in entries
-        if entry["erratum"] == erratum.place
+        if entry["erratum"] == erratum.quote
     ]
 
 

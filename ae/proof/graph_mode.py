@@ -1,8 +1,9 @@
 """The articles' TensorFlow 1 code path, which shares nothing with the lessons but the arithmetic.
 
 Three articles build a graph of placeholders and run it in a session with TensorFlow 1's optimizers.
-`tf.compat.v1` still can, so it judges whether `ae.optimizers` and the lessons' steps compute what
-the articles computed. The networks, losses and constants are written here a second time on purpose.
+`tf.compat.v1` still can, so it shows whether `ae.training.optimizers` and the lessons' steps
+compute what the articles computed. Networks, losses and constants are written here a second time on
+purpose.
 """
 
 import logging

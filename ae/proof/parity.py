@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae import interrupts
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, with_network
 from ae.networks import reconstruct
 from ae.paths import make_folder
 from ae.proof import graph_mode
-from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in
+from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in, in_float64
+from ae.training import interrupts
 
 import keras
 import numpy as np
@@ -136,12 +136,14 @@ def compare(
     Returns:
         The losses and how much they, the weights and the forward pass differ.
     """
-    settings = settings or lesson.presets["smoke"]
+    settings = dataclasses.replace(settings or lesson.presets["smoke"], steps_per_call=1)
     data = cast(lesson.load(settings, None) if data is None else data, floatx)
     styles = lesson.networks[network_name]
     with computing_in(floatx), interrupts.postponed():
         keras.utils.set_random_seed(settings.seed)
         ours, theirs = (styles[style].build(settings) for style in STYLES)
+        if floatx == FLOAT64:
+            in_float64(ours)
         to_keras(ours, theirs)
         initial = [w.numpy() for w in ours.weights]
         if hasattr(ours, "noise"):
@@ -155,7 +157,7 @@ def compare(
         if against == GRAPH:
             forward = None
             other_losses, other_weights = graph_mode.losses(
-                lesson.name, network_name, initial, [x for (x,) in run.batches]
+                lesson.name, network_name, initial, [data.x_train[rows] for rows in run.batches]
             )
         else:
             other = StepRun(f"{lesson.name} keras", num_steps)

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae import published
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, with_network
 from ae.paths import DATA
+from ae.proof import published
 from ae.runs.records import changed_settings, write_json
 from ae.runs.saved import read_run
 
@@ -19,7 +19,7 @@ import numpy as np
 
 FOLDER = DATA / "reproduced"
 TIMES = DATA / "times.json"
-MEASURES = ("loss", "last_batch_loss", "val_loss", "seconds")
+LOGGED = ("loss", "last_batch_loss", "val_loss", "seconds")
 
 
 class Training(NamedTuple):
@@ -27,8 +27,8 @@ class Training(NamedTuple):
 
     Attributes:
         about: what it was: network, style, seed, seconds, settings, versions, device, data; and
-            what `ae.claims.measure` found.
-        history: a dictionary of measures for each epoch.
+            what `ae.proof.claims.measure` found.
+        history: what was logged after each epoch.
     """
 
     about: Mapping[str, Any]
@@ -45,7 +45,7 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
     """
     article = lesson.presets["article"]
     inherited = {field.name for field in dataclasses.fields(Settings)}
-    names = [f.name for f in dataclasses.fields(article) if f.metadata.get("makes_other_numbers")]
+    names = [f.name for f in dataclasses.fields(article) if f.metadata.get("retrains")]
     chosen = [
         name if settings[name] is True else f"{name}-{settings[name]}"
         for name in sorted(names, key=inherited.__contains__)  # the lesson's own first
@@ -141,10 +141,10 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
     partial.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["training", "epoch", *MEASURES])
+        writer.writerow(["training", "epoch", *LOGGED])
         for number, training in enumerate(trainings):
             for epoch, logs in enumerate(training.history, start=1):
-                values = [f"{logs[m]:.7g}" if m in logs else "" for m in MEASURES]
+                values = [f"{logs[m]:.7g}" if m in logs else "" for m in LOGGED]
                 writer.writerow([number, epoch, *values])
     partial.replace(path)
     write_json(path.with_suffix(".json"), about)
@@ -166,7 +166,7 @@ def read(path: str | os.PathLike) -> list[Training]:
         histories: dict[str, list] = {str(number): [] for number in range(len(abouts))}
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                logs = {m: float(row[m]) for m in MEASURES if row[m]}
+                logs = {m: float(row[m]) for m in LOGGED if row[m]}
                 histories[row["training"]].append(logs)
         if not all(histories.values()):
             raise ValueError("A training has no epoch.")
@@ -206,7 +206,7 @@ def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
 def table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of what was published and what we reproduced, in Markdown."""
     lines = [
-        "| lesson | measure | published | reproduced, mean ± sd | runs |",
+        "| lesson | loss | published | reproduced, mean ± sd | runs |",
         "|---|---|---|---|---|",
     ]
     devices: dict[str, None] = {}
@@ -230,16 +230,16 @@ def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[st
     if columns:
         curve = published.curve(lesson.name)
         epochs = min(epochs, len(curve["epoch"]))
-        last = [curve[column][epochs - 1] for column in columns[lesson.measure]]
+        last = [curve[column][epochs - 1] for column in columns[lesson.printed_loss]]
         printed = " and ".join(f"{loss:.4f}" for loss in last)
-    values = [t.history[epochs - 1][lesson.measure] for t in trainings]
+    values = [t.history[epochs - 1][lesson.printed_loss] for t in trainings]
     digits = 4 if np.mean(values) < 10 else 0
     reached = f"{np.mean(values):.{digits}f}"
     if len(values) > 1:
         reached += f" ± {np.std(values, ddof=1):.{digits}f}"
     styles = [t.about["style"] for t in trainings]
     runs = ", ".join(f"{styles.count(style)} {style}" for style in dict.fromkeys(styles))
-    what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.measure]
+    what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.printed_loss]
     return [f"{what}, epoch {epochs}", printed, reached, runs]
 
 

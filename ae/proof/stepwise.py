@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ae.training import Run
+from ae.training.run import Run
 
 import keras
 import numpy as np
@@ -15,31 +15,32 @@ import tensorflow as tf
 class StepRun(Run):
     """A run that keeps the loss of every step, in either style, and never stops early.
 
+    Keras reports every step only if it takes one at a time, so settings need `steps_per_call=1`.
+
     Args:
-        label: what the progress bar is headed with.
-        num_steps: steps to train for at least; whole epochs are taken.
+        label: heads the progress bar.
+        num_steps: steps to take at least; the low-level style takes whole epochs.
 
     Attributes:
         step_losses: the loss of each minibatch.
-        batches: the training data of each step, a tuple of arrays; low-level style only.
+        batches: (batch,) the example numbers of each minibatch; low-level style only.
     """
 
     def __init__(self, label: str, num_steps: int):
-        super().__init__(label, num_epochs=0)
+        super().__init__(label, num_epochs=1)
         self.num_steps = num_steps
         self.step_losses: list[float] = []
-        self.batches: list[tuple[np.ndarray, ...]] = []
+        self.batches: list[np.ndarray] = []
 
-    def fit(self, train_step, order, *arrays, patience=None, **options):
-        """Trains for as many epochs as the steps need and keeps the batches."""
-        self.num_epochs = math.ceil(self.num_steps / order.steps_per_epoch)
-        super().fit(train_step, order, *arrays, **options)
-        for epoch in range(self.num_epochs):
-            self.batches += [tuple(a[rows] for a in arrays) for rows in order.epoch(epoch)]
+    def epochs(self, optimizer, patience=None):
+        """Yields all epochs."""
+        return super().epochs(optimizer)
 
-    def steps_at_once(self, order, jit_compile):
-        """Lets Keras report every step."""
-        return 1
+    def chunks(self, batches):
+        """Keeps the minibatches, and counts the epochs that the steps need."""
+        self.num_epochs = math.ceil(self.num_steps / len(batches))
+        self.batches += list(batches)
+        return super().chunks(batches)
 
     def callbacks(self, patience=None):
         """Adds the callback that makes Keras report each batch's own loss."""
@@ -73,9 +74,28 @@ class SharedNoise:
         return keras.random.normal(shape, dtype=dtype, seed=self.seed)
 
 
+def in_float64(network: tf.Module) -> None:
+    """Replaces a low-level network's variables by float64 ones of the same values.
+
+    A lesson draws float32 variables and need not know of other types.
+    """
+    replaced: dict[int, tf.Variable] = {}
+
+    def wider(value):
+        if not isinstance(value, tf.Variable) or value.dtype != tf.float32:
+            return value
+        return replaced.setdefault(id(value), tf.Variable(tf.cast(value, tf.float64)))
+
+    for name, value in list(vars(network).items()):
+        if not name.startswith("_") and any(
+            isinstance(leaf, tf.Variable) for leaf in tf.nest.flatten(value)
+        ):
+            setattr(network, name, tf.nest.map_structure(wider, value))
+
+
 @contextmanager
 def computing_in(floatx: str) -> Iterator[None]:
-    """Makes Keras, and the lessons' variables, compute in float32 or float64 for a while."""
+    """Lets Keras compute in float32 or float64 for a while."""
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(floatx)

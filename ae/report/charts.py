@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ae import published
 from ae.lesson import Lesson
 from ae.networks import layers_of
+from ae.proof import published
 
 import keras
 import matplotlib
@@ -57,19 +57,19 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
         for training in trainings:
             history, style = training["history"], training["style"]
             epochs = range(1, len(history) + 1)
-            losses = [logs[lesson.measure] for logs in history]
+            losses = [logs[lesson.printed_loss] for logs in history]
             axis.plot(epochs, losses, ".-", color=COLOURS[style], label=style)
             if "val_loss" in history[0]:
                 losses = [logs["val_loss"] for logs in history]
                 axis.plot(epochs, losses, ":", color=COLOURS[style], label=f"{style}, validation")
         if columns:
             curve = published.curve(lesson.name)
-            for measure, marker in ((lesson.measure, "x"), ("val_loss", "+")):
-                for number, column in enumerate(columns.get(measure, ())):
+            for loss, marker in ((lesson.printed_loss, "x"), ("val_loss", "+")):
+                for number, column in enumerate(columns.get(loss, ())):
                     label = "published" if marker == "x" else "published, validation"
                     axis.plot(curve["epoch"], curve[column], marker, color=INK, markersize=5,
                               label=label if number == 0 else None)  # fmt: skip
-        axis.set(xlabel="epoch", ylabel=lesson.measure.replace("_", " "), yscale="log")
+        axis.set(xlabel="epoch", ylabel=lesson.printed_loss.replace("_", " "), yscale="log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         return _svg(figure)
 

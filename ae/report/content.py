@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ae import published
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
-from ae.proof import errata
+from ae.proof import errata, published
 from ae.report import charts, source, verdicts
 from ae.runs.records import changed_settings
 from ae.runs.saved import read_run
@@ -123,7 +122,7 @@ def _row(lesson: Lesson, training: Mapping[str, Any]) -> dict[str, str]:
         "label": _label(training),
         "epochs": str(len(training["history"])),
         "time": f"{training['seconds']:.0f} s",
-        "loss": f"{training['history'][-1][lesson.measure]:.4f}",
+        "loss": f"{training['history'][-1][lesson.printed_loss]:.4f}",
         "published": f"{losses} (epoch {printed['epoch']})" if printed else "no number",
     }
 
@@ -158,7 +157,7 @@ def _learning(lesson, record, training, out) -> dict[str, Any]:
         {
             "epoch": snapshot["epoch"],
             "image": f"{lesson.name}/{snapshot['image']}",
-            "loss": f"{history[snapshot['epoch'] - 1][lesson.measure]:.4f}",
+            "loss": f"{history[snapshot['epoch'] - 1][lesson.printed_loss]:.4f}",
         }
         for snapshot in training["snapshots"]
     ]

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ae import claims, published
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
-from ae.proof import check
+from ae.proof import check, claims, published
 from ae.proof.reproduced import kept_in_float32, kept_like, trainings_of
 
 
@@ -42,10 +41,10 @@ def cards(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, str]]
                 together += f" in bfloat16, {len(float32)} in float32 for the band"
             spread = [*trainings, *kept] if float32 is None else float32
             if len(spread) >= check.FEWEST_RUNS:
-                for measure in columns:
-                    of_this = of if measure == lesson.measure else f"{of}, validation"
+                for loss in columns:
+                    of_this = of if loss == lesson.printed_loss else f"{of}, validation"
                     compared = check.compare(
-                        lesson, network, [*trainings, *kept], float32, measure=measure
+                        lesson, network, [*trainings, *kept], float32, loss=loss
                     )
                     kind = "passed" if compared.passed else "failed"
                     text = f"{check.verdict(compared)}; {together}"
@@ -83,11 +82,11 @@ def claims_table(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
     for number, training in enumerate(trainings):
         for result in training["claims"]:
             row = rows.setdefault(
-                result["claim"],
+                claims.text(result),
                 {
-                    "text": result["claim"],
-                    "threshold": claims.threshold(result).strip(" ()"),
-                    "reason": result["reason"],
+                    "text": claims.text(result),
+                    "bound": claims.bound(result).strip(" ()"),
+                    "why": result["why"],
                     "cells": [{"kind": "open", "text": "–"} for _ in trainings],
                 },
             )
@@ -102,5 +101,5 @@ def claims_table(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "claims": list(rows.values()),
         "claim_labels": [label_of(t["network"], t["style"]) for t in trainings],
-        "claim_texts": [claim.text for claim in lesson.claims],
+        "claim_texts": [f"{claim.sentence} {claim.quantity}" for claim in lesson.claims],
     }

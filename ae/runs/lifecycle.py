@@ -1,15 +1,14 @@
-"""A run of a lesson in a folder of its own: a new one, one to go on with, or one to draw again."""
+"""Runs a lesson in a folder: begins a run, resumes one, or draws one again."""
 
 import dataclasses
 import datetime
 import hashlib
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae import precision, published
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
 from ae.runs import records
@@ -22,7 +21,8 @@ from ae.runs.folder import (
 )
 from ae.runs.records import RECORD, UNFINISHED
 from ae.runs.saved import load_data, load_network, read_run
-from ae.runs.unfinished import Unfinished
+from ae.runs.unfinished import Observer, Unfinished
+from ae.training import precision
 
 
 def train(
@@ -35,6 +35,7 @@ def train(
     data_dir: Path | None = None,
     show: bool = False,
     tensorboard: bool = False,
+    observers: Sequence[type[Observer]] = (),
 ) -> dict[str, Any]:
     """Trains a lesson's networks, draws their figures and writes the record.
 
@@ -47,6 +48,7 @@ def train(
         data_dir: the user's folder with data sets.
         show: whether to keep the figures open, for windows.
         tensorboard: whether to write TensorBoard's event files.
+        observers: what keeps more of each training.
 
     Returns:
         The record, as `record.json` in the folder holds it, and the `folder`.
@@ -71,32 +73,37 @@ def train(
             **records.environment(),
             "source_sha256": _source_sha256(lesson),
             "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "measure": lesson.measure,
+            "printed_loss": lesson.printed_loss,
             "trainings": [],
         }
-        record["departures"] = published.departures(lesson, record)
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        return Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
+        return Unfinished(
+            lesson, settings, data, record, folder, data_dir, show, observers
+        ).finish()
 
 
 def resume(
-    lesson: Lesson, folder: Path, data_dir: Path | None = None, show: bool = False
+    lesson: Lesson,
+    folder: Path,
+    data_dir: Path | None = None,
+    show: bool = False,
+    observers: Sequence[type[Observer]] = (),
 ) -> dict[str, Any]:
-    """Goes on with a run that was interrupted, from the last finished epoch.
+    """Resumes an interrupted run after its last finished epoch.
 
     Args:
         lesson: the lesson.
         folder: the run's.
         data_dir: the user's folder with data sets.
         show: whether to keep the figures open, for windows.
+        observers: as for `train`.
 
     Returns:
-        The record, which is that of a run that was never interrupted.
+        The record, the same as that of a run that was never interrupted.
 
     Raises:
-        InputError: if there is no unfinished run of this lesson, its folder was given a name that
-            checkpoints cannot be found by, or the data are not those that it began with; and as
-            `train`.
+        InputError: if there is no unfinished run of this lesson, its folder has a name that
+            checkpoints cannot be found by, or the data are others than before; and as `train`.
         Interrupted: as `train`.
     """
     if folder.name == UNFINISHED:
@@ -104,9 +111,9 @@ def resume(
     if not is_unfinished(folder):
         finished = (folder / RECORD).is_file()
         raise InputError(
-            f"{folder}: this run is finished; there is nothing to go on with."
+            f"{folder}: this run is finished; there is nothing to resume."
             if finished
-            else f"{folder}: there is no run here to go on with."
+            else f"{folder}: there is no run here to resume."
         )
     refuse_a_pattern(folder)
     with claimed(folder):
@@ -124,7 +131,9 @@ def resume(
                 "numbers than without the interruption.",
                 file=sys.stderr,
             )
-        return Unfinished(lesson, settings, data, record, folder, data_dir, show).finish()
+        return Unfinished(
+            lesson, settings, data, record, folder, data_dir, show, observers
+        ).finish()
 
 
 def redraw(

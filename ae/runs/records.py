@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ae import interrupts
-from ae.checkpoints import writing
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, with_network
 from ae.networks import Network
+from ae.training import interrupts
+from ae.training.checkpoints import writing
 
 import keras
 import matplotlib.pyplot as plt
@@ -222,7 +222,7 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
                     training["style"],
                     str(len(history)),
                     f"{training['seconds']:.1f} s",
-                    f"{history[-1][record['measure']]:.4f}",
+                    f"{history[-1][record['printed_loss']]:.4f}",
                     " and ".join(f"{loss:.4f}" for loss in printed["losses"])
                     + f" at epoch {printed['epoch']}"
                     if printed

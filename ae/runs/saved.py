@@ -3,14 +3,13 @@
 import dataclasses
 import typing
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ae import interrupts, precision
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings
 from ae.runs import records
+from ae.training import interrupts, precision
 
 import keras
 
@@ -34,9 +33,10 @@ def read_run(
     record = records.read_record(folder)
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
+    record.setdefault("printed_loss", lesson.printed_loss)  # older records name it otherwise
     try:
         settings = _settings(lesson, {**record["settings"], **(asked or {})})
-        for key in ("preset", "style", "tensorboard", "started", "device", "measure"):
+        for key in ("preset", "style", "tensorboard", "started", "device"):
             record[key]
         dict(record["versions"]), record["data"]["source"], record["data"]["sha256"]
         for training in record["trainings"]:
@@ -54,9 +54,16 @@ def read_run(
 
 
 def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
-    """Makes settings of a record's values; a TypeError if they are not a lesson's."""
+    """Makes settings of a record's values; a TypeError if a value is of another type.
+
+    Settings that older versions of a lesson had are left out.
+    """
     kind = type(lesson.presets["article"])
-    settings = kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+    known = {field.name for field in dataclasses.fields(kind)}
+    settings = dataclasses.replace(
+        lesson.presets["article"],
+        **{n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in known},
+    )
     for name, hint in typing.get_type_hints(kind).items():
         if not _fits(getattr(settings, name), hint):
             raise TypeError(f"{name} is {getattr(settings, name)!r}.")
@@ -138,6 +145,7 @@ def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
         The network, as `ae.lesson.Style.build` makes it.
     """
     keras.utils.set_random_seed(settings.seed)
-    mixed = settings.mixed_precision and style == "keras"
-    with precision.keras_layers() if mixed else nullcontext():
-        return lesson.networks[network][style].build(settings)
+    built = lesson.networks[network][style].build(settings)
+    if settings.mixed_precision and style == "keras":
+        precision.to_bfloat16(built)
+    return built

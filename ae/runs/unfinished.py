@@ -3,33 +3,80 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
-from ae import claims, interrupts, precision, published
-from ae.checkpoints import Checkpoints
 from ae.errors import InputError, Interrupted, NotFiniteError
-from ae.lesson import label_of
-from ae.networks import count_parameters, reconstruct, weights_sha256
+from ae.lesson import Lesson, Settings, label_of
+from ae.networks import count_parameters, weights_sha256
 from ae.runs import records
 from ae.runs.folder import CHECKPOINTS, complete
 from ae.runs.records import UNFINISHED
 from ae.runs.saved import build
-from ae.runs.snapshots import Examples, Snapshots, write_examples, write_plane
-from ae.training import Run
+from ae.training import interrupts, precision
+from ae.training.checkpoints import Checkpoints
+from ae.training.run import Run
 
 import keras
 import tensorflow as tf
 
 
+class Training(NamedTuple):
+    """One training within a run, as its observers see it.
+
+    Attributes:
+        lesson: the lesson.
+        network_name: the network's name in it.
+        style: "low-level" or "keras".
+        network: the network in training.
+        data: what the lesson loaded.
+        settings: the run's.
+        record: the run's, so far.
+        folder: where the run writes until it is complete.
+        history: as `Run.history`; it grows.
+    """
+
+    lesson: Lesson
+    network_name: str
+    style: str
+    network: Any
+    data: Any
+    settings: Settings
+    record: Mapping[str, Any]
+    folder: Path
+    history: Sequence[Mapping[str, float]]
+
+    @property
+    def label(self) -> str:
+        """What tells the training from the others of its run."""
+        return label_of(self.network_name, self.style)
+
+
+class Observer(Protocol):
+    """Keeps more of each training than the run itself does; one is made for each training."""
+
+    def __init__(self, training: Training): ...
+
+    def after_epoch(self, epoch: int) -> None:
+        """Hears that an epoch is finished."""
+
+    def result(self) -> dict[str, Any]:
+        """Returns what the training's record holds of it, once the training is over."""
+
+    @staticmethod
+    def of_run(lesson: Lesson, data: Any, record: Mapping[str, Any], folder: Path) -> dict:
+        """Returns what the run's record holds of it, once all trainings are over."""
+
+
 class Unfinished:
     """A run under way; its record says what is done of it."""
 
-    def __init__(self, lesson, settings, data, record, folder, data_dir, show):
+    def __init__(self, lesson, settings, data, record, folder, data_dir, show, observers):
         self.lesson, self.settings, self.data = lesson, settings, data
         self.record, self.folder, self.show = record, folder, show
+        self.observers = observers
         self.work = folder / UNFINISHED
         self.source = self.work / f"{lesson.name}.py"  # for the report to show what ran
         self.again = f"{lesson.command} --resume {shlex.quote(str(folder))}"
@@ -40,7 +87,7 @@ class Unfinished:
         """Does what is left, moves everything to its place and returns the record."""
         if self.settings.mixed_precision and not precision.is_native():
             print(
-                "This processor has no bfloat16 of its own, and trains slower in it.",
+                "This processor has no bfloat16 instructions, so training is slower in it.",
                 file=sys.stderr,
             )
         if self.settings.deterministic:
@@ -51,122 +98,101 @@ class Unfinished:
                 self._do_the_rest()
             complete(self.folder)
         except KeyboardInterrupt as error:
-            raise Interrupted(f"Interrupted; to go on: {self.again}") from error
+            raise Interrupted(f"Interrupted; to resume: {self.again}") from error
         except BrokenPipeError:
             raise
         except OSError as error:
             raise InputError(
                 f"{self.folder}: something cannot be written ({error.strerror or error}); "
-                f"mend that and go on: {self.again}"
+                f"make room or fix that, then resume: {self.again}"
             ) from error
         return {**records.read_record(self.folder), "folder": self.folder}
 
     def _do_the_rest(self) -> None:
-        if self.lesson.file is not None and not self.source.exists():
-            shutil.copyfile(self.lesson.file, self.source)
-        examples = self.lesson.examples(self.data)
+        lesson, data, work = self.lesson, self.data, self.work
+        if lesson.file is not None and not self.source.exists():
+            shutil.copyfile(lesson.file, self.source)
         chosen = [
             (network, style)
-            for network, styles in self.lesson.networks.items()
+            for network, styles in lesson.networks.items()
             for style in styles
             if self.record["style"] in (style, "both")
         ]
         for network_name, style in chosen[len(self.record["trainings"]) :]:
-            training = self._train(network_name, style, examples)
-            self.record["trainings"].append(training)
-            records.write_record(self.work, self.record)
+            self.record["trainings"].append(self._train(network_name, style))
+            records.write_record(work, self.record)
             keras.backend.clear_session()
-        lesson, data, work = self.lesson, self.data, self.work
         self.record["appendix"] = records.draw_appendix(
             lesson, data, self.settings, work, self.show
         )
-        self.record["examples"] = write_examples(work, examples)
+        for observer in self.observers:
+            self.record.update(observer.of_run(lesson, data, self.record, work))
         self.record["source"] = self.source.name if self.source.exists() else None
         records.write_record(work, self.record)
 
     @interrupts.postponed()
-    def _train(self, network_name: str, style: str, examples: Examples) -> dict[str, Any]:
+    def _train(self, network_name: str, style: str) -> dict[str, Any]:
         """Trains one network, from where it was stopped, and returns its part of the record."""
         lesson, settings, data, work = self.lesson, self.settings, self.data, self.work
         label = label_of(network_name, style)
         name = label.replace(" ", "-")
         network = build(lesson, network_name, style, settings)
         checkpoints = Checkpoints(work / CHECKPOINTS / name, network)
-        snapshots = Snapshots(work, label, examples, partial(reconstruct, network))
-        snapshots.catch_up(len(checkpoints.history))
-        training = Run(
+        run = Run(
             f"{lesson.name} {label}",
             settings.num_epochs,
+            settings.steps_per_call,
             lesson.epoch_line,
             work / "tensorboard" / name if self.record["tensorboard"] else None,
-            snapshots.after_epoch,
+            lambda epoch: [observer.after_epoch(epoch) for observer in observers],
             checkpoints,
         )
-        if training.is_over:
+        training = Training(
+            *(lesson, network_name, style, network, data, settings),
+            *(self.record, work, run.history),
+        )
+        observers = [observer(training) for observer in self.observers]
+        if run.is_over:
             checkpoints.follow(None)
         else:
             rewritten = settings.mixed_precision and style == "low-level"
             with precision.compiled_steps() if rewritten else nullcontext():
-                self._fit(lesson.networks[network_name][style].train, network, training)
-        snapshots.keep(training.epochs_done)
+                self._fit(lesson.networks[network_name][style].train, network, run)
 
-        keras.utils.set_random_seed(settings.seed)  # what follows is alike, resumed or not
+        keras.utils.set_random_seed(settings.seed)  # so that what follows is the same if resumed
         saved = records.save_network(network, work / "networks", name)
         report = records.draw(lesson, network, label, data, settings, work, self.show)
-        claimed = []
-        if not published.departures(lesson, self.record):
-            claimed = claims.measure(lesson, network, data, settings)
-            print("\n".join(f"{label}: {line}" for line in claims.lines(claimed)))
+        kept: dict[str, Any] = {}
+        for observer in observers:
+            kept.update(observer.result())
         return {
             "network": network_name,
             "style": style,
             "parameters": count_parameters(network),
-            "seconds": sum(logs["seconds"] for logs in training.history),
-            "published": _published(lesson, network_name, self.record, training.epochs_done),
-            "history": training.history,
+            "seconds": sum(logs["seconds"] for logs in run.history),
+            "history": run.history,
             "weights_sha256": weights_sha256(network),
             **report.as_recorded(work),
-            "claims": claimed,
-            "snapshots": snapshots.kept,
-            "plane": _plane(lesson, network, label, data, work),
+            **kept,
             "saved": saved.relative_to(work),
         }
 
-    def _fit(self, train: Callable, network: Any, training: Run) -> None:
+    def _fit(self, train: Callable, network: Any, run: Run) -> None:
         try:
-            train(network, self.data, self.settings, training)
+            train(network, self.data, self.settings, run)
         except (InputError, tf.errors.ResourceExhaustedError) as error:
-            if isinstance(error, NotFiniteError) and training.history:
+            if isinstance(error, NotFiniteError) and run.history:
                 states = self.work / CHECKPOINTS
                 raise NotFiniteError(
-                    f"{error} What epoch {training.epochs_done} ended with is in {states}."
+                    f"{error} The state after epoch {run.epochs_done} is in {states}."
                 ) from error
-            if not self.record["trainings"] and not training.history:
+            if not self.record["trainings"] and not run.history:
                 shutil.rmtree(self.work)
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"{training.label}: the memory is too small for this training; try a smaller "
+                f"{run.label}: there is too little memory for this training; try a smaller "
                 "--batch-size."
             ) from error
         finally:
-            training.close()
-
-
-def _published(lesson, network, record, num_epochs) -> dict[str, Any] | None:
-    """Looks up what was published for the epoch that a run ended with, or the last before it."""
-    printed = published.columns(lesson, network, record["settings"], record["data"]["notice"])
-    if not printed:
-        return None
-    curve = published.curve(lesson.name)
-    row = min(num_epochs, len(curve["epoch"])) - 1
-    return {
-        "epoch": int(curve["epoch"][row]),
-        "losses": [curve[c][row] for c in printed[lesson.measure]],
-    }
-
-
-def _plane(lesson, network, label, data, folder) -> dict[str, Any] | None:
-    if lesson.plane is None:
-        return None
-    return write_plane(folder, label, lesson.plane(network, data))
+            run.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ae import cli, datasets, errors
 from ae.runs import records
-from ae.training import Run
+from ae.training.run import Run
 from tutorials import dense_ae
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main

@@ -5,11 +5,12 @@ import dataclasses
 import importlib
 from types import SimpleNamespace
 
-from ae import cli, datasets, precision
-from ae.checkpoints import Checkpoints
-from ae.datasets.batches import Shuffled
+from ae import cli, datasets
 from ae.runs import lifecycle, saved
-from ae.training import Run
+from ae.training import precision
+from ae.training.checkpoints import Checkpoints
+from ae.training.minibatches import Shuffled
+from ae.training.run import Run
 from tutorials import dense_ae, fashion_vae, low_level_ae, sigmoid_ae
 
 import keras

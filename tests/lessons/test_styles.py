@@ -3,7 +3,7 @@
 import dataclasses
 
 from ae.networks import codec, reconstruct
-from ae.training import Run
+from ae.training.run import Run
 from tutorials import dense_ae
 
 import keras

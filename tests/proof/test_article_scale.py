@@ -1,8 +1,8 @@
 """Minutes of training at the articles' settings, against what was published: `pytest -m long`."""
 
-from ae import cli, published
+from ae import cli
 from ae.lesson import ONLY_NETWORK
-from ae.proof import check, reproduced
+from ae.proof import check, published, reproduced
 from tutorials import conv_denoiser, fashion_vae, sigmoid_ae
 
 import numpy as np

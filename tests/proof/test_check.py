@@ -2,13 +2,13 @@ import argparse
 import dataclasses
 import re
 
-from ae import cli, published, readme
+from ae import cli
 from ae.errors import Interrupted
 from ae.lesson import ONLY_NETWORK
-from ae.proof import check, graph_mode, parity, reproduced
+from ae.proof import check, graph_mode, parity, published, reproduced
 from ae.runs import lifecycle
 from ae.runs.records import write_record
-from ae.training import Run
+from ae.training.run import Run
 from tutorials import __main__ as tutorials
 
 import numpy as np
@@ -347,9 +347,9 @@ def test_damaged_kept_runs_are_refused(folder):
 
 
 def test_the_readme_holds_the_table_of_the_kept_runs():
-    text = readme.README.read_text(encoding="utf-8")
-    assert readme.block("reproduced", reproduced.table(LESSONS)) in text
-    assert readme.block("times", reproduced.times_table(LESSONS)) in text
+    text = tables.README.read_text(encoding="utf-8")
+    assert tables.block("reproduced", reproduced.table(LESSONS)) in text
+    assert tables.block("times", reproduced.times_table(LESSONS)) in text
 
 
 def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():

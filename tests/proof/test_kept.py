@@ -4,9 +4,8 @@ import csv
 import hashlib
 import re
 
-from ae import claims, published
 from ae.paths import DATA, REPOSITORY
-from ae.proof import check, reproduced
+from ae.proof import check, claims, published, reproduced
 from tutorials import __main__ as tutorials
 
 import numpy as np

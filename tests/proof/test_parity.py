@@ -5,8 +5,8 @@ import importlib
 
 from ae.datasets import Digits
 from ae.lesson import Style
-from ae.optimizers import RMSpropTF1
 from ae.proof import parity
+from ae.training.optimizers import RMSpropTF1
 from tutorials import __main__ as tutorials
 from tutorials import fashion_vae, low_level_ae, sigmoid_ae
 

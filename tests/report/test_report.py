@@ -6,8 +6,8 @@ import re
 import shutil
 from xml.etree import ElementTree
 
-from ae import published, report
-from ae.proof import reproduced
+from ae import report
+from ae.proof import published, reproduced
 from ae.proof.reproduced import Training
 from ae.report import charts, source, verdicts
 from tutorials import __main__ as tutorials

@@ -4,7 +4,8 @@ import dataclasses
 import shutil
 from types import SimpleNamespace
 
-from ae import cli, figures, published
+from ae import cli, figures
+from ae.proof import published
 from ae.report import charts, content, verdicts
 from ae.runs import records
 from tutorials import conv_denoiser, fashion_vae

@@ -14,13 +14,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ae import report
-from ae.checkpoints import Checkpoints
 from ae.errors import InputError
 from ae.networks import weights_sha256
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle, records, saved
 from ae.runs.folder import claimed, is_unfinished
-from ae.training import Run
+from ae.training.checkpoints import Checkpoints
+from ae.training.run import Run
 from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 

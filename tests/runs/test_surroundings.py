@@ -17,7 +17,7 @@ from ae.datasets import images
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle
 from ae.runs.folder import is_unfinished
-from ae.training import Run
+from ae.training.run import Run
 from tutorials import sigmoid_ae
 from tutorials.__main__ import NAMES
 
@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_for_a_snapshot_keeps_the_run(tmp_path, capsys, monk
 
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("ae.runs.snapshots.write_grey", full)
+        patch.setattr("ae.report.snapshots.write_grey", full)
         assert new(out) == 2
     assert f"mend that and go on: python -m tutorials.sigmoid_ae --resume {out}" in (
         one_sentence(capsys)

@@ -1,0 +1,119 @@
+"""What every command shares: arguments that answer mistakes in one sentence, and exit codes."""
+
+import argparse
+import io
+import os
+import re
+import signal
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ae.errors import InputError, did_you_mean
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+BROKEN_PIPE = 141  # and for one whose reader went away
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a mistake with one sentence instead of its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Reports a mistake in the arguments, with the nearest option or choice if there is one."""
+        known = list(self._option_string_actions)
+        unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+        choice = re.match(
+            r"argument [^:]*: invalid choice: '([^']*)' \(choose from (.*)\)", message
+        )
+        if unknown:
+            message += did_you_mean(unknown[1], known, otherwise="")
+        elif choice:
+            message += did_you_mean(choice[1], choice[2].replace("'", "").split(", "), otherwise="")
+        end = "" if message.endswith("?") else "."
+        raise InputError(f"{self.prog}: {message} (--help lists the options){end}")
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def guard(command: Callable[[], int | None]) -> int:
+    """Runs a command; turns what a user can correct, or did, into a sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A locale may lack a letter, and a reader of a log should not wait for a full buffer.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(
+            signal.SIGTERM, _terminate
+        )  # after a scheduler's SIGTERM, too, a run can resume
+    try:
+        code = command() or 0
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output has gone; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is None:  # not of a name that somebody gave
+            raise
+        print(f"{error.filename}: {error.strerror}; give another place.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def print_wrapped(text: str, indent: str) -> None:
+    """Prints a paragraph 96 columns wide, its first line after `indent`, the others as far in."""
+    print(textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=" " * len(indent)))
+
+
+def folder(text: str) -> Path:
+    """Parses the name of a folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder")
+    return Path(text)
+
+
+def positive(kind: type) -> Callable[[str], Any]:
+    """Makes a function that parses an `int` or a `float` above zero."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            noun = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"must be a {noun} above zero, not '{text}'")
+        return value
+
+    return parse
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """Makes a function that parses a whole number from 1 to `most`."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from 1 to {most}, not '{text}'"
+            )
+        return int(text)
+
+    return parse
+
+
+def natural(text: str) -> int:
+    """Parses a whole number that may seed a generator."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be a whole number below 2147483648, not '{text}'")
+    return int(text)

@@ -1,1 +1,0 @@
-"""What the lessons' claims and errata measure, and the networks that judge."""

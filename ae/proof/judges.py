@@ -1,0 +1,167 @@
+"""Networks that judge others or stand beside them, trained once for the same examples."""
+
+import functools
+
+from ae.training import interrupts
+from ae.training.minibatches import NextBatch, Shuffled, dataset
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+CLASSIFIER_EPOCHS = 5  # enough for the classifier to be right on 97 to 98 % of MNIST's test digits
+CLASSIFIER_BATCH_SIZE = 128
+LINEAR_STEPS = 4000  # enough for a linear autoencoder's loss to stop falling
+LINEAR_BATCH_SIZE = 500
+PLAIN_STEPS = 1500  # three passes over Fashion-MNIST
+PLAIN_BATCH_SIZE = 128
+SURE = 0.9  # probability
+
+
+@interrupts.postponed()
+def fit(model: keras.Model, batches: tf.data.Dataset, steps: int, num_epochs: int = 1) -> None:
+    """Fits a compiled model without a word; Ctrl-C is heard between its steps.
+
+    Args:
+        model: what to train.
+        batches: an endless stream of them, shuffled already.
+        steps: of an epoch.
+        num_epochs: epochs to train for.
+    """
+    model.fit(
+        batches,
+        epochs=num_epochs,
+        steps_per_epoch=steps,
+        callbacks=[interrupts.Delivery()],
+        shuffle=False,
+        verbose=0,
+    )
+
+
+class Hashable:
+    """Arrays as an argument of a function that remembers: equal where their contents are."""
+
+    def __init__(self, *arrays: np.ndarray):
+        self.arrays = arrays
+
+    def __hash__(self):
+        return hash(tuple(a.shape for a in self.arrays))
+
+    def __eq__(self, other):
+        pairs = zip(self.arrays, other.arrays, strict=False)
+        return hash(self) == hash(other) and all(a is b or np.array_equal(a, b) for a, b in pairs)
+
+
+@functools.lru_cache(maxsize=1)
+def train_classifier(examples: Hashable) -> keras.Model:
+    """Trains the judge of digits and of clothes on real ones: 784-256-10, ReLU, softmax; Adam.
+
+    Args:
+        examples: rows (n, 784) in [0, 1] and their labels (n,).
+
+    Returns:
+        A model from rows to the probabilities of the ten labels; the same examples give the same
+        model, which is trained once.
+    """
+    x, y = examples.arrays
+    pixels = keras.Input(x.shape[1:])
+    h = layers.Dense(256, activation="relu", kernel_initializer=_glorot(1))(pixels)
+    scores = layers.Dense(10, activation="softmax", kernel_initializer=_glorot(2))(h)
+    classifier = keras.Model(pixels, scores)
+    classifier.compile("adam", "sparse_categorical_crossentropy")
+    order = Shuffled(len(x), CLASSIFIER_BATCH_SIZE, seed=0)
+    fit(classifier, dataset(order, x, y), order.steps_per_epoch, CLASSIFIER_EPOCHS)
+    return classifier
+
+
+def share_sure(classifier: keras.Model, rows: np.ndarray) -> float:
+    """Returns the share of rows (n, 784) to which a classifier gives one label above 0.9."""
+    scores = classifier.predict(rows, batch_size=500, verbose=0)
+    return float(np.mean(scores.max(axis=-1) > SURE))
+
+
+@functools.lru_cache(maxsize=1)
+def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
+    """Trains x_hat = (x W + b) V + c by Adam, its steps falling to zero along half a cosine.
+
+    Args:
+        examples: rows (n, features).
+        code_size: columns of W, rows of V.
+
+    Returns:
+        V (code_size, features), whose rows are what each number of the code adds to x_hat.
+    """
+    (x,) = examples.arrays
+    row = keras.Input(x.shape[1:])
+    z = layers.Dense(code_size, kernel_initializer=_glorot(1))(row)
+    decoder = layers.Dense(x.shape[1], kernel_initializer=_glorot(2))
+    autoencoder = keras.Model(row, decoder(z))
+    step_size = keras.optimizers.schedules.CosineDecay(0.003, LINEAR_STEPS)
+    autoencoder.compile(keras.optimizers.Adam(step_size), "mean_squared_error")
+    order = Shuffled(len(x), LINEAR_BATCH_SIZE, seed=0)
+    fit(autoencoder, dataset(order, x), LINEAR_STEPS)
+    return decoder.kernel.numpy()
+
+
+@functools.lru_cache(maxsize=1)
+@interrupts.postponed()
+def train_two_d_encoder(
+    examples: Hashable, num_epochs: int, batch_size: int, seed: int, jit_compile: bool = False
+) -> keras.Model:
+    """Trains Hinton and Salakhutdinov's network for a plane: 784-1000-500-250-2, and mirrored.
+
+    Science 313, 2006, figure 3. The paper pretrained it layer by layer as Boltzmann machines and
+    used sigmoid units; ReLU units and Adam need no pretraining.
+
+    Args:
+        examples: rows (n, features) in [0, 1].
+        num_epochs: passes over them.
+        batch_size: rows in a minibatch; all of them where there are fewer.
+        seed: of weights and shuffling.
+        jit_compile: whether XLA compiles the training steps.
+
+    Returns:
+        Its encoder, from rows to codes (n, 2).
+    """
+    (x,) = examples.arrays
+    keras.utils.set_random_seed(seed)
+    pixels = h = keras.Input(x.shape[1:])
+    for units in (1000, 500, 250):
+        h = layers.Dense(units, activation="relu")(h)
+    z = h = layers.Dense(2, name="code")(h)
+    for units in (250, 500, 1000):
+        h = layers.Dense(units, activation="relu")(h)
+    autoencoder = keras.Model(pixels, layers.Dense(x.shape[1], activation="sigmoid")(h))
+    autoencoder.compile("adam", "binary_crossentropy", jit_compile=jit_compile)
+    order = Shuffled(len(x), min(batch_size, len(x)), seed, drop_remainder=True)
+    fit(autoencoder, dataset(order, x), order.steps_per_epoch, num_epochs)
+    return keras.Model(pixels, z)
+
+
+@functools.lru_cache(maxsize=1)
+def train_plain_encoder(examples: Hashable) -> keras.Model:
+    """Trains an autoencoder without noise in its code: Dense 256-64-2-64-256; squared error, Adam.
+
+    Args:
+        examples: rows (n, features) in [0, 1].
+
+    Returns:
+        Its encoder, from rows to codes (n, 2).
+    """
+    (x,) = examples.arrays
+    h = pixels = keras.Input(x.shape[1:])
+    sizes = ((256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu"))
+    outputs = []
+    for seed, (units, activation) in enumerate((*sizes, (x.shape[1], "sigmoid"))):
+        h = layers.Dense(units, activation, kernel_initializer=_glorot(seed))(h)
+        outputs.append(h)
+    autoencoder = keras.Model(pixels, h)
+    autoencoder.compile("adam", "mean_squared_error")
+    order = NextBatch(len(x), PLAIN_BATCH_SIZE, PLAIN_STEPS, seed=0)
+    fit(autoencoder, dataset(order, x), PLAIN_STEPS)
+    return keras.Model(pixels, outputs[2])
+
+
+def _glorot(seed: int) -> keras.initializers.Initializer:
+    return keras.initializers.GlorotUniform(seed)

@@ -1,0 +1,93 @@
+"""The numbers that the articles, or their authors' notebooks, printed."""
+
+import csv
+from collections.abc import Mapping
+from typing import Any
+
+from ae.lesson import Lesson
+from ae.paths import DATA
+
+FOLDER = DATA / "published"
+
+
+def curve(name: str) -> dict[str, list[float]]:
+    """Reads a published learning curve.
+
+    Args:
+        name: file name in `data/published` without its ending. Lines that begin with "#" say
+            what the columns are and where they were printed.
+
+    Returns:
+        Values by column name; a lesson's own file has a column `epoch`.
+    """
+    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return {column: [float(row[column]) for row in rows] for column in rows[0]}
+
+
+def num_epochs(lesson: Lesson) -> int:
+    """Counts the epochs of a lesson's published curve."""
+    return len(curve(lesson.name)["epoch"])
+
+
+def columns(
+    lesson: Lesson, network: str, settings: Mapping[str, Any], notice: str = ""
+) -> Mapping[str, tuple[str, ...]]:
+    """Names the columns of a lesson's file that a run should reproduce.
+
+    Args:
+        lesson: the lesson.
+        network: the name of the network that was trained.
+        settings: the run's.
+        notice: the data's notice; what was trained on generated data reproduces nothing.
+
+    Returns:
+        The columns by the history entry that they are of; none if nothing was published of this
+        network, or only with other settings.
+    """
+    printed_with = {"variant": "published", **lesson.published_with}
+    if notice or any(settings[name] != value for name, value in printed_with.items()):
+        return {}
+    return lesson.published.get(network, {})
+
+
+def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
+    """Names what keeps a run from being one at the article's settings, which titles do not say.
+
+    Args:
+        lesson: the lesson.
+        record: the run's.
+
+    Returns:
+        What a sentence can list; nothing if the run is at the article's settings.
+    """
+    article, settings = lesson.presets["article"], record["settings"]
+    epochs = article.num_epochs
+    if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
+        epochs = num_epochs(lesson)
+    found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
+    for name in ("batch_size", "learning_rate"):
+        if settings[name] != getattr(article, name):
+            found.append(f"{name} {settings[name]}")
+    if settings["num_epochs"] != epochs:
+        found.append(f"{settings['num_epochs']} epochs instead of {epochs}")
+    return found
+
+
+def at_epoch(
+    lesson: Lesson, network: str, record: Mapping[str, Any], epochs_done: int
+) -> dict[str, Any] | None:
+    """Looks up the published losses for the epoch that a run ended with, or the last before it.
+
+    Returns:
+        The `epoch` and its `losses`; None if nothing was published of such a run.
+    """
+    printed = columns(lesson, network, record["settings"], record["data"]["notice"])
+    if not printed:
+        return None
+    published = curve(lesson.name)
+    row = min(epochs_done, len(published["epoch"])) - 1
+    return {
+        "epoch": int(published["epoch"][row]),
+        "losses": [published[c][row] for c in printed[lesson.printed_loss]],
+    }

@@ -1,0 +1,1 @@
+"""How a lesson trains: epochs, minibatches, optimizers, checkpoints, interrupts, precision."""

@@ -1,0 +1,125 @@
+"""Which examples make up each minibatch, in the orders that the articles' code drew them.
+
+An order is a pure function of its seed and the epoch. So a run can resume at any epoch, and both
+styles of a lesson see the same minibatches.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ae.errors import InputError
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class NextBatch:
+    """`mnist.train.next_batch` of TensorFlow 1's tutorials.
+
+    The examples are reshuffled at each pass, and a batch that reaches the end of one pass is filled
+    up from the start of the next: every batch is full and nothing is dropped.
+
+    Attributes:
+        num_examples: number of training examples.
+        batch_size: examples a batch.
+        steps_per_epoch: batches that count as one epoch.
+        seed: seed of the shuffling.
+    """
+
+    num_examples: int
+    batch_size: int
+    steps_per_epoch: int
+    seed: int
+
+    def epoch(self, index: int) -> list[np.ndarray]:
+        """Returns the batches of epoch `index` (from 0), each an array of example numbers."""
+        start = index * self.steps_per_epoch * self.batch_size
+        stop = start + self.steps_per_epoch * self.batch_size
+        passes = range(start // self.num_examples, -(-stop // self.num_examples))
+        stream = np.concatenate([_permutation(self.num_examples, self.seed, p) for p in passes])
+        first = start - passes.start * self.num_examples
+        return list(stream[first : first + stop - start].reshape(-1, self.batch_size))
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """A fresh permutation every epoch, cut into batches, as `Model.fit` does it.
+
+    Attributes:
+        num_examples: number of training examples.
+        batch_size: examples a batch.
+        seed: seed of the shuffling.
+        drop_remainder: whether to leave out the examples that do not fill a last batch.
+
+    Raises:
+        InputError: if that leaves no batch.
+    """
+
+    num_examples: int
+    batch_size: int
+    seed: int
+    drop_remainder: bool = False
+
+    def __post_init__(self):
+        if self.steps_per_epoch == 0:
+            raise InputError(
+                f"A batch of {self.batch_size} cannot be filled with {self.num_examples} examples; "
+                "choose a smaller --batch-size."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches in an epoch."""
+        full, rest = divmod(self.num_examples, self.batch_size)
+        return full + bool(rest and not self.drop_remainder)
+
+    def epoch(self, index: int) -> list[np.ndarray]:
+        """Returns the batches of epoch `index` (from 0), each an array of example numbers."""
+        order = _permutation(self.num_examples, self.seed, index)
+        cuts = range(0, self.num_examples, self.batch_size)
+        return [order[i : i + self.batch_size] for i in cuts][: self.steps_per_epoch]
+
+
+def dataset(
+    order: NextBatch | Shuffled,
+    *arrays: np.ndarray,
+    epochs: Callable[[], Iterable[int]] = itertools.count,
+) -> tf.data.Dataset:
+    """Makes a `tf.data.Dataset` of minibatches for `Model.fit`.
+
+    Args:
+        order: the order of the examples.
+        *arrays: input and target, or one array that is both; the first axis counts examples.
+        epochs: called at each pass; returns the numbers of the epochs, from 0, in that pass. By
+            default one pass has no end, and `fit` needs the order's `steps_per_epoch`.
+
+    Returns:
+        A dataset of (input, target) pairs.
+    """
+    tensors = [tf.convert_to_tensor(a) for a in arrays]
+    inputs, targets = tensors[0], tensors[-1]
+
+    def matrices() -> Iterator[np.ndarray]:
+        for epoch in epochs():
+            yield from stack_equal(order.epoch(epoch))
+
+    rows = tf.data.Dataset.from_generator(
+        matrices, output_signature=tf.TensorSpec([None, None], tf.int64)
+    ).unbatch()
+    batches = rows.map(lambda row: (tf.gather(inputs, row), tf.gather(targets, row))).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # gathering is light work; more threads would slow training
+    options.threading.private_threadpool_size = 1
+    return batches.with_options(options)
+
+
+def stack_equal(batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Stacks batches into matrices (steps, batch): the full ones, then a shorter last one."""
+    full = [b for b in batches if len(b) == len(batches[0])]
+    return [np.stack(full)] + [b[None] for b in batches[len(full) :]]
+
+
+def _permutation(num_examples: int, seed: int, number: int) -> np.ndarray:
+    return np.random.default_rng([seed, number]).permutation(num_examples)

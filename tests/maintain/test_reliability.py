@@ -1,0 +1,78 @@
+import json
+import re
+
+from ae.errors import InputError
+from ae.maintain import reliability
+from ae.paths import REPOSITORY
+
+import pytest
+
+REPORT = """<testsuites><testsuite>
+<testcase name="a"><properties><property name="fault" value="rain"/></properties></testcase>
+<testcase name="b"><properties><property name="fault" value="rain"/></properties>
+  <failure message="wet"/></testcase>
+<testcase name="c"><properties><property name="fault" value="hail"/>
+  <property name="tried" value="70"/><property name="survived" value="70"/></properties></testcase>
+<testcase name="d"><properties><property name="fault" value="hail"/></properties>
+  <skipped/></testcase>
+<testcase name="e"/>
+</testsuite></testsuites>"""
+
+
+@pytest.fixture
+def kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(reliability, "PATH", tmp_path / "reliability.json")
+    return tmp_path / "reliability.json"
+
+
+def test_faults_are_counted_by_kind(kept, tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    assert reliability.keep(report) == kept
+    assert json.loads(kept.read_text())["faults"] == [
+        {"fault": "hail", "tried": 70, "survived": 70},
+        {"fault": "rain", "tried": 2, "survived": 1},
+    ]
+    lines = reliability.table().splitlines()
+    assert lines[2:5] == ["| hail | 70 | 70 | 0 |", "| rain | 2 | 1 | 1 |", "| all | 72 | 71 | 1 |"]
+
+
+@pytest.mark.parametrize("content", ["", "<a", "<testsuites/>", None])
+def test_what_is_no_report(kept, tmp_path, content):
+    report = tmp_path / "report.xml"
+    if content is not None:
+        report.write_text(content)
+    with pytest.raises(InputError, match=str(report)):
+        reliability.keep(report)
+    assert not kept.exists()
+
+
+def test_the_readme_holds_the_table():
+    text = tables.README.read_text(encoding="utf-8")
+    assert tables.block("reliability", reliability.table()) in text
+
+
+def test_a_readme_without_the_marks(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, "README", tmp_path / "README.md")
+    tables.README.write_text("Nothing here.\n")
+    with pytest.raises(InputError, match="<!-- table: reliability -->"):
+        tables.put("reliability", "| a |")
+    assert tables.README.read_text() == "Nothing here.\n"
+
+
+def test_a_table_takes_the_place_of_the_old_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, "README", tmp_path / "README.md")
+    tables.README.write_text(f"a\n{tables.block('one', 'old')}\nb\n{tables.block('two', 'x')}\nc\n")
+    tables.put("one", "new\nlines")
+    assert tables.README.read_text() == (
+        "a\n<!-- table: one -->\nnew\nlines\n<!-- end of table -->\nb\n"
+        "<!-- table: two -->\nx\n<!-- end of table -->\nc\n"
+    )
+
+
+def test_the_kinds_that_are_counted_are_those_that_the_tests_name():
+    sources = [
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")
+    ]
+    named = {kind for text in sources for kind in re.findall(r'mark\.fault\("([^"]+)"\)', text)}
+    assert named == {row["fault"] for row in reliability.read()["faults"]}

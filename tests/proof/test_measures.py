@@ -1,0 +1,213 @@
+"""What claims and errata measure, on networks and data whose values are known."""
+
+import dataclasses
+from types import SimpleNamespace
+
+from ae import cli, datasets, metrics
+from ae.proof import claims, errata, garments, recognition, reproduced
+from tutorials import (
+    conv_denoiser,
+    dense_ae,
+    document_cleaner,
+    fashion_vae,
+    low_level_ae,
+    sigmoid_ae,
+)
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from running import EACH_LESSON, lesson
+from stand_ins import Net
+
+
+def value_of(a_lesson, text, network, data, settings=None):
+    (claim,) = [c for c in a_lesson.claims if text in c.text]
+    return claim.measure(network, data, settings or a_lesson.presets["smoke"])
+
+
+def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
+    measured = [{"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "holds": True}]
+    monkeypatch.setattr(claims, "measure", lambda *_: measured)
+    presets = {**sigmoid_ae.PRESETS, "article": sigmoid_ae.PRESETS["smoke"]}
+    short = dataclasses.replace(sigmoid_ae.LESSON, presets=presets)
+    record = cli.run(short, cli.article_options(style="keras"), tmp_path / "run")
+    assert [training["claims"] for training in record["trainings"]] == [measured]
+
+
+def test_the_denoiser_is_held_against_a_median_filter():
+    rng = np.random.default_rng(0)
+    clean = rng.random((3, 28, 28, 1)).astype("float32")
+    noisy = np.where(rng.random(clean.shape) < 0.1, 1, clean).astype("float32")
+    data = SimpleNamespace(x_test=clean, x_test_noisy=noisy)
+    gain = value_of(lesson("conv_denoiser"), "median filter", Net(), data)
+    expected = metrics.psnr(clean, noisy) - metrics.psnr(clean, metrics.median_filter(noisy))
+    assert gain == pytest.approx(expected) != 0
+
+
+def test_distinct_clusters_are_those_of_the_mean_codes(monkeypatch):
+    monkeypatch.setattr(garments, "codec", lambda network: network)
+    y = np.arange(40) % 2
+    data = SimpleNamespace(x_train=y, y_train=y, x_test=y, y_test=y)
+    apart, mixed = (lambda x: np.stack([x, x], 1)), (lambda x: np.zeros((len(x), 2)))
+    network = SimpleNamespace(encode=lambda x: (apart(x), mixed(x)))
+    assert garments.worst_recall(network, data, None) == 1
+    assert garments.clearer(lambda x: mixed, network, data, None) == pytest.approx(0.5)
+
+
+def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
+    """Class k has codes around (k, -k), and so has what is drawn of it, if it stays there."""
+    seen = []
+
+    def predict(new, **_):
+        seen.append(new)
+        return np.eye(10)[np.full(len(new), len(seen) - 1)]
+
+    monkeypatch.setattr(garments, "train_classifier", lambda _: SimpleNamespace(predict=predict))
+    y = np.arange(60) % 10
+    codes = np.stack([y, -y], 1).astype("float32")
+    network = Net(encode=lambda x: (tf.constant(codes), tf.fill([60, 2], -9.0)))
+    data = SimpleNamespace(x_train=np.zeros((60, 1), "float32"), y_train=y)
+    assert value_of(lesson("fashion_vae"), "New clothes around", network, data) == 1
+    for k, z in enumerate(seen):
+        np.testing.assert_allclose(z, [[k, -k]] * 100, atol=0.01)
+
+
+def test_new_clothes_vary_as_their_codes_do():
+    """Real ones are 1 apart, and new ones half as far: codes are decoded to images as they are."""
+    y = np.repeat([0, 1], 100)
+    x = np.tile(np.float32([[0, 0], [2, 2]]), (100, 1))
+    network = Net(encode=lambda x: (tf.zeros([200, 2]), tf.zeros([200, 2])))
+    data = SimpleNamespace(x_train=x, y_train=y)
+
+    def draw_codes(z_mean, s, number, settings):
+        return np.tile(np.float32([[0, 0], [1, 1]]), (number // 2, 1)) + 5
+
+    assert garments.varied(draw_codes, network, data, None) == pytest.approx(0.5)
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """What 3,000 images a judge was shown; it is sure of every third."""
+    seen = []
+
+    def predict(images, **_):
+        seen.append(images)
+        return np.tile([[0.95, 0.05], [0.5, 0.5], [0.6, 0.4]], (1000, 1))
+
+    judge = SimpleNamespace(predict=predict)
+    for module in (garments, recognition):
+        monkeypatch.setattr(module, "train_classifier", lambda _: judge)
+    return seen
+
+
+def test_clothes_are_drawn_from_the_prior(judged):
+    """Codes are decoded to images as they are."""
+    network = Net(encode=lambda x: (tf.fill([1, 2], 7.0), tf.fill([1, 2], 7.0)))
+    data = SimpleNamespace(
+        x_train=np.ones((5, 2), "float32"), y_train=np.zeros(5), x_test=np.zeros((3000, 2))
+    )
+    assert value_of(lesson("fashion_vae"), "Random codes", network, data) == pytest.approx(1 / 3)
+    assert judged[0].shape == (3000, 2)
+    np.testing.assert_allclose(judged[0].mean(axis=0), [0, 0], atol=0.06)
+    np.testing.assert_allclose(np.cov(judged[0].T), np.eye(2), atol=0.08)
+
+
+def test_the_learned_plane_is_held_against_pca(monkeypatch):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    data = SimpleNamespace(
+        x_train=rng.random((40, 2)), y_train=y, x_test=rng.random((20, 2)), y_test=y[:20]
+    )
+    encoders = {
+        "PCA": lambda x: 0 * x,
+        "autoencoder": lambda x: np.stack([y[: len(x)], y[: len(x)]], 1).astype(float),
+    }
+    monkeypatch.setattr(recognition, "two_d_encoders", lambda *_: encoders)
+    gained = recognition.separation_gained(1, None, data, sigmoid_ae.PRESETS["smoke"])
+    assert gained == pytest.approx(0.5)
+
+
+def test_noise_is_measured_on_what_is_reconstructed():
+    black = np.zeros((2, 4), "float32")
+    data = SimpleNamespace(x_train=black, x_test=black)
+    network = Net(reconstruct=lambda x: tf.constant(np.float32([[0, 0.2, 0, 0.2]] * 2)))
+    assert sigmoid_ae.noise(network, data, None) == pytest.approx(0.1)
+
+
+def test_the_derivative_of_a_sigmoid_is_averaged_over_the_code():
+    data = SimpleNamespace(x_test=np.float32([[0.5, 0.9], [1.0, 0.5]]))
+    expected = (0.25 + 0.09 + 0 + 0.25) / 4
+    assert sigmoid_ae.derivative(Net(), data, None) == pytest.approx(expected)
+
+
+def test_random_codes_are_drawn_as_the_codes_lie(judged):
+    """Their mean and covariance are the training codes'."""
+    codes = np.float32(np.random.default_rng(0).normal([1, -2], [0.5, 3], (500, 2)))
+    data = SimpleNamespace(x_train=codes, y_train=codes[:, 0], x_test=np.zeros((3000, 2)))
+    settings = dense_ae.PRESETS["smoke"]
+    assert recognition.drawn_and_recognised(Net(), data, settings) == pytest.approx(1 / 3)
+    np.testing.assert_allclose(judged[0].mean(axis=0), codes.mean(axis=0), atol=0.2)
+    np.testing.assert_allclose(np.cov(judged[0].T), np.cov(codes.T), atol=0.6)
+
+
+def test_classifiers_learn_from_count_labels_and_are_judged_on_test_digits(monkeypatch):
+    """The labels beyond `count`, and those of the training digits, are wrong."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 400)
+    x = np.repeat(np.eye(10, dtype="float32")[y], 79, axis=1)[:, :784]
+    wrong = np.where(np.arange(300) < 100, y[:300], (y[:300] + 1) % 10)
+    data = SimpleNamespace(x_train=x[:300], y_train=wrong, x_test=x[300:], y_test=y[300:])
+    settings = dataclasses.replace(dense_ae.PRESETS["smoke"], label_counts=(100,))
+    found = dense_ae.compare_classifiers(dense_ae.build_keras(settings), data, settings)
+    assert found["from scratch"][0] > 0.95
+
+
+def test_shares_of_pixels_are_counted():
+    x = np.float32([[-0.5, 0.05, 0.5, 0.95, 1.5]])
+    data = SimpleNamespace(x_test=x, x_test_noisy=x)
+    assert conv_denoiser.out_of_range(Net(), data, None) == pytest.approx(0.4)
+    assert low_level_ae.greys(Net(), data, None) == pytest.approx(0.2)
+
+
+def test_the_vae_s_gap_is_test_above_validation():
+    x = np.full((2, 4), 0.5, "float32")
+    net = Net(reconstruct=lambda x: x * 0 + 0.5)
+    same = SimpleNamespace(x_val=x, x_test=x)
+    assert fashion_vae.validation_gap(net, same, None) == pytest.approx(0)
+    net = Net(reconstruct=tf.identity)
+    gap = fashion_vae.validation_gap(net, SimpleNamespace(x_val=x * 0, x_test=x), None)
+    assert gap == pytest.approx(np.log(2), rel=1e-3)
+
+
+def test_squashed_pages_are_read_against_whole_ones(monkeypatch):
+    page = np.tile(np.arange(420, dtype=np.uint8)[:, None], (1, 540))
+    documents = SimpleNamespace(train=[SimpleNamespace(clean=page)])
+    monkeypatch.setattr(datasets, "load_or_generate_documents", lambda *_: documents)
+    monkeypatch.setattr(
+        document_cleaner.readability,
+        "error_rates",
+        lambda shown, fitted: [(shown[0].shape[0], fitted[0].shape[0])],
+    )
+    for variant, rows in (("published", (420, 258)), ("corrected", (258, 258))):
+        settings = dataclasses.replace(document_cleaner.PRESETS["smoke"], variant=variant)
+        assert document_cleaner.misread(None, None, settings) == rows
+
+
+def test_a_difference_says_which_is_which(monkeypatch):
+    erratum = conv_denoiser.LESSON.errata[0]
+    entry = {"erratum": erratum.place, "measure": "m"}
+    entry |= {"published": [3.0, 1.0, 2.0], "changed": [9.0]}
+    monkeypatch.setattr(errata, "read", lambda _: {"measured": [entry]})
+    words = "m: 1 to 3 as published, 9 with output linear"
+    assert errata.differences(conv_denoiser.LESSON, erratum) == [words]
+
+
+@EACH_LESSON
+def test_an_erratum_names_the_run_that_its_change_makes(name):
+    a_lesson = lesson(name)
+    for erratum in a_lesson.errata:
+        setting, value = erratum.change
+        changed = dataclasses.replace(a_lesson.presets["article"], **{setting: value})
+        title = reproduced.title(a_lesson, dataclasses.asdict(changed))
+        assert errata._changed(a_lesson, erratum) == title

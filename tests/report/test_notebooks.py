@@ -1,0 +1,137 @@
+"""Every lesson as a notebook, executed as Jupyter would."""
+
+from pathlib import Path
+
+from ae.report import notebooks
+from ae.training.run import Run
+from tutorials import __main__ as tutorials
+from tutorials.__main__ import NAMES
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from running import EACH_LESSON, read_record
+
+SOURCES = Path(tutorials.__file__).parent
+QUICK = ("sigmoid_ae",)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebooks")
+    arguments = ["notebooks", "--preset", "smoke", "--out", str(folder)]
+    assert tutorials.main(arguments) == 0
+    return folder
+
+
+@EACH_LESSON
+def test_a_notebook_holds_the_lesson_s_code(folder, name):
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"][1:-1]
+    source = (SOURCES / f"{name}.py").read_text()
+    for code in cells:
+        assert code in source
+    headings = [c.source for c in notebook.cells if c.cell_type == "markdown"][1:]
+    assert headings == [f"## {line[5:]}" for line in source.split("\n") if line[:5] == "# %% "]
+    assert len(cells) == len(headings)
+
+
+def edit(notebook):
+    notebook.cells[3].source += "# mine"
+
+
+def keep_output(notebook):
+    output = nbformat.v4.new_output("stream", text="Step 100: Loss: 0.09")
+    notebook.cells[-1].outputs.append(output)
+
+
+@pytest.mark.parametrize("change", [edit, keep_output, "{", "{}", '{"cells": 3}', "[]"])
+def test_only_a_notebook_that_nobody_touched_is_replaced(change, tmp_path, capsys):
+    arguments = ["notebooks", "sigmoid_ae", "dense_ae", "--out", str(tmp_path)]
+    assert tutorials.main(arguments) == 0
+    path = tmp_path / "sigmoid_ae.ipynb"
+    if isinstance(change, str):
+        path.write_text(change)
+    else:
+        notebook = nbformat.read(path, as_version=4)
+        assert tutorials.main([*arguments, "--preset", "smoke"]) == 0
+        change(notebook)
+        nbformat.write(notebook, path)
+    before = path.read_bytes()
+    capsys.readouterr()
+    assert tutorials.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert "and so left alone: sigmoid_ae.ipynb;" in err
+    assert path.read_bytes() == before
+    assert out == f"{tmp_path / 'dense_ae.ipynb'}\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dense_ae.ipynb", path.name]
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NAMES]
+)
+@pytest.mark.filterwarnings("default::DeprecationWarning")  # Jupyter's own
+def test_a_notebook_runs_and_shows_its_figures(folder, name):
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    if name == "document_cleaner":
+        last = notebook.cells[-1]
+        last.source = last.source.replace("'smoke'", "'smoke', data='synthetic'")
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}})
+    client.execute()
+    outputs = notebook.cells[-1].outputs
+    displayed = [output.data for output in outputs if output.output_type == "display_data"]
+    captions = [data["text/markdown"].strip("*") for data in displayed if "text/markdown" in data]
+    shown = [data for data in displayed if "image/png" in data]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    record = read_record(folder / "runs" / name)
+    assert record["preset"] == "smoke"
+    assert record["source"] is None
+    figures = [
+        Path(figure).stem
+        for training in [*record["trainings"], record["appendix"]]
+        for figure in training["figures"]
+    ]
+    assert captions == figures
+    assert len(shown) == len(figures) > 0
+    for training in record["trainings"]:
+        assert f"{training['history'][-1][record['measure']]:.4f}" in printed
+
+
+def test_a_cell_goes_on_with_the_run_that_was_interrupted(folder, tmp_path, monkeypatch):
+    notebook = nbformat.read(folder / "sigmoid_ae.ipynb", as_version=4)
+    _, *lesson, train = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "notebook", "Path": Path}
+    for code in lesson:
+        exec(code, namespace)
+    observe = Run.observe
+
+    def interrupt(run, losses):
+        labels.append(run.label)
+        if stopping and run.label == "sigmoid_ae keras":
+            raise KeyboardInterrupt
+        observe(run, losses)
+
+    monkeypatch.setattr(Run, "observe", interrupt)
+    labels, stopping = [], True
+    with pytest.raises(KeyboardInterrupt, match=f"--resume {tmp_path}/runs/sigmoid_ae"):
+        exec(train, namespace)
+    assert "sigmoid_ae low-level" in labels
+    labels, stopping = [], False
+    exec(train, namespace)
+    assert set(labels) == {"sigmoid_ae keras"}
+    assert [t["style"] for t in namespace["record"]["trainings"]] == ["low-level", "keras"]
+
+
+def test_a_file_that_is_no_lesson_is_refused(tmp_path):
+    path = tmp_path / "other.py"
+    path.write_text('"""Title."""\n\n# %% settings\nx = 1\n')
+    with pytest.raises(ValueError, match="ends in a call"):
+        notebooks.write(path, tmp_path / "out", "smoke")
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert tutorials.main(["notebooks", "dense_ae", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

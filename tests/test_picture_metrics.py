@@ -1,0 +1,334 @@
+"""Measures of pictures and pages, and the claims of the three lessons that they serve."""
+
+import importlib
+import itertools
+import shutil
+import sys
+from functools import cache, partial
+from types import SimpleNamespace
+
+from ae import metrics
+from ae.lesson import STYLES
+from ae.proof import claims, garments, judges, readability
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+from random_data import PROVENANCE, mostly_black
+from running import lesson, smoke_settings
+from skimage.metrics import structural_similarity
+
+RNG = np.random.default_rng(0)
+
+
+images = partial(mostly_black, RNG)
+
+
+X, Y = images(3, 20, 24, 1), images(3, 20, 24, 1)
+
+# Errors and likeness.
+
+
+def test_psnr_is_ten_times_the_logarithm_of_peak_over_error():
+    zeros, tenths = np.zeros([2, 8, 8, 1], "float32"), np.full([2, 8, 8, 1], 0.1)
+    assert metrics.rmse(zeros, tenths) == pytest.approx(0.1)
+    assert metrics.psnr(zeros, tenths) == pytest.approx(20)
+    assert metrics.psnr(X, Y) == pytest.approx(10 * np.log10(1 / np.mean((X - Y) ** 2)), rel=1e-5)
+    assert metrics.psnr(X, X) == float("inf")
+
+
+def test_psnr_is_that_of_the_mean_error_not_the_mean_of_those_of_the_images():
+    one_of_two = np.zeros([2, 8, 8, 1])
+    one_of_two[0] = 0.2
+    assert metrics.psnr(np.zeros_like(one_of_two), one_of_two) == pytest.approx(
+        -10 * np.log10(0.02)
+    )
+
+
+def test_ssim_is_one_for_equal_images_and_skimage_s_for_others():
+    assert metrics.ssim(X, X) == pytest.approx(1)
+    a, b = (np.rint(255 * x).astype("uint8") for x in (X, Y))
+    expected = np.mean([structural_similarity(a[i, ..., 0], b[i, ..., 0]) for i in range(3)])
+    assert metrics.ssim(a / 255, b / 255) == pytest.approx(expected, abs=1e-12)
+    assert metrics.ssim(X, Y) < 0.5
+
+
+def test_cleaning_half_way_leaves_half_of_the_error():
+    assert metrics.error_left(X, Y, (X + Y) / 2) == pytest.approx(0.5, rel=1e-5)
+    assert metrics.likeness_gained(X, Y, X) == pytest.approx(1 - metrics.ssim(X, Y))
+    assert metrics.likeness_gained(X, Y, Y) == 0
+
+
+def test_rows_come_by_label():
+    groups = list(metrics.by_label(("b", "a", "b"), np.arange(3), 10 * np.arange(3)))
+    assert [[list(array) for array in group] for group in groups] == [
+        [[1], [10]],
+        [[0, 2], [0, 20]],
+    ]
+
+
+# Detail, filter, manifold.
+
+
+@pytest.mark.parametrize(
+    ("down", "across", "counts"),
+    [(0, 10, True), (10, 0, True), (0, 6, False), (6, 6, True), (5, 4, False), (0, 0, False)],
+)
+def test_only_waves_above_a_quarter_of_a_cycle_a_pixel_are_fine_detail(down, across, counts):
+    rows, columns = np.mgrid[:28, :28]  # 7 cycles in 28 pixels are half of Nyquist's limit
+    wave = 0.3 * np.cos(2 * np.pi * (down * rows + across * columns) / 28 + 0.4)
+    x = np.stack([wave, 2 * wave])[..., None]
+    energy = (1 + 4) / 2 * 0.3**2 / 2  # of a cosine: half of its amplitude's square
+    assert metrics.fine_detail(x) == pytest.approx(energy if counts else 0, abs=1e-12)
+
+
+def test_all_detail_of_a_page_that_is_not_square_is_its_energy():
+    x = RNG.choice([-1.0, 1.0], (1, 1, 12, 1)) * np.where(np.arange(8) % 2, 1, -1)[:, None, None]
+    assert x.shape == (1, 8, 12, 1)  # every second row reversed: half a cycle a pixel downwards
+    assert metrics.fine_detail(x) == pytest.approx(1)
+
+
+def test_a_median_filter_removes_a_speck_and_stays_within_each_image():
+    x = np.zeros([2, 9, 9, 1], "float32")
+    x[0] = 0.5
+    x[0, 4, 4] = x[1, 2, 7] = 1
+    filtered = metrics.median_filter(x)
+    assert filtered.dtype == x.dtype
+    np.testing.assert_array_equal(filtered[0], np.full([9, 9, 1], 0.5))
+    np.testing.assert_array_equal(filtered[1], np.zeros([9, 9, 1]))
+    inner = np.median(X[1, 4:7, 10:13, 0])
+    assert metrics.median_filter(X)[1, 5, 11, 0] == inner
+
+
+def test_the_step_of_a_ramp_is_what_a_ramp_s_is():
+    side = 20
+    rows, columns = np.mgrid[:side, :side]
+    tiles = np.stack([rows, columns], axis=-1).reshape(-1, 2) / 7.0
+    pairs = itertools.combinations(tiles, 2)
+    expected = 1 / 7 / np.mean([np.hypot(*(a - b)) for a, b in pairs])
+    assert metrics.tile_step(tiles, side) == pytest.approx(expected)
+    assert expected == pytest.approx(0.1, abs=0.01)  # what the claim's threshold refers to
+    across_only = np.repeat(tiles[:side, 1:], side, axis=0).reshape(side, side)
+    assert metrics.tile_step(across_only.reshape(-1, 1), side) < 0.1
+
+
+def test_tiles_without_order_step_as_far_as_any_two_and_equal_ones_too():
+    assert metrics.tile_step(RNG.random((400, 28, 28, 1)), 20) == pytest.approx(1, abs=0.01)
+    assert metrics.tile_step(np.ones([400, 28, 28, 1]), 20) == 1
+
+
+# Readability.
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "edits"),
+    [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("flaw", "lawn", 2),
+     ("saturday", "sunday", 3), ("abcdef", "bcdefa", 2), ("aaaa", "a", 3), ("ab", "ba", 2)],
+)  # fmt: skip
+def test_edits_counted_by_hand(one, two, edits):
+    assert readability.edit_distance(one, two) == edits
+    assert readability.edit_distance(two, one) == edits
+
+
+def test_edits_of_random_strings_are_levenshtein_s():
+    @cache
+    def levenshtein(a, b):
+        if not a or not b:
+            return len(a) + len(b)
+        return min(
+            levenshtein(a[1:], b) + 1,
+            levenshtein(a, b[1:]) + 1,
+            levenshtein(a[1:], b[1:]) + (a[0] != b[0]),
+        )
+
+    for _ in range(200):
+        one, two = ("".join(RNG.choice(list("abc "), RNG.integers(9))) for _ in range(2))
+        assert readability.edit_distance(one, two) == levenshtein(one, two)
+
+
+def test_the_error_rate_is_a_share_of_all_reference_characters():
+    assert readability.character_error_rate(["four", "sixsix"], ["for", "sixsix"]) == 0.1
+    assert readability.character_error_rate(["ab"], ["abcdef"]) == 2
+
+
+@pytest.fixture
+def fake_tesseract(tmp_path, monkeypatch):
+    """Puts a program of that name, alone, on the path; it runs the Python code it is given."""
+    readability._read_png.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def install(code):
+        program = tmp_path / "tesseract"
+        program.write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
+        program.chmod(0o755)
+
+    yield install
+    readability._read_png.cache_clear()
+
+
+GREY = "int(__import__('numpy').array(Image.open(sys.stdin.buffer)).mean())"
+
+
+def test_what_is_read_is_held_against_what_is_read_on_the_clean_pages(fake_tesseract):
+    fake_tesseract(f"from PIL import Image\nprint('x' * 4, '\\n', 'y' * ({GREY} // 51))")
+    clean, worse = np.ones([2, 8, 8, 1]), np.full([2, 8, 8, 1], 0.6)
+    assert readability.read(clean[0]) == "xxxx yyyyy"
+    assert readability.error_rates(clean, clean, worse) == [0, 0.2]
+    assert readability.error_rates(clean, 2 * clean, worse)[0] == 0  # clipped
+
+
+@pytest.mark.parametrize(
+    ("code", "notice"), [(None, "no program"), ("sys.exit(1)", "status 1"), ("", "no text")]
+)
+def test_without_readings_there_is_one_line_and_no_number(fake_tesseract, capsys, code, notice):
+    if code is not None:
+        fake_tesseract(code)
+    assert readability.error_rates(X, X) is None
+    err = capsys.readouterr().err
+    assert notice in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract")
+def test_tesseract_reads_a_page():
+    picture = Image.new("L", (400, 40), 255)
+    ImageDraw.Draw(picture).text((10, 10), "a page of plain text", 0, ImageFont.load_default(16))
+    page = np.asarray(picture, "float32")[..., None] / 255
+    assert readability.read(page) == "a page of plain text"
+
+
+# Codes and classifiers.
+
+
+def two_kinds(n):
+    """Images that are bright above (0) or below (1), and their classes."""
+    labels = np.arange(n) % 2
+    x = 0.1 * RNG.random((n, 8, 8, 1))
+    x[labels == 0, :4] += 0.8
+    x[labels == 1, 4:] += 0.8
+    return x.astype("float32"), labels
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Cuts training short and forgets what was trained."""
+    monkeypatch.setattr(judges, "PLAIN_STEPS", 60)
+    judges.train_plain_encoder.cache_clear()
+    yield
+    judges.train_plain_encoder.cache_clear()
+
+
+@pytest.mark.parametrize("train", [garments.linear_encoder, garments.plain_encoder])
+def test_codes_of_two_kinds_lie_apart(train, few_steps):
+    (x, y), (x_test, y_test) = two_kinds(80), two_kinds(20)
+    data = SimpleNamespace(x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    encode = train(x)
+    assert encode(x_test).shape == (20, 2)
+    assert garments.accuracy(encode, data) == 1
+    data.y_test = 1 - y_test
+    assert garments.accuracy(encode, data) == 0
+
+
+def test_the_plain_code_is_trained_once_and_does_not_depend_on_chance(few_steps):
+    x, _ = two_kinds(40)
+    codes = garments.plain_encoder(x)(x)
+    np.testing.assert_array_equal(garments.plain_encoder(x.copy())(x), codes)
+    assert judges.train_plain_encoder.cache_info().misses == 1
+    judges.train_plain_encoder.cache_clear()
+    keras.utils.set_random_seed(7)
+    np.testing.assert_allclose(garments.plain_encoder(x)(x), codes, rtol=1e-4, atol=1e-5)
+
+
+def test_the_worst_class_is_the_one_whose_images_lie_among_others():
+    codes = {
+        "x_train": np.array([[0.0], [0], [9], [9]]),
+        "x_test": np.array([[0.0], [9], [9], [0]]),
+    }
+    data = SimpleNamespace(**codes, y_train=np.array([1, 1, 2, 2]), y_test=np.array([1, 2, 2, 2]))
+    data = SimpleNamespace(**{k: np.repeat(v, 10, axis=0) for k, v in vars(data).items()})
+    network = tf.Module()
+    network.encode, network.decode = (lambda x: (x, x)), tf.identity
+    assert garments.worst_recall(network, data, None) == 2 / 3
+    assert garments.accuracy(np.asarray, data) == 3 / 4
+
+
+def test_new_clothes_are_recognised_class_by_class():
+    x, y = two_kinds(400)
+    network = tf.Module()
+    network.encode, network.decode = (lambda x: (x, x)), tf.identity
+    new = iter([x[y == 0][:9], np.concatenate([x[y == 1][:1], x[y == 0][:3]])])
+    data = SimpleNamespace(x_train=x, y_train=y)
+    share = garments.recognised(lambda *_: next(new), network, data, None)
+    assert share == (1 + 0.25) / 2
+
+
+# The claims.
+
+
+def lesson_and_data(name):
+    module = importlib.import_module(f"tutorials.{name}")
+    if name == "conv_denoiser":
+        data = [images(n, 28, 28, 1) for n in (1, 1, 1, 1, 12, 12, 5, 5)]
+    elif name == "document_cleaner":
+        data = [images(n, 16, 24, 1) for n in (1, 1, 3, 3, 1)] + [("coffee", "folded", "coffee")]
+    else:
+        data = [images(60, 28, 28, 1), np.arange(60) % 10, images(1, 28, 28, 1)]
+        data += [images(12, 28, 28, 1), np.arange(12) % 10]
+    return module.LESSON, module.Data(*data, PROVENANCE)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["conv_denoiser", "document_cleaner", "fashion_vae"])
+def test_every_claim_is_measured_on_an_untrained_network(
+    name, style, few_steps, fake_tesseract, capsys
+):
+    fake_tesseract("print('text')")
+    a_lesson, data = lesson_and_data(name)
+    keras.utils.set_random_seed(0)
+    settings = a_lesson.presets["smoke"]
+    network = a_lesson.networks["autoencoder"][style].build(settings)
+    results = claims.measure(a_lesson, network, data, settings)
+    assert len(results) == len(a_lesson.claims) >= 3
+    for result in results:
+        assert np.isfinite(result["value"])
+        assert result["reason"]
+        assert (result["at_least"] is None) != (result["at_most"] is None)
+    assert capsys.readouterr().err == ""
+
+
+class Pointwise:
+    """A network that computes each pixel on its own."""
+
+    encode = decode = None
+
+    def __init__(self, reconstruct):
+        self.reconstruct = reconstruct
+
+
+def measured(name, reconstruct, data):
+    """Returns the values of a lesson's claims for a network that is a function of images."""
+    results = claims.measure(lesson(name), Pointwise(reconstruct), data, smoke_settings(name))
+    return [result["value"] for result in results]
+
+
+def test_a_network_that_changes_nothing_gains_nothing():
+    _, data = lesson_and_data("conv_denoiser")
+    data = data._replace(x_test=0.5 * data.x_test_noisy)
+    psnr, ssim, _, detail = measured("conv_denoiser", tf.identity, data)
+    assert (psnr, ssim) == (0, 0)
+    assert detail == pytest.approx(4)
+
+
+def test_the_kind_of_dirt_with_the_least_gain_counts(fake_tesseract):
+    fake_tesseract(f"from PIL import Image\nprint('x' * ({GREY} // 25))")
+    _, data = lesson_and_data("document_cleaner")
+    clean = np.ones_like(data.y_val)
+    dirty = clean * np.float32([0.2, 0.6, 0.2])[:, None, None, None]  # coffee is worse
+    data = data._replace(x_val=dirty, y_val=clean)
+    error, likeness, misread = measured("document_cleaner", lambda x: 0 * x + 0.5, data)
+    assert error == pytest.approx(0.5 / 0.4)  # the folded page was better before
+    assert likeness < 0
+    # Of ten letters, 2 + 6 are read on the dirty pages and 5 + 5 on the cleaned ones.
+    assert misread == pytest.approx((5 + 5 - 8 - 4) / 20)

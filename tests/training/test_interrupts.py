@@ -1,0 +1,281 @@
+"""Ctrl-C must be heard wherever it falls, once, and leave whole what it fell into."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from ae.errors import InputError
+from ae.networks import in_batches
+from ae.paths import REPOSITORY
+from ae.proof import judges
+from ae.runs import lifecycle
+from ae.runs.records import Report
+from ae.training.checkpoints import Checkpoints
+from ae.training.interrupts import SIGNALS, Delivery, deliver, postponed
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from matplotlib import pyplot
+from running import lesson, press, smoke_settings
+
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
+
+class Destroyed:
+    """An object that Ctrl-C finds in its destructor, as those of TensorFlow's variables."""
+
+    def __del__(self):
+        press()
+
+
+def test_what_python_would_swallow_in_a_destructor_is_heard():
+    past = []
+    with pytest.raises(KeyboardInterrupt), postponed():
+        Destroyed()
+        past.append("the destructor")
+        deliver()
+        past.append("the next step")
+    assert past == ["the destructor"]
+
+
+def test_it_is_heard_at_the_end_at_the_latest_and_once():
+    past = []
+    with pytest.raises(KeyboardInterrupt), postponed():
+        with postponed():
+            press()
+        past.append("a block within")
+    assert past == ["a block within"]
+    deliver()
+    with postponed():
+        deliver()
+
+
+def test_it_goes_before_a_mistake_that_it_may_have_caused():
+    with pytest.raises(KeyboardInterrupt), postponed():
+        press()
+        raise InputError("a program beside ours has ended")
+
+
+def test_who_asks_twice_does_not_wait():
+    past = []
+    with pytest.raises(KeyboardInterrupt), postponed():
+        press()
+        past.append("once")
+        press()
+        past.append("twice")
+    assert past == ["once"]
+
+
+def test_other_handlers_are_called_later_and_ignored_signals_stay_ignored():
+    calls = []
+    signal.signal(signal.SIGTERM, lambda *_: calls.append("end"))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with postponed():
+        os.kill(os.getpid(), signal.SIGINT)
+        press(signal.SIGTERM)
+        assert calls == []
+        deliver()
+        assert calls == ["end"]
+    assert calls == ["end"]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_keras_stops_after_the_batch_it_fell_into(method):
+    """As in the training of judges, and in the validation of lessons."""
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile("sgd", "mean_squared_error")
+    begun = []
+
+    class Press(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            begun.append(batch)
+            press()
+
+        on_test_batch_begin = on_train_batch_begin
+
+    with pytest.raises(KeyboardInterrupt), postponed():
+        getattr(model, method)(
+            *(np.ones((6, 2)), np.ones((6, 1))),
+            batch_size=2,
+            callbacks=[Press(), Delivery()],
+            verbose=0,
+        )
+    assert begun == [0]
+
+
+def test_a_judge_s_training_stops_after_the_batch_it_fell_into(monkeypatch):
+    x = np.ones((2, 4), "float32")
+    drawn = []
+
+    def feed(order, *arrays):
+        def pairs():
+            while True:
+                drawn.append(1)
+                yield x, x
+
+        press()
+        return tf.data.Dataset.from_generator(pairs, output_signature=(tf.TensorSpec([2, 4]),) * 2)
+
+    monkeypatch.setattr(judges, "feed", feed)
+    with pytest.raises(KeyboardInterrupt):
+        judges.train_plain_encoder(judges.Hashable(x))
+    assert len(drawn) < judges.PLAIN_STEPS / 10  # some are drawn ahead
+
+
+def test_no_figure_is_drawn_after_the_one_it_fell_into(tmp_path):
+    report = Report(tmp_path / "figures", "")
+    with pytest.raises(KeyboardInterrupt), postponed():
+        press()
+        report.figure("one", pyplot.figure())
+        report.figure("two", pyplot.figure())
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["one.png"]
+
+
+def test_codes_are_computed_no_further_than_the_batch_it_fell_into():
+    traced = []
+
+    def double(x):
+        traced.append(x.shape[0])
+        press()
+        return 2 * x
+
+    with pytest.raises(KeyboardInterrupt):
+        in_batches(double, 3)(np.ones((7, 2), "float32"))
+    assert traced == [3]
+
+
+@pytest.mark.parametrize("style", ["low-level", "keras"])
+def test_a_state_is_saved_whole_when_it_falls_into_the_saving(tmp_path, monkeypatch, style):
+    save, saved = Checkpoints.save, []
+
+    def interrupted(states, history, stopped):
+        if len(history) == 2:
+            press()
+        save(states, history, stopped)
+        saved.append(len(history))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="to go on: "):
+            lifecycle.train(
+                lesson("sigmoid_ae"),
+                smoke_settings("sigmoid_ae", num_epochs=4),
+                *(tmp_path,),
+                preset="smoke",
+                style=style,
+            )
+    assert saved == [1, 2]
+    (training,) = lifecycle.resume(lesson("sigmoid_ae"), tmp_path)["trainings"]
+    assert len(training["history"]) == 4
+
+
+# Threads that multiply matrices
+
+
+def blocked(task):
+    """Reads which signals the kernel does not send to a thread."""
+    (line,) = [x for x in (task / "status").read_text().splitlines() if x.startswith("SigBlk")]
+    mask = int(line.split()[1], 16)
+    return {number for number in SIGNALS if mask >> (number - 1) & 1}
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks at the threads in /proc")
+
+
+@LINUX
+def test_one_thread_receives_the_signals_and_after_it_the_main_thread_again():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with postponed():
+        masks = {
+            thread.name: blocked(Path(f"/proc/self/task/{thread.native_id}"))
+            for thread in threading.enumerate()
+        }
+        assert masks["MainThread"] == set(SIGNALS)
+        assert masks["signals"] == set()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    assert "signals" not in [thread.name for thread in threading.enumerate()]
+
+
+TRAINING = """
+import sys, threading
+from contextlib import suppress
+from pathlib import Path
+
+from ae.runs import lifecycle
+from ae.training.run import Run
+from running import lesson, smoke_settings
+from test_interrupts import blocked
+
+def threads():
+    return {task.name for task in Path("/proc/self/task").iterdir()}
+
+def observe(run, losses):
+    (receiver,) = [x for x in threading.enumerate() if x.name == "signals"]
+    for number in threads() - imported - {str(receiver.native_id)}:
+        task = Path("/proc/self/task", number)
+        with suppress(OSError):  # it has ended
+            print((task / "comm").read_text().strip(), *map(int, sorted(blocked(task))), sep=",")
+
+name, folder = sys.argv[1:]
+imported = threads()
+Run.observe = observe
+lifecycle.train(lesson(name), smoke_settings(name, num_epochs=1), Path(folder), preset="smoke")
+"""
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+
+from ae.training import precision
+from ae.runs import saved
+from running import lesson, smoke_settings
+from test_interrupts import blocked
+
+chosen = smoke_settings("document_cleaner", data="synthetic")
+imported = {task.name for task in Path("/proc/self/task").iterdir()}
+if sys.argv[1] == "build":
+    saved.build(lesson("document_cleaner"), "autoencoder", "low-level", chosen)
+else:
+    precision.rewrites_steps()
+for task in Path("/proc/self/task").iterdir():
+    if task.name not in imported:
+        print((task / "comm").read_text().strip(), *map(int, sorted(blocked(task))), sep=",")
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("what", ["build", "rewrites_steps"])
+def test_nor_does_one_that_starts_before_a_training(what):
+    """As in cleaning, drawing again and `--mixed-precision`."""
+    assert_tensorflow_s_threads_receive_none(ELSEWHERE, what)
+
+
+@LINUX
+@pytest.mark.parametrize(
+    "name", ["sigmoid_ae", pytest.param("fashion_vae", marks=pytest.mark.long)]
+)
+def test_no_thread_of_tensorflow_s_receives_them(name, tmp_path):
+    """In a process of its own, whose threads the lesson starts; XLA compiles one of the two."""
+    assert_tensorflow_s_threads_receive_none(TRAINING, name, tmp_path)
+
+
+def assert_tensorflow_s_threads_receive_none(script, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    threads = [line.split(",") for line in done.stdout.splitlines() if line.startswith("tf_")]
+    assert threads
+    for name, *numbers in threads:
+        assert numbers == [str(number.value) for number in sorted(SIGNALS)], name

@@ -1,0 +1,1 @@
+"""What the lessons' articles say: published numbers, claims, errata, and the corrected variants."""

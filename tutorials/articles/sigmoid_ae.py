@@ -1,0 +1,182 @@
+"""What the article of `sigmoid_ae` says, what it gets wrong, and how both are measured."""
+
+from functools import partial
+
+from ae import figures
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option
+from ae.metrics import background_noise
+from ae.networks import codec
+from ae.proof.digits import (
+    BASIC_CLAIMS,
+    error_beside_pca,
+    separation_gained,
+    test_error,
+    two_d_encoders,
+)
+
+import numpy as np
+import tensorflow as tf
+
+ORDER = 2
+OPTIONS = {
+    "two_d": Option(False, "draw digits in two dimensions: PCA beside an autoencoder", False),
+    "two_d_epochs": Option(20, "", False),  # for that autoencoder, which the article does not train
+}
+PRESETS = {
+    "quick": {"num_epochs": 10, "two_d": True, "two_d_epochs": 5},
+    "smoke": {"num_epochs": 1, "two_d_epochs": 1, "num_train": 768, "num_test": 128},
+}
+CAPTIONS = {"strip": "ten test digits over their reconstructions"}
+
+# The article shows only the picture. The notebook that it copies printed the cost of each epoch's
+# last minibatch, in two complete runs (data/published/sigmoid_ae.csv).
+PRINTED_LOSS = "last_batch_loss"
+PUBLISHED = {ONLY_NETWORK: {"last_batch_loss": ("run_2016", "run_2017")}}
+
+
+def epoch_line(epoch, logs):
+    """Writes what the article's code prints after an epoch."""
+    return f"Epoch: {epoch:04d} cost= {logs['last_batch_loss']:.9f}"
+
+
+# The corrected variant
+
+
+def glorot(fan_in, fan_out):
+    """Draws W from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does; b = 0."""
+    limit = np.sqrt(6 / (fan_in + fan_out))
+    kernel = tf.random.uniform([fan_in, fan_out], -limit, limit)
+    return tf.Variable(kernel), tf.Variable(tf.zeros([fan_out]))
+
+
+ARGUMENTS = {
+    # `dict()` gives a Keras layer no initializers, so it takes its own: Glorot's weights, b = 0.
+    ("variant", "corrected"): {"Autoencoder": {"init": glorot}, "build_keras": {"init": dict}},
+}
+
+
+# Another figure
+
+
+def appendix(data, settings, report):
+    """Draws Hinton's comparison: two principal components and two learned units.
+
+    It shows 500 test digits of each class, as the paper does; the article says 500 in all. The
+    learned units are the code of the paper's network, 784-1000-500-250-2 and back, trained with
+    ReLU units and Adam and without its pretraining (`ae.proof.judges.train_two_d_encoder`).
+    """
+    if not settings.two_d:
+        return
+    shown = np.concatenate([np.flatnonzero(data.y_test == label)[:500] for label in range(10)])
+    codes = {
+        name: encode(data.x_test[shown])
+        for name, encode in two_d_encoders(data, settings, settings.two_d_epochs).items()
+    }
+    scatter = figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6)
+    report.figure("two-d", scatter, "test digits by two principal components and two learned units")
+
+
+# Claims
+
+
+def noise(network, data, settings):
+    """Returns the deviation of reconstructed pixels that are black in every training digit."""
+    return background_noise(data.x_train, codec(network).reconstruct(data.x_test))
+
+
+def derivative(network, data, settings):
+    """Returns the mean of s (1 - s), the derivative of the sigmoid, over the codes."""
+    z = codec(network).encode(data.x_test)
+    return np.mean(z * (1 - z))
+
+
+CLAIMS = [
+    *BASIC_CLAIMS,
+    Claim(
+        "Reconstructions succeed.",
+        quantity="Test error over that of 128 principal components",
+        measure=error_beside_pca,
+        at_most=1,
+        why="The article's point is that an autoencoder does better than PCA.",
+    ),
+    Claim(
+        "Some noise is added to the image.",
+        quantity="Deviation of reconstructed pixels that are black in every digit",
+        measure=noise,
+        at_least=0.02,
+        why="The eye sees differences of two percent, about five grey levels.",
+    ),
+    Claim(
+        "Sigmoids have a good derivative for backpropagation.",
+        quantity="Its mean over the code",
+        measure=derivative,
+        at_least=0.125,
+        why="This is half of the largest possible value, 1/4.",
+    ),
+    Claim(
+        "Two learned units separate digits better than PCA.",
+        quantity="Accuracy gained by ten neighbours",
+        measure=partial(separation_gained, 5),  # after 5 epochs
+        at_least=0.1,
+        why="This is three standard errors of a difference on 500 digits, the article's number. "
+        "The measure asks about more digits.",
+        of_network=False,
+    ),
+]
+
+# Errata
+
+ERRATA = [
+    Erratum(
+        quote="tf.Variable(tf.random_normal([n_input, n_hidden_1]))",
+        problem="Weights and biases drawn from N(0, 1) saturate most sigmoids.",
+        effect="Saturated units hardly learn, and leave the noise that the article sees.",
+        fix="The corrected variant uses Glorot's uniform weights and zero biases.",
+        measures={
+            "mean squared error on test digits": test_error,
+            "mean derivative of the code's sigmoids": derivative,
+            "deviation of reconstructed pixels that are black in every digit": noise,
+        },
+    ),
+    Erratum(
+        quote="earning_rate = 0.01",
+        problem="The first letter is missing.",
+        effect="The optimizer's line fails with a NameError.",
+        fix="Both variants say learning_rate.",
+    ),
+    Erratum(
+        quote="autoencoders, based on Restricted Boltzmann Machines, ... are the building blocks "
+        "of Deep Belief Networks",
+        problem="Deep belief networks consist of restricted Boltzmann machines. Hinton's paper "
+        "pretrains an autoencoder with such machines; the article's code does not.",
+        fix="Both variants train all layers at once, as the code does.",
+    ),
+    Erratum(
+        quote="in the `optimizer` variable we have our gradient",
+        problem="The variable holds the operation that computes gradients and updates the weights.",
+        fix="Both variants keep gradients and optimizer apart.",
+    ),
+    Erratum(
+        quote="the face of our actor, that consists of 2000 dimensional data",
+        problem="Earlier the same face has 65536 dimensions. 2000 is the width of the first hidden "
+        "layer in the paper's diagram, and 30 is its code.",
+        fix="Both variants compress digits only.",
+    ),
+    Erratum(
+        quote="the two-dimensional reduction for 500 digits of the MNIST",
+        problem="The paper's caption says 500 digits of each class.",
+        fix="--two-d draws 500 of each class.",
+    ),
+    Erratum(
+        quote="According to a 1982 study by C.J. Stone, the time to fit a model, at best, is",
+        problem="Stone gives the best rate at which the error of an estimate can fall with m "
+        "points, m^(-p / (2p + d)). The number of points needed grows exponentially with d, not "
+        "the time.",
+        fix="Both variants take the digits that there are.",
+    ),
+    Erratum(
+        quote="layer_1 in the encoder is the layer_2 in the decoder and vice-versa",
+        problem="Only their widths are the same. Each layer has weights of its own.",
+        fix="Both variants have four layers of their own.",
+    ),
+]
