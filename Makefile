@@ -26,7 +26,7 @@ torture: venv
 
 reliability: venv
 	$(BIN)/python -m pytest -m fault --kills 120 --junitxml runs/reliability.xml
-	$(BIN)/python -m tutorials table --tests runs/reliability.xml
+	$(BIN)/python -m ae.maintain table --tests runs/reliability.xml
 
 bench: venv
 	$(PIP) install -r requirements-bench.txt

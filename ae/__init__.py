@@ -63,7 +63,7 @@ def _start_tensorflow_quietly() -> None:
     them. What was set aside is shown again if the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the environment or keras.json says
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # the environment or keras.json may say otherwise
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as aside:

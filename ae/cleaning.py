@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ae import cli
+from ae import console
 from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
@@ -64,7 +64,7 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     Raises:
         InputError: if a scan, the network or the output cannot be used.
     """
-    parser = cli.Parser(
+    parser = console.Parser(
         prog=f"{lesson.command} clean",
         description="Clean scanned pages of any size.",
     )

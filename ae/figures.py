@@ -1,4 +1,4 @@
-"""The kinds of figure that the articles draw, on matplotlib."""
+"""Figures that several articles draw, with matplotlib."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 
 def canvas(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Tiles images into one.
+    """Tiles images into one image.
 
     Args:
-        images: (rows * columns, height, width), or the same with a last axis of one.
+        images: (rows * columns, height, width) or (rows * columns, height, width, 1).
         rows: images down.
         columns: images across.
 
@@ -28,7 +28,7 @@ def canvases(images: np.ndarray, reconstructions: np.ndarray, side: int) -> Figu
 
     Args:
         images: (side * side, height, width).
-        reconstructions: of the same shape.
+        reconstructions: in the same shape.
         side: images down and across.
     """
     figure, axes = plt.subplots(1, 2, figsize=(2 * side, side + 0.3))
@@ -47,14 +47,14 @@ def strip(
     size: float = 1.0,
     stretched: bool = False,
 ) -> Figure:
-    """Draws rows of images under each other, a column for each example.
+    """Draws rows of images, with one column for each example.
 
     Args:
-        rows: images (n, height, width) by the row's title; an empty title is not drawn.
-        cmap: matplotlib's colour map.
-        size: width of an image in inches.
-        stretched: whether each image's colours run from its least value to its greatest, as those
-            of `imshow` do, and not from 0 to 1.
+        rows: images (n, height, width) by the row's title, which may be empty.
+        cmap: a matplotlib colour map.
+        size: the width of an image in inches.
+        stretched: whether the colours of each image run from its minimum to its maximum, which is
+            the default of `imshow`. If False, they run from 0 to 1.
     """
     vmin, vmax = (None, None) if stretched else (0, 1)
     (columns,) = {len(images) for images in rows.values()}
@@ -74,10 +74,12 @@ def strip(
 
 
 def feature_maps(maps: np.ndarray) -> Figure:
-    """Draws the maps of a convolutional code: a row for each channel, a column for each image.
+    """Draws the maps of a convolutional code, with a row for each channel.
+
+    Each map is scaled to its own range.
 
     Args:
-        maps: (n, height, width, channels); each map is scaled to its own range.
+        maps: (n, height, width, channels); each image is a column.
     """
     n, _, _, channels = maps.shape
     figure, axes = plt.subplots(channels, n, figsize=(2 * n, 1.25 * channels), squeeze=False)
@@ -90,7 +92,7 @@ def feature_maps(maps: np.ndarray) -> Figure:
 
 
 def manifold(tiles: np.ndarray, side: int) -> Figure:
-    """Draws a square of decoded codes without gaps, as one picture.
+    """Draws a square of decoded codes as one picture, without gaps.
 
     Args:
         tiles: (side * side, height, width), row by row.
@@ -104,13 +106,13 @@ def manifold(tiles: np.ndarray, side: int) -> Figure:
 def scatter(
     codes: Mapping[str, np.ndarray], labels: np.ndarray, cmap: str, size: float = 10.0
 ) -> Figure:
-    """Draws two-dimensional codes coloured by class, with a colour bar.
+    """Draws two-dimensional codes, coloured by class, with a colour bar.
 
     Args:
         codes: (n, 2) by the panel's title.
-        labels: (n,) class numbers 0 to 9.
-        cmap: matplotlib's colour map.
-        size: height of a panel in inches.
+        labels: (n,), from 0 to 9.
+        cmap: a matplotlib colour map.
+        size: the width and height of a panel in inches.
     """
     figure, axes = plt.subplots(
         1, len(codes), figsize=(size * len(codes), size), squeeze=False, layout="constrained"
@@ -125,12 +127,12 @@ def scatter(
 
 
 def curves(lines: Mapping[str, Sequence[float]], x: Sequence[float], **labels: str) -> Figure:
-    """Draws curves over the same abscissa.
+    """Draws curves over the same x.
 
     Args:
-        lines: ordinates by the curve's name.
-        x: their abscissa.
-        **labels: what `Axes.set` takes: xlabel, ylabel, xscale, title.
+        lines: the y values of each curve, by its name.
+        x: the x values of all curves.
+        **labels: arguments of `Axes.set`: xlabel, ylabel, xscale, title.
     """
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, y in lines.items():

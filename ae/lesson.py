@@ -244,6 +244,11 @@ def load(name: str) -> Lesson:
     return gather(importlib.import_module(f"{PACKAGE}.{name}"), name)
 
 
+def load_all() -> list[Lesson]:
+    """Imports all lessons and their articles."""
+    return [load(name) for name in importlib.import_module(PACKAGE).names()]
+
+
 def gather(module: ModuleType, name: str) -> Lesson:
     """Puts a lesson together from its module and the article's module of the same name.
 

@@ -1,15 +1,16 @@
-"""Two ways to write convolutions that compute the same with less work.
+"""Two operations of convolutional networks, computed with less work.
 
-Each equals its plain form in value and gradient up to rounding, which `tests/test_operations.py`
-holds, and takes the same weights, so that lessons in either form exchange them.
+Each takes the same weights as its plain form and gives the same values and gradients, up to
+rounding. `tests/test_operations.py` compares them.
 """
 
 import numpy as np
 import tensorflow as tf
 
-# Which rows of a 3 x 3 kernel fall on the same pixel of what is about to be up-sampled. To the
-# upper of two copies (phase 0) belong the pixel above once and the pixel itself twice, to the lower
-# one (phase 1) the pixel itself twice and the one below once: PHASES[phase, pixel, kernel row].
+# PHASES[phase, pixel, kernel row] says which rows of a 3 x 3 kernel fall on the same input pixel.
+# Up-sampling makes two copies of each pixel, one above the other. On the upper copy (phase 0), the
+# kernel covers the pixel above once and the pixel itself twice. On the lower copy (phase 1), it
+# covers the pixel itself twice and the pixel below once. The same holds for columns.
 PHASES = np.array(
     [
         [[1, 0, 0], [0, 1, 1], [0, 0, 0]],
@@ -19,34 +20,34 @@ PHASES = np.array(
 
 
 def pooled_relu(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Computes max_pool2d(relu(x + b), 2), pooling first.
+    """Computes max_pool2d(relu(x + b), 2), but pools first.
 
-    Neither adding a constant nor ReLU changes which of four numbers is the largest, so both may
-    wait until a quarter of the numbers is left.
+    Adding a constant and ReLU both keep the order of numbers, so the largest of four stays the
+    largest. After pooling, only a quarter of the numbers is left to add to.
 
     Args:
-        x: what a convolution returned, (batch, height, width, channels).
+        x: the output of a convolution, (batch, height, width, channels).
         bias: (channels,).
 
     Returns:
-        (batch, height / 2, width / 2, channels), halves rounded up.
+        (batch, height / 2, width / 2, channels), where halves are rounded up.
     """
     return tf.nn.relu(tf.nn.max_pool2d(x, 2, 2, "SAME") + bias)
 
 
 def upsampled_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Computes conv2d of x with each pixel repeated twice down and across, without repeating it.
+    """Computes conv2d(up-sampled x), where up-sampling repeats each pixel 2 x 2, but copies none.
 
-    The copies of a pixel are equal, so the kernel's entries that fall on them are added up
-    beforehand: one kernel for each of the four places that an output pixel can have among the
-    copies. It pays where the output has few channels, whose convolution is bound by memory.
+    The copies of a pixel are equal, so the kernel entries that fall on them can be added first.
+    This gives four small kernels, one for each position of an output pixel among the four copies.
+    It is faster if the output has few channels, because memory then limits the convolution.
 
     Args:
         x: (batch, height, width, m).
         kernel: (3, 3, m, n).
 
     Returns:
-        (batch, 2 height, 2 width, n), the border padded with zeros.
+        (batch, 2 height, 2 width, n). The border is padded with zeros.
     """
     phases = tf.constant(PHASES, kernel.dtype)
     m, n = kernel.shape[2:]

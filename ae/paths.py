@@ -53,7 +53,7 @@ def make_folder(folder: Path, option: str) -> None:
 
 
 def expand(path: str | Path) -> Path:
-    """Puts a home folder in the place of "~" or "~user" at the beginning of a path.
+    """Replaces "~" or "~user" at the start of a path by the home folder.
 
     Raises:
         InputError: if there is no such user.

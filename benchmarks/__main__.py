@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ae import cli
+from ae.console import Parser, guard, up_to
 from ae.errors import InputError
+from ae.maintain import tables
 from ae.paths import DATA, make_folder
 from ae.runs import records
 from ae.training import precision
@@ -229,13 +230,13 @@ def write(path: Path, result: dict) -> None:
 
 def run() -> int:
     """Runs the benchmark; 1 if peers failed or did not train alike."""
-    parser = cli.Parser(prog="python -m benchmarks", description=__doc__)
+    parser = Parser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=TAKES,
         default="speed", help="table writes the README's; default: speed")  # fmt: skip
     parser.add_argument("--lesson", nargs="+", choices=SHAPES, help="speed only; default: all")
     parser.add_argument("--peer", nargs="+", choices=PEERS, help="speed only; default: all")
     rounds = parser.add_mutually_exclusive_group()
-    rounds.add_argument("--rounds", type=cli.up_to(99), metavar="N",
+    rounds.add_argument("--rounds", type=up_to(99), metavar="N",
         help="epochs to time, for speed and scaling; default: 5")  # fmt: skip
     rounds.add_argument("--quick", action="store_const", const=2, dest="rounds",
         help="two rounds")  # fmt: skip
@@ -290,4 +291,4 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.guard(run))
+    sys.exit(guard(run))

@@ -11,9 +11,8 @@ from ae.datasets.documents import load_documents
 from ae.datasets.pictures import write_grey
 from ae.datasets.synthetic import synthetic_documents
 from ae.errors import MissingDataError
-from ae.lesson import ONLY_NETWORK
+from ae.lesson import ONLY_NETWORK, load
 from ae.runs.records import save_network
-from tutorials.document_cleaner import LESSON
 
 import numpy as np
 
@@ -22,8 +21,8 @@ CLEAN = """
 import sys
 from benchmarks.worker import peak_memory
 from ae.cleaning import main
-from tutorials.document_cleaner import LESSON
-main(LESSON, sys.argv[1:])
+from ae.lesson import load
+main(load('document_cleaner'), sys.argv[1:])
 print("MiB", peak_memory())
 """
 
@@ -37,7 +36,8 @@ def measure() -> dict:
     """
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        network = LESSON.networks[ONLY_NETWORK]["keras"].build(LESSON.presets["article"])
+        cleaner = load("document_cleaner")
+        network = cleaner.networks[ONLY_NETWORK]["keras"].build(cleaner.presets["article"])
         model = save_network(network, folder, "cleaner")
         try:
             documents = load_documents()

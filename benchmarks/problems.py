@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ae.lesson import ONLY_NETWORK, Lesson, Settings
+from ae.lesson import ONLY_NETWORK, Lesson, Settings, load
 from ae.networks import layers_of
 from ae.training.minibatches import NextBatch, Shuffled
 
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
         name: the lesson's name, and the network's if the lesson has several.
         lesson: the lesson.
         network: the network's name in it.
-        settings: the article's, but for the number of examples.
+        settings: the article's, except the number of examples.
         data: what the lesson's `load` would return.
         order: the batches; `order.epoch(n)` lists those of epoch n.
         inputs: (n, ...) what the network is given.
@@ -62,7 +62,7 @@ class Shape(NamedTuple):
     network: str
     steps: int
     fields: tuple[str, ...]
-    order: str = "batches"
+    order: str = "minibatches"
     batch_size: int | None = None
 
 
@@ -96,7 +96,7 @@ def make(name: str, batch_size: int | None = None, examples: int | None = None) 
     """
     shape = SHAPES[name]
     module = importlib.import_module(f"tutorials.{shape.lesson}")
-    lesson = module.LESSON
+    lesson = load(shape.lesson)
     settings = dataclasses.replace(lesson.presets["article"], seed=0)
     if batch_size is not None:
         settings = dataclasses.replace(settings, batch_size=batch_size)
@@ -148,7 +148,7 @@ def megaflops(model: keras.Model, shape: tuple[int, ...]) -> float:
 
     Those of dense and convolutional layers: forward, and twice as many backward, for the gradients
     of inputs and of weights; the first layer needs none of its input. Up-sampling counts as if the
-    copies were made, whatever a peer makes of it.
+    copies were made, even if a peer does less.
     """
     counts = []
     parts = [layer for layer in model.layers if isinstance(layer, keras.Model)] or [model]

@@ -32,8 +32,8 @@ PLAIN = {  # optimizer and loss that the article's reader would hand to `compile
 class Stopwatch(Run):
     """A run that hands each epoch's mean loss and seconds over."""
 
-    def __init__(self, epoch_done: EpochDone):
-        super().__init__("benchmark", FOREVER, after_epoch=self.report)
+    def __init__(self, steps_per_call: int, epoch_done: EpochDone):
+        super().__init__("benchmark", FOREVER, steps_per_call, after_epoch=self.report)
         self.epoch_done = epoch_done
 
     def report(self, epoch):
@@ -66,11 +66,13 @@ class BetweenSteps(keras.callbacks.Callback):
 
 def low_level(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our low-level style."""
+    settings = problem.settings
     style = problem.lesson.networks[problem.network]["low-level"]
-    network = style.build(problem.settings)
+    network = style.build(settings)
     for variable, weight in zip(network.weights, problem.weights, strict=True):
         variable.assign(weight)
-    style.train(network, problem.data, problem.settings, Stopwatch(epoch_done))
+    run = Stopwatch(settings.steps_per_call, epoch_done)
+    style.train(network, problem.data, settings, run)
 
 
 def low_level_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
@@ -79,19 +81,20 @@ def low_level_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
         low_level(problem, epoch_done)
 
 
-def our_keras(problem: Problem, epoch_done: EpochDone) -> None:
+def our_keras(problem: Problem, epoch_done: EpochDone, in_bfloat16: bool = False) -> None:
     """Trains our Keras style."""
-    style = problem.lesson.networks[problem.network]["keras"]
-    model = style.build(problem.settings)
-    _start_from(model, problem)
     settings = dataclasses.replace(problem.settings, num_epochs=FOREVER)
-    style.train(model, problem.data, settings, Stopwatch(epoch_done))
+    style = problem.lesson.networks[problem.network]["keras"]
+    model = style.build(settings)
+    if in_bfloat16:
+        precision.to_bfloat16(model)
+    _start_from(model, problem)
+    style.train(model, problem.data, settings, Stopwatch(settings.steps_per_call, epoch_done))
 
 
 def our_keras_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:
     """Trains our Keras style as `--mixed-precision` does."""
-    with precision.keras_layers():
-        our_keras(problem, epoch_done)
+    our_keras(problem, epoch_done, in_bfloat16=True)
 
 
 def plain_fit(problem: Problem, epoch_done: EpochDone) -> None:

@@ -1,33 +1,62 @@
 """Lessons run as a user runs them, for the tests of several files."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import os
 import signal
+from pathlib import Path
 
-from ae import cli
-from tutorials.__main__ import NAMES, chosen
+import tutorials
+from ae import cli, console
+from ae.lesson import gather, load
+from ae.runs import lifecycle
+from tutorials import articles
 
 import numpy as np
 import pytest
 from PIL import Image
 
-LESSONS = chosen(())
+SEVENTH = Path(__file__).with_name("seventh")
+NAMES = tutorials.names()
+LESSONS = [load(name) for name in NAMES]
 NETWORKS = [(one.name, network) for one in LESSONS for network in one.networks]
 EACH_LESSON = pytest.mark.parametrize("name", NAMES)
 EACH_NETWORK = pytest.mark.parametrize(("name", "network"), NETWORKS)
 
 
+@functools.cache
 def lesson(name):
-    return importlib.import_module(f"tutorials.{name}").LESSON
+    """Loads a lesson, or `tiny_ae`, which takes less time: for tests of what all lessons share."""
+    if name != "tiny_ae":
+        return load(name)
+    with_seventh_lesson(articles)
+    return gather(importlib.import_module("seventh.tiny_ae"), name)
+
+
+def with_seventh_lesson(*packages):
+    """Lets packages of the lessons find what stands in the folder "seventh" too."""
+    for package in packages:
+        folder = SEVENTH / package.__name__.partition(".")[2]
+        if str(folder) not in package.__path__:
+            package.__path__.append(str(folder))
+
+
+def train_run(*arguments, **options):
+    """Trains as the command line does."""
+    return lifecycle.train(*arguments, **options, observers=cli.OBSERVERS)
+
+
+def resume_run(*arguments):
+    """Resumes as the command line does."""
+    return lifecycle.resume(*arguments, observers=cli.OBSERVERS)
 
 
 def exit_code(a_lesson, *arguments):
     """Runs a lesson's command line as it is given."""
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(a_lesson, [str(argument) for argument in arguments])
-    return stopped.value.code
+    chosen = [str(argument) for argument in arguments]
+    return console.guard(lambda: cli.run_script(a_lesson, chosen))
 
 
 def run(name_or_lesson, *arguments):

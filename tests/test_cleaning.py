@@ -6,7 +6,6 @@ from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError
 from ae.networks import codec
 from ae.runs.records import save_network, write_record
-from tutorials import sigmoid_ae
 from tutorials.document_cleaner import LESSON
 
 import keras
@@ -261,8 +260,8 @@ def test_a_network_of_generated_pages_is_announced(scan, tmp_path, capsys):
 
 
 def test_a_keras_file_of_another_lesson(scan, tmp_path):
-    settings = sigmoid_ae.LESSON.presets["smoke"]
-    styles = next(iter(sigmoid_ae.LESSON.networks.values()))
+    settings = lesson("sigmoid_ae").presets["smoke"]
+    styles = next(iter(lesson("sigmoid_ae").networks.values()))
     path = save_network(styles["keras"].build(settings), tmp_path, "other")
     sentence = f"{path}: this is not a saved network of this lesson"
     refused(sentence, scan, "-o", tmp_path / "o.png", "--from", path)

@@ -12,14 +12,13 @@ from types import SimpleNamespace
 from ae import cli, paths
 from ae.paths import REPOSITORY
 from ae.training.run import Run
-from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 
 import matplotlib
 import pytest
 import tensorflow as tf
 from matplotlib import pyplot
-from running import EACH_LESSON, exit_code, lesson, read_record
+from running import EACH_LESSON, NAMES, exit_code, lesson, read_record
 
 
 def files_under(folder):

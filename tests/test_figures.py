@@ -25,7 +25,7 @@ def shown(axis):
 
 
 def grid(figure, rows, columns):
-    """The axes by place, told by their positions rather than by the order of their making."""
+    """Sorts a figure's axes by their positions."""
     assert len(figure.axes) == rows * columns
     places = [axis.get_position() for axis in figure.axes]
     tops = sorted({round(place.y0, 4) for place in places}, reverse=True)
@@ -79,7 +79,7 @@ def test_a_strip_has_a_row_for_each_title_and_a_column_for_each_example(tail):
             assert len(axis.get_xticks()) == len(axis.get_yticks()) == 0
 
 
-def test_the_pictures_of_a_strip_may_have_greys_of_their_own():
+def test_each_picture_of_a_strip_may_have_its_own_greys():
     rows = {"": np.float32([[[-1, 0.5]], [[0.2, 3]]])}
     ((left, right),) = grid(figures.strip(rows, stretched=True), 1, 2)
     assert left.get_images()[0].get_clim() == (-1, 0.5)
@@ -133,7 +133,7 @@ def test_a_scatter_has_every_code_in_the_colour_of_its_class(titles):
     assert bar.get_ylim() == (-0.5, 9.5)  # each tick in the middle of its colour
 
 
-def test_curves_share_their_abscissa_and_are_named():
+def test_curves_share_x_and_are_named():
     lines = {"trained encoder": [0.2, 0.5, 0.9], "from scratch": [0.1, 0.4, 0.8]}
     x = [10, 100, 1000]
     figure = figures.curves(lines, x, xlabel="digits", ylabel="accuracy", xscale="log", title="t")

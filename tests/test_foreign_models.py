@@ -9,7 +9,6 @@ from ae.cleaning import main
 from ae.datasets.pictures import write_grey
 from ae.errors import InputError
 from ae.runs.records import load_weights, save_network
-from tutorials import fashion_vae
 from tutorials.document_cleaner import LESSON
 
 import keras
@@ -99,8 +98,8 @@ def test_a_pickle(tmp_path, scan, cleaner, name):
 
 @pytest.mark.fault("a model file from elsewhere")
 def test_the_model_of_another_lesson(tmp_path, scan):
-    style = fashion_vae.LESSON.networks["autoencoder"]["keras"]
-    network = style.build(fashion_vae.LESSON.presets["smoke"])
+    style = lesson("fashion_vae").networks["autoencoder"]["keras"]
+    network = style.build(lesson("fashion_vae").presets["smoke"])
     assert_refused(scan, save_network(network, tmp_path, "vae"))
 
 

@@ -11,7 +11,7 @@ W = RNG.normal(size=(3, 2)).astype("float32")
 
 
 class Remember(keras.callbacks.Callback):
-    """Keeps the weights as they were before each step."""
+    """Keeps the weights from before each step."""
 
     def on_train_begin(self, logs=None):
         self.before = []
@@ -20,8 +20,9 @@ class Remember(keras.callbacks.Callback):
         self.before.append(self.model.get_weights()[0])
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("loss", ["mean_squared_error", "mean_absolute_error"])
+@pytest.mark.parametrize(
+    ("loss", "jit_compile"), [("mean_squared_error", True), ("mean_absolute_error", False)]
+)
 def test_in_fit_it_is_the_loss_of_the_last_minibatch_before_its_step(loss, jit_compile):
     model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2, use_bias=False)])
     model.set_weights([W])
@@ -80,7 +81,7 @@ def test_principal_components_are_the_leading_singular_vectors():
     _, _, directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     assert components.shape == (3, 6)
     np.testing.assert_allclose(components @ components.T, np.eye(3), atol=1e-12)
-    for ours, svd in zip(components, directions, strict=False):
+    for ours, svd in zip(components, directions[:3], strict=True):
         assert abs(ours @ svd) == pytest.approx(1, abs=1e-9)  # the sign is free
 
 

@@ -12,7 +12,7 @@ def numbers(*shape):
 
 
 def value_and_gradients(function, *arguments):
-    """The gradients are those of a sum in which every output counts differently."""
+    """Returns outputs, and gradients of a sum that weighs each output differently."""
     with tf.GradientTape() as tape:
         for argument in arguments:
             tape.watch(argument)

@@ -1,30 +1,29 @@
 """One autoencoder from raw variables, another from Keras layers, and the code in between.
 
-Article: "Implementing a Simple Auto-Encoder in Tensorflow", E. Barp.
-It shows what an autoencoder must do (compress, replicate, encode, decode), first as a class on
-TensorFlow variables, then in a few lines of Keras whose parts are found by layer name.
-Networks: "class" 784-128-784, ReLU code, sum of sigmoid cross entropies (what is left of the
-damaged listing, `tf.reduce_sum(`, and the prose say so), RMSProp 0.005;
-"layers" 784-256-128-784, linear code, sigmoid output, Adam 0.001. Both stand here in both styles.
+Article   E. Barp, "Implementing a Simple Auto-Encoder in Tensorflow"
+Networks  "class" 784-128-784, ReLU code; "layers" 784-256-128-784, linear code, sigmoid output
+Training  10 epochs. Class: a sum of cross entropies, RMSProp 0.005 as in TensorFlow 1, batches of
+          64. Layers: sigmoid cross entropy of a sigmoid's output, Adam 0.001, batches of 32
+Result    mean loss of the last epoch: class 11937 +- 252, layers 0.6582 (nothing published); both
+          networks take one to two minutes a style on two cores
 
-What the article explains of TensorFlow 1, and what stands here in its place: a placeholder is the
-argument of a function, `Session.run` a call of one that `tf.function` compiled, feeding Z a call of
-`decode(z)`, `minimize` a `GradientTape` and `optimizer.apply`; and a `tf.Variable` begins with its
-value, without an `init_op`.
+    python -m tutorials.low_level_ae                        both networks in both styles
+    python -m tutorials.low_level_ae --style keras          one style
+    python -m tutorials.low_level_ae --variant corrected    smaller first weights, one sigmoid
+    python -m tutorials errata low_level_ae                 what the article gets wrong, measured
+
+Look for the digits of the class that all turn into the same blur: more than half of its units are
+dead. The layers drive greys to black or white, because their loss applies a second sigmoid.
 """
 
-# %% settings
-# `settings.corrected`, of --variant corrected, is for what the errata below correct.
-from dataclasses import dataclass
+# %% Setup
+import sys
 
 from ae import cli, datasets, figures
-from ae.datasets.batches import Shuffled
-from ae.lesson import Erratum, Lesson, Settings, Style
-from ae.measures.recognition import BASIC_CLAIMS, test_error
+from ae.lesson import Settings
 from ae.metrics import LastBatch
-from ae.networks import codec
-from ae.optimizers import RMSpropTF1
-from ae.runs.snapshots import Examples
+from ae.training.minibatches import Shuffled
+from ae.training.optimizers import RMSpropTF1
 
 import keras
 import numpy as np
@@ -33,34 +32,23 @@ from keras import layers
 
 D = 784  # input dimension: 28 x 28 pixels
 d = 128  # encoding dimension
+LAYERS_BATCH_SIZE = 32  # of the layers; no option changes it
+LAYERS_LEARNING_RATE = 0.001
+
+SETTINGS = Settings(  # options such as --epochs override them
+    num_epochs=10,  # of both networks
+    batch_size=64,  # of the class
+    learning_rate=0.005,  # of the class
+    steps_per_call=214,  # batches in one compiled call, 1/4 of the class's epoch; for speed alone
+    jit_compile=True,  # XLA makes dense layers faster
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LowLevelSettings(Settings):
-    """The article's constants: its class's, then those of its Keras layers."""
-
-    num_epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 0.005
-    layers_batch_size: int = 32
-    layers_learning_rate: float = 0.001
-    jit_compile: bool = True  # by XLA, which makes dense layers faster, convolutions slower
-
-
-PRESETS = {
-    "article": LowLevelSettings(),
-    "quick": LowLevelSettings(num_epochs=3),
-    "smoke": LowLevelSettings(num_epochs=1, num_train=512, num_test=128),
-}
-
-
-# %% data
+# %% Data
 def load(settings, data_dir):
-    """Loads MNIST as rows of 784 pixels in [0, 1], with labels from 0 to 9.
+    """Loads MNIST as TensorFlow 1's tutorials did: rows of 784 pixels in [0, 1].
 
-    `x_train` (55000, 784), `y_train` (55000,), `x_test` (10000, 784) and `y_test` (10000,):
-    TensorFlow 1's `read_data_sets` set the other 5,000 digits aside. The article does not say
-    how many it took.
+    x_train (55000, 784), x_test (10000, 784), and their labels. The article names no numbers.
     """
     return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 
@@ -71,22 +59,20 @@ def permuted(data, settings):
 
 
 def shuffled(data, settings):
-    """Permutes the digits at each epoch, as `Model.fit` does."""
-    return Shuffled(len(data.x_train), settings.layers_batch_size, settings.seed)
+    """Permutes the digits at each epoch, as `fit` does; the last batch may be smaller."""
+    return Shuffled(len(data.x_train), LAYERS_BATCH_SIZE, settings.seed)
 
 
-# %% low-level: network
+# %% Low-level: network
 class Autoencoder(tf.Module):
     """z = relu(x W1 + b1), x_hat = sigmoid(z W2 + b2): the article's class."""
 
-    def __init__(self, settings):
+    def __init__(self, scale=1.0):
         super().__init__()
-        dtype = keras.config.floatx()
-        scale = np.sqrt(2 / (D + d)) if settings.corrected else 1.0  # erratum: W1 and W2
-        self.W1 = tf.Variable(tf.random.normal([D, d], stddev=scale, dtype=dtype))
-        self.b1 = tf.Variable(tf.zeros([d], dtype))
-        self.W2 = tf.Variable(tf.random.normal([d, D], stddev=scale, dtype=dtype))
-        self.b2 = tf.Variable(tf.zeros([D], dtype))
+        self.W1 = tf.Variable(tf.random.normal([D, d], stddev=scale))
+        self.b1 = tf.Variable(tf.zeros([d]))
+        self.W2 = tf.Variable(tf.random.normal([d, D], stddev=scale))
+        self.b2 = tf.Variable(tf.zeros([D]))
         self.weights = [self.W1, self.b1, self.W2, self.b2]
 
     def encode(self, x):
@@ -94,25 +80,18 @@ class Autoencoder(tf.Module):
         return tf.nn.relu(x @ self.W1 + self.b1)
 
     def logits(self, z):
-        """Maps codes to the log-odds of white pixels (batch, 784)."""
+        """Maps codes (batch, 128) to the log-odds of white pixels (batch, 784)."""
         return z @ self.W2 + self.b2
 
     def decode(self, z):
         """Maps codes (batch, 128) to digits (batch, 784)."""
         return tf.nn.sigmoid(self.logits(z))
 
-    def reconstruct(self, x):
-        """Maps digits to their reconstructions, both (batch, 784)."""
-        return self.decode(self.encode(x))
-
 
 class LayeredAutoencoder(tf.Module):
-    """The network of the article's Keras half, on variables: linear, linear, sigmoid.
+    """Three layers, as in the article's Keras half: linear, linear, sigmoid."""
 
-    Two linear layers are one linear map: the 256 units between add nothing to what it can learn.
-    """
-
-    def __init__(self, settings):
+    def __init__(self):
         super().__init__()
         self.W1, self.b1 = self.dense(D, 256)
         self.W2, self.b2 = self.dense(256, d)
@@ -122,306 +101,180 @@ class LayeredAutoencoder(tf.Module):
     @staticmethod
     def dense(fan_in, fan_out):
         """Draws W from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does; b = 0."""
-        dtype = keras.config.floatx()
         limit = np.sqrt(6 / (fan_in + fan_out))
-        kernel = tf.random.uniform([fan_in, fan_out], -limit, limit, dtype)
-        return tf.Variable(kernel), tf.Variable(tf.zeros([fan_out], dtype))
+        kernel = tf.random.uniform([fan_in, fan_out], -limit, limit)
+        return tf.Variable(kernel), tf.Variable(tf.zeros([fan_out]))
 
     def encode(self, x):
         """Maps digits (batch, 784) to codes (batch, 128)."""
-        h = x @ self.W1 + self.b1  # (batch, 256)
-        return h @ self.W2 + self.b2  # (batch, 128)
+        h = x @ self.W1 + self.b1  # (batch, 256); with no ReLU here, two layers can do what one can
+        return h @ self.W2 + self.b2
 
     def decode(self, z):
         """Maps codes (batch, 128) to digits (batch, 784)."""
         return tf.nn.sigmoid(z @ self.W3 + self.b3)
 
-    def reconstruct(self, x):
-        """Maps digits to their reconstructions, both (batch, 784)."""
-        return self.decode(self.encode(x))
 
-
-# %% low-level: loss
+# %% Low-level: loss
 def sum_of_cross_entropies(x, logits):
     """Sums -x log p - (1 - x) log(1 - p), p = sigmoid(logits), over pixels and batch."""
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logits))
 
 
 def doubled_sigmoid_cross_entropy(x, x_hat):
-    """Averages the same with p = sigmoid(x_hat), though x_hat is a sigmoid's value already.
+    """Averages the same with p = sigmoid(x_hat), although x_hat is a sigmoid's output already.
 
-    p therefore stays between 1/2 and 0.73, and the loss of a black pixel is never below log 2: the
-    article's double sigmoid.
+    So p stays between 1/2 and 0.73, and the loss of a black pixel is never below log 2.
     """
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=x_hat))
 
 
-def mean_cross_entropy(x, x_hat):
-    """Averages -x log x_hat - (1 - x) log(1 - x_hat), what the article meant."""
-    return tf.reduce_mean(keras.losses.binary_crossentropy(x, x_hat))
+# %% Low-level: training
+def compile_steps(network, output, loss, optimizer, digits, settings):
+    """Compiles a function that takes many steps; `output` turns a code into what the loss takes."""
 
-
-# %% low-level: step
-def train_class_low_level(network, data, settings, run):
-    """Trains the class on batches of 64 permuted digits.
-
-    RMSProp: v <- 0.9 v + 0.1 g^2, at first 1, as in TensorFlow 1; w <- w - lr g / sqrt(v + 1e-10);
-    g = dL/dw.
-    """
-
-    def loss_of(x):
-        return sum_of_cross_entropies(x, network.logits(network.encode(x)))
-
-    optimizer = RMSpropTF1(settings.learning_rate)
-    order = permuted(data, settings)
-    fit_low_level(network.weights, optimizer, loss_of, order, data, settings, run)
-
-
-def train_layers_low_level(network, data, settings, run):
-    """Trains the layers on batches of 32 shuffled digits.
-
-    Adam: m <- 0.9 m + 0.1 g, v <- 0.999 v + 0.001 g^2, and in step t
-    w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-8); g = dL/dw.
-    """
-    # erratum: the loss of the Keras half
-    loss = mean_cross_entropy if settings.corrected else doubled_sigmoid_cross_entropy
-
-    def loss_of(x):
-        return loss(x, network.reconstruct(x))
-
-    optimizer = keras.optimizers.Adam(settings.layers_learning_rate, epsilon=1e-8)  # TF 1's epsilon
-    order = shuffled(data, settings)
-    fit_low_level(network.weights, optimizer, loss_of, order, data, settings, run)
-
-
-def fit_low_level(weights, optimizer, loss_of, order, data, settings, run):
-    """Steps against the gradient of `loss_of(batch)`."""
-    optimizer.build(weights)
-
-    @tf.function
-    def train_step(x):
+    def train_step(x):  # x stands for the article's placeholder
         with tf.GradientTape() as tape:
-            loss = loss_of(x)
-        optimizer.apply(tape.gradient(loss, weights), weights)
-        return loss
+            cost = loss(x, output(network.encode(x)))
+        gradients = tape.gradient(cost, network.weights)  # with the next line: `minimize`
+        optimizer.apply(gradients, network.weights)
+        return cost
 
-    # For each epoch, for each minibatch x: train_step(x). `run.fit` takes many steps in one call.
-    jit_compile = settings.jit_compile
-    run.fit(train_step, order, data.x_train, optimizer=optimizer, jit_compile=jit_compile)
+    @tf.function(jit_compile=settings.jit_compile)
+    def train_steps(rows):  # rows (steps, batch): which digits make up each batch
+        losses = tf.TensorArray(digits.dtype, len(rows))
+        for i in tf.range(len(rows)):  # AutoGraph compiles this loop, so Python is not in the way
+            losses = losses.write(i, train_step(tf.gather(digits, rows[i])))
+        return losses.stack()
+
+    return train_steps
 
 
-# %% keras: network
-def build_class(settings):
+def train_class_low_level(network, data, settings, run):
+    """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / sqrt(v + 1e-10)  with g = dL/dw.
+
+    TensorFlow 1 starts v at 1. The loss is a sum, so most g that are not 0 are far above 1, and
+    the first step is about 3 lr, however large g is.
+    """
+    digits, batch_size = tf.constant(data.x_train), settings.batch_size
+    n_batches = permuted(data, settings).steps_per_epoch  # len(digits) // 64; zero is an error
+    optimizer = RMSpropTF1(settings.learning_rate)
+    optimizer.build(network.weights)
+    loss, output = sum_of_cross_entropies, network.logits
+    train_steps = compile_steps(network, output, loss, optimizer, digits, settings)
+
+    for epoch in run.epochs(optimizer):  # shows progress, saves and resumes
+        # Permute the input data: an epoch sees each digit once, in a new order.
+        permutation = np.random.default_rng([settings.seed, epoch]).permutation(len(digits))
+        # Cut the permutation into 859 batches of 64. The last 24 digits fill none and drop out.
+        batches = [permutation[j * batch_size : (j + 1) * batch_size] for j in range(n_batches)]
+        # Run the batch training: a step for each batch, 214 steps in a call.
+        for rows in run.chunks(batches):
+            run.log(train_steps(rows))  # was `Session.run`; it returns the loss of each step
+
+
+def train_layers_low_level(network, data, settings, run, loss=doubled_sigmoid_cross_entropy):
+    """Repeats  w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-8)  in step t.
+
+    m <- 0.9 m + 0.1 g,  v <- 0.999 v + 0.001 g^2,  both from 0, so the first step is about lr.
+    """
+    digits, order = tf.constant(data.x_train), shuffled(data, settings)
+    optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)  # TensorFlow 1's epsilon
+    optimizer.build(network.weights)
+    train_steps = compile_steps(network, network.decode, loss, optimizer, digits, settings)
+    for epoch in run.epochs(optimizer):
+        for rows in run.chunks(order.epoch(epoch)):  # the order of `fit` with batch_size=32
+            run.log(train_steps(rows))
+
+
+# %% Keras: network
+def build_class(scale=1.0):
     """Builds the class's network; its decoder holds a model "logits", which training needs."""
-    scale = np.sqrt(2 / (D + d)) if settings.corrected else 1.0  # erratum: W1 and W2
-
-    def normal():
-        return keras.initializers.RandomNormal(stddev=scale)
-
+    normal = keras.initializers.RandomNormal
     x = keras.Input([D], name="digit")
-    code = layers.Dense(d, activation="relu", kernel_initializer=normal())(x)
+    code = layers.Dense(d, activation="relu", kernel_initializer=normal(stddev=scale))(x)
     encoder = keras.Model(x, code, name="encoder")
-
-    full = {"dtype": keras.config.floatx()}  # whatever --mixed-precision does to the other layers
     z = keras.Input([d], name="code")
-    logits = keras.Model(z, layers.Dense(D, kernel_initializer=normal(), **full)(z), name="logits")
-    decoder = keras.Model(z, layers.Activation("sigmoid", **full)(logits(z)), name="decoder")
-
+    log_odds = layers.Dense(D, kernel_initializer=normal(stddev=scale))(z)
+    logits = keras.Model(z, log_odds, name="logits")
+    decoder = keras.Model(z, layers.Activation("sigmoid")(logits(z)), name="decoder")
     return keras.Model(x, decoder(encoder(x)), name="low_level_ae_class")
 
 
-def build_layers(settings):
-    """Stacks the article's three layers, in its `Sequential`, and takes the stack apart."""
-    stack = keras.Sequential(
-        [
-            keras.Input([D], name="digit"),
-            layers.Dense(256),
-            layers.Dense(d, name="bottleneck"),
-            layers.Dense(D, activation="sigmoid", dtype=keras.config.floatx()),
-        ]
-    )
-    return take_apart(stack)
-
-
-def take_apart(autoencoder):
-    """Takes encoder and decoder out of a stack by the name of its bottleneck layer.
-
-    The article does so after training; the layers are shared, so that either order will do.
-
-    Args:
-        autoencoder: a `Sequential` with a layer named "bottleneck".
-
-    Returns:
-        A functional model of sub-models named "encoder" and "decoder" on the same weights.
-    """
-    bottleneck = autoencoder.get_layer("bottleneck")
-    encoder = keras.Model(autoencoder.inputs[0], bottleneck.output, name="encoder")
-    z = x_hat = keras.Input(bottleneck.output.shape[1:], name="code")
-    for layer in autoencoder.layers[autoencoder.layers.index(bottleneck) + 1 :]:
-        x_hat = layer(x_hat)
-    decoder = keras.Model(z, x_hat, name="decoder")
-    x = keras.Input(encoder.input_shape[1:], name="digit")
+def build_layers():
+    """Stacks the article's layers and takes the stack apart; the parts share its weights."""
+    stack = keras.Sequential([keras.Input([D], name="digit")])
+    stack.add(layers.Dense(256))
+    stack.add(layers.Dense(d, name="bottleneck"))
+    stack.add(layers.Dense(D, activation="sigmoid"))
+    # The article does this after training. As the weights are shared, the order does not matter.
+    x = stack.inputs[0]
+    encoder = keras.Model(x, stack.get_layer("bottleneck").output, name="encoder")
+    z = keras.Input([d], name="code")
+    decoder = keras.Model(z, stack.layers[-1](z), name="decoder")
     return keras.Model(x, decoder(encoder(x)), name="low_level_ae_layers")
 
 
-# %% keras: loss
-@keras.saving.register_keras_serializable(package="low_level_ae")
-def sum_loss(x, logits):
-    """The class's loss, in the form that `compile` takes."""
-    return sum_of_cross_entropies(x, logits)
+# %% Keras: training
+# `compile` takes the losses above as they are. A saved model finds them by their registered names.
+for function in (sum_of_cross_entropies, doubled_sigmoid_cross_entropy):
+    keras.saving.register_keras_serializable(package="low_level_ae")(function)
 
 
-@keras.saving.register_keras_serializable(package="low_level_ae")
-def doubled_sigmoid_loss(x, x_hat):
-    """The article's `tf.losses.sigmoid_cross_entropy` on an output that is a sigmoid already."""
-    return doubled_sigmoid_cross_entropy(x, x_hat)
-
-
-# %% keras: fit
 def train_class(autoencoder, data, settings, run):
     """Fits a model that ends at the logits and shares all its layers with the autoencoder."""
     encoder, decoder = autoencoder.get_layer("encoder"), autoencoder.get_layer("decoder")
     x = autoencoder.inputs[0]
     to_logits = keras.Model(x, decoder.get_layer("logits")(encoder(x)))
-    optimizer = RMSpropTF1(settings.learning_rate)
-    fit_keras(to_logits, optimizer, sum_loss, permuted(data, settings), data, settings, run)
+    optimizer, loss = RMSpropTF1(settings.learning_rate), sum_of_cross_entropies
+    fit(to_logits, optimizer, loss, permuted(data, settings), data, settings, run)
 
 
-def train_layers(autoencoder, data, settings, run):
-    """Fits the stack."""
-    # erratum: the loss of the Keras half
-    loss = "binary_crossentropy" if settings.corrected else doubled_sigmoid_loss
-    optimizer = keras.optimizers.Adam(settings.layers_learning_rate, epsilon=1e-8)
-    fit_keras(autoencoder, optimizer, loss, shuffled(data, settings), data, settings, run)
+def train_layers(autoencoder, data, settings, run, loss=doubled_sigmoid_cross_entropy):
+    """Fits the layers."""
+    optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)
+    fit(autoencoder, optimizer, loss, shuffled(data, settings), data, settings, run)
 
 
-def fit_keras(model, optimizer, loss, order, data, settings, run):
-    """Compiles and fits; the batches are those of the low-level style."""
+def fit(model, optimizer, loss, order, data, settings, run):
+    """Compiles and fits, on the minibatches of the low-level style."""
     model.compile(
         optimizer,
         loss,
         metrics=[LastBatch(loss)],
-        steps_per_execution=run.steps_at_once(order, settings.jit_compile),
+        steps_per_execution=settings.steps_per_call,
         jit_compile=settings.jit_compile,
     )
-    # In short, for the layers: fit(x, x, batch_size=32, epochs=10). What stands here instead gives
-    # both styles the same minibatches, and lets an interrupted run go on.
     model.fit(
-        run.feed(order, data.x_train),
+        run.dataset(order, data.x_train),  # pairs (x, x), shuffled already
         epochs=settings.num_epochs,
-        initial_epoch=run.epochs_done,
-        callbacks=run.callbacks(),
-        shuffle=False,  # run.feed() shuffles
+        callbacks=run.callbacks(),  # show progress, save and resume
+        shuffle=False,
         verbose=0,
     )
 
 
-# %% figures
-# codec(network) gives either style's encode, decode and reconstruct, on NumPy arrays.
-def draw(network, data, settings, report):
-    """Draws test digits over their reconstructions, once whole and once through the code.
-
-    The article's picture is lost; that these are the first ten is our choice.
-    """
-    encode, decode, reconstruct = codec(network)
-    digits = data.x_test[:10]
-    rows = {
-        "original": digits,
-        "reconstructed": reconstruct(digits),
-        "decode(z)": decode(encode(digits)),
-    }
-    images = {title: x.reshape(-1, 28, 28) for title, x in rows.items()}
-    shows = "ten test digits over their reconstructions, whole and through the code"
-    report.figure("reconstructions", figures.strip(images), shows)
+# %% Figure
+def draw(encode, decode, data):
+    """Draws ten test digits over decode(encode(x)); the article's own picture is lost."""
+    x = data.x_test[:10]
+    rows = {"original": x, "decode(z)": decode(encode(x))}
+    return {"reconstructions": figures.strip({k: v.reshape(-1, 28, 28) for k, v in rows.items()})}
 
 
-def examples(data):
-    """Chooses ten test digits to follow through the training."""
-    return Examples(data.x_test[:10])
-
-
-# %% published
-# The article prints no number, only a picture of digits and their reconstructions.
-
-
-# %% claims
-# The article's marks of a good autoencoder: it compresses, replicates, encodes and decodes. That
-# reconstructions are recognisable is asked of every lesson on digits.
-CLAIMS = BASIC_CLAIMS
-
-
-# %% errata
-# Erratum(where, what stands there, what follows, what the variants do, {what measures it})
-def dead_units(network, data, settings):
-    """Counts the numbers of the code that are zero for every test digit."""
-    return np.sum(codec(network).encode(data.x_test).max(axis=0) == 0)
-
-
-def greys(network, data, settings):
-    """Returns the share of reconstructed pixels between 0.1 and 0.9."""
-    x_hat = codec(network).reconstruct(data.x_test)
-    return np.mean((x_hat > 0.1) & (x_hat < 0.9))
-
-
-ERRATA = (
-    Erratum("W1 and W2 of the class",
-            "are drawn from N(0, 1), under a loss that is a sum over 64 x 784 pixels",
-            "more than half of the ReLU units fire for no test digit, in TensorFlow 1 as well",
-            "weights of variance 2 / (784 + 128); the sum, which alone stops few units, stays",
-            {"units of 128 that no test digit excites": dead_units,
-             "mean squared error of the class on test digits": test_error},
-            network="class"),
-    Erratum("the loss of the Keras half",
-            "applies sigmoid cross entropy to the output of a sigmoid",
-            "no loss below 0.656 is possible on these digits, and greys turn black or white",
-            "cross entropy of the output itself",
-            {"share of reconstructed pixels between 0.1 and 0.9": greys,
-             "mean squared error of the layers on test digits": test_error},
-            network="layers"),
-    Erratum("get_encode_tensor", "asks for a layer named 'encode'",
-            "ValueError: the layer was named 'bottleneck'", "both variants ask for 'bottleneck'"),
-    Erratum("get_bottleneck_tensor", "is called and nowhere defined",
-            "NameError: the function is get_encode_tensor",
-            "both variants take the code by the layer's name"),
-    Erratum("the session of the class",
-            "is created and then replaced by the default one, unless our copy has lost a line",
-            "outside a `with` there is no default one",
-            "both variants have variables, which begin initialised"),
-    Erratum("the loss of the class", "is justified by black and white images",
-            "of the pixels that are not black nearly half are greys, from 0.1 to 0.9; cross "
-            "entropy suits them as well, but is not the error of a binary classification",
-            "both variants have cross entropy"),
-    Erratum("the introduction", "calls autoencoders a pillar of generative adversarial networks",
-            "such a pair is a generator and a discriminator, and in the plain one neither encodes",
-            "both variants are autoencoders"),
-    Erratum("the session of the Keras half", "is looked for in `self`, outside any class",
-            "NameError; nor is it the default session, and a new one has no trained weights",
-            "both variants call the models, which need no session"),
-    Erratum("the batches", "set `batch_size` and count with `bs`", "NameError",
-            "both variants count with the batch size"),
-)  # fmt: skip
-
-# %% main
-LESSON = Lesson(
-    name="low_level_ae",
-    doc=__doc__,
-    presets=PRESETS,
-    load=load,
-    networks={
-        "class": {
-            "low-level": Style(Autoencoder, train_class_low_level),
-            "keras": Style(build_class, train_class),
-        },
-        "layers": {
-            "low-level": Style(LayeredAutoencoder, train_layers_low_level),
-            "keras": Style(build_layers, train_layers),
-        },
+# %% Run
+# `cli.main` calls the functions above. It loads the data once. Then, for each network and style, it
+# builds, trains and draws a network, with its `encode` and `decode`, which take NumPy arrays.
+NETWORKS = {
+    "class": {
+        "low-level": (Autoencoder, train_class_low_level),
+        "keras": (build_class, train_class),
     },
-    draw=draw,
-    examples=examples,
-    claims=CLAIMS,
-    errata=ERRATA,
-)
+    "layers": {
+        "low-level": (LayeredAutoencoder, train_layers_low_level),
+        "keras": (build_layers, train_layers),
+    },
+}
 
 if __name__ == "__main__":
-    cli.main(LESSON)
+    cli.main(sys.modules[__name__])

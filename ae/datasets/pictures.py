@@ -1,7 +1,6 @@
-"""Grey pictures read and written: whatever the file format, a (height, width) uint8 array."""
+"""Reads and writes grey pictures as (height, width) uint8 arrays, 0 black to 255 white."""
 
 import os
-import threading
 import uuid
 from pathlib import Path
 from typing import BinaryIO
@@ -13,30 +12,17 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 MAX_MEGAPIXELS = 200
 NEW_SUBFILE_TYPE = 254  # TIFF 6.0, page 36; bit 0 marks a reduced copy of another image
-FORMATS = {
-    "": "PNG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-}
+FORMATS = {"": "PNG", "png": "PNG", "tif": "TIFF", "tiff": "TIFF", "jpg": "JPEG", "jpeg": "JPEG"}
+OPTIONS = {"PNG": {}, "TIFF": {"compression": "tiff_deflate"}, "JPEG": {"quality": 95}}
 
-_pillow_limit = threading.Lock()
+Image.MAX_IMAGE_PIXELS = None  # Pillow warns at 89 megapixels; `decode_grey` has its own limit
 
 
 def read_grey(path: str | os.PathLike) -> np.ndarray:
-    """Reads a picture of any kind as grey, transparent parts laid on white.
-
-    Args:
-        path: A file that Pillow can read.
-
-    Returns:
-        uint8 array (height, width), 0 black to 255 white, turned as the camera says it was held.
+    """Reads a file as `decode_grey` does.
 
     Raises:
-        InputError: There is no such file, it is no picture, it holds several pages, or it has more
-            than 200 megapixels.
+        InputError: as `decode_grey`, or there is no such file.
     """
     path = Path(path)
     try:
@@ -55,22 +41,22 @@ def read_grey(path: str | os.PathLike) -> np.ndarray:
 
 
 def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Decodes a picture, of an animation the first frame, as grey, transparent parts on white.
+    """Decodes a picture as grey. Transparent parts become white; of an animation, frame 1 counts.
 
     Args:
-        file: A seekable binary file at the start of the picture.
-        name: What messages call the picture.
-        max_megapixels: A larger picture is refused before its pixels are decoded.
+        file: a seekable binary file at the start of the picture.
+        name: what error messages call the picture.
+        max_megapixels: a larger picture is refused before its pixels are decoded.
 
     Returns:
-        uint8 array (height, width), 0 black to 255 white.
+        uint8 array (height, width), turned upright by the camera's orientation tag.
 
     Raises:
-        InputError: It is no picture, is damaged, is too large, holds several pages, or has values
-            of unknown range.
+        InputError: it is no picture, is damaged or too large, holds several pages, or has values of
+            unknown range.
     """
     try:
-        with _open(file) as picture:
+        with Image.open(file) as picture:
             width, height = picture.size
             if width * height > max_megapixels * 1e6:
                 raise InputError(
@@ -89,65 +75,41 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
             return np.array(picture.convert("RGB").convert("L"))
     except (InputError, MemoryError):
         raise
-    except UnidentifiedImageError as error:
+    except Exception as error:  # for a damaged file, Pillow's decoders raise errors of many kinds
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise InputError(
-            f"{name} cannot be read as a picture; replace it by a PNG, TIFF or JPEG file."
-        ) from error
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file trips them over
-        raise InputError(
-            f"{name} cannot be read as a picture ({error}); replace it by a PNG, TIFF or JPEG file."
+            f"{name} cannot be read as a picture{reason}; replace it by a PNG, TIFF or JPEG file."
         ) from error
 
 
 def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
-    """Writes a grey picture so that the file is either complete or as it was before.
-
-    Args:
-        path: Where to; .tif, .tiff, .jpg and .jpeg choose the format, .png or no suffix is PNG.
-        pixels: uint8 array (height, width), 0 black to 255 white.
+    """Writes a (height, width) uint8 array, 0 black to 255 white; a failure leaves an old file.
 
     Raises:
-        InputError: It is no format to write, or not an ordinary file that is there.
-        OSError: The file cannot be written there.
+        InputError: the name asks for no format of `FORMATS`, or is not that of an ordinary file.
+        OSError: the file cannot be written there.
         ValueError: `pixels` is not such an array.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise ValueError(
-            f"expected (height, width) uint8 pixels, got {pixels.shape} {pixels.dtype}"
-        )
+        raise ValueError(f"expected (height, width) uint8, got {pixels.shape} {pixels.dtype}")
     path = Path(path).resolve()
-    options = {"TIFF": {"compression": "tiff_deflate"}, "JPEG": {"quality": 95}}
     picture_format = format_of(path)
     unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is not an ordinary file; name a file to write.")
-        picture = Image.fromarray(pixels)
-        picture.save(unfinished, picture_format, **options.get(picture_format, {}))
+        Image.fromarray(pixels).save(unfinished, picture_format, **OPTIONS[picture_format])
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def format_of(path: Path) -> str:
-    """Says in which format `write_grey` writes a file of this name.
-
-    Raises:
-        InputError: In none.
-    """
-    if path.suffix.lower() not in FORMATS:
+    """Returns the format that `write_grey` gives to a file of this name, or raises InputError."""
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix not in FORMATS:
         raise InputError(f"{path} ends in {path.suffix}; end it in .png, .tif or .jpg.")
-    return FORMATS[path.suffix.lower()]
-
-
-def _open(file: BinaryIO) -> Image.Image:
-    """Opens a picture without Pillow's own limit of pixels, which warns before it refuses."""
-    with _pillow_limit:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(file)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    return FORMATS[suffix]
 
 
 def _count_pages(picture: Image.Image) -> int:

@@ -1,4 +1,4 @@
-"""The README's pictures of the lessons: copied from runs, with a note of which runs they were."""
+"""Copies the READMEs' pictures from runs, and notes which runs they are from."""
 
 import json
 from collections.abc import Mapping, Sequence

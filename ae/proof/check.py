@@ -1,6 +1,7 @@
-"""Whether our learning curves are those that were published: bands from data, not from taste.
+"""Compares our learning curves with the published ones, in bands that come from our own runs.
 
-A network whose article printed no numbers is held against the article's code path in TensorFlow 1.
+If an article printed no numbers, its network is compared with the article's code path in
+TensorFlow 1.
 """
 
 import argparse
@@ -116,9 +117,8 @@ def compare(
 def control(comparison: Comparison) -> list[int]:
     """Counts at how many points each of our own runs would fail, had it been the published one.
 
-    Each is held against the others as the published run is against all. A run of the same method
-    fails where this one does as often as the curves of runs are further apart than the deviation
-    of a few of them tells.
+    Each is compared with the others, as the published run is with all. Identical runs fail too now
+    and then, because a few runs underestimate their deviation; these counts show how often.
 
     Returns:
         A number for each run, of the epochs that three others reached; nothing where several runs
@@ -269,7 +269,7 @@ def _check(
             words = f"{loss.replace('_', ' ')} {verdict(comparison)}"
             print_wrapped(f"{words}; {len(trainings)} runs{wider}", "  curve   ")
             if counts := control(comparison) if float32 is None else []:
-                words = f"our own runs, each held against the others: {', '.join(map(str, counts))}"
+                words = f"each of our runs against the others: {', '.join(map(str, counts))}"
                 print_wrapped(f"{words} points outside", "  control ")
             report.figure(loss, draw(comparison, name, loss))
             print(f"  figure  {report.figures[-1]}")

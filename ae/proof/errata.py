@@ -1,10 +1,11 @@
-"""What the articles' errata change, measured on runs of both kinds and kept in data/errata."""
+"""Measures what the articles' errata change, keeps it in data/errata, and prints the errata."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ae.console import print_wrapped
 from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
@@ -86,6 +87,21 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     return write_json(FOLDER / f"{lesson.name}.json", kept)
 
 
+def print_all(lessons: Sequence[Lesson]) -> None:
+    """Prints the errata of lessons with their measured effects, those first."""
+    for lesson in lessons:
+        print(f"\n{lesson.name}")
+        for erratum in sorted(lesson.errata, key=lambda e: not differences(lesson, e)):
+            print_wrapped(f'"{erratum.quote}"', "  - ")
+            print_wrapped(" ".join(filter(None, (erratum.problem, erratum.effect))), "    ")
+            if erratum.fix:
+                print_wrapped(f"Here: {erratum.fix}", "    ")
+            for difference in differences(lesson, erratum):
+                print_wrapped(f"Measured: {difference}.", "    ")
+        if kept := read(lesson):
+            print_wrapped(circumstances(kept), "  ")
+
+
 def read(lesson: Lesson) -> dict[str, Any] | None:
     """Reads what was measured of a lesson's errata; None if nothing was."""
     path = FOLDER / f"{lesson.name}.json"
@@ -108,7 +124,7 @@ def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
 
 
 def circumstances(kept: Mapping[str, Any]) -> str:
-    """Says in one line of which runs the measured differences are."""
+    """Says in one line which runs the differences were measured on."""
     trainings = max(len(entry["changed"]) for entry in kept["measured"])
     return (
         f"Measured after {kept['epochs']} epochs at most of the preset '{kept['preset']}', "

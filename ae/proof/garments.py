@@ -1,4 +1,4 @@
-"""Whether a plane of codes holds clothes apart, and whether new clothes are what they should be."""
+"""Measures of variational autoencoders of clothes: their plane of codes, and new clothes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,48 +6,43 @@ from typing import Any
 from ae import metrics
 from ae.lesson import Settings
 from ae.networks import Network, codec
-from ae.proof.judges import (
-    Hashable,
-    share_sure,
-    train_classifier,
-    train_plain_encoder,
-)
+from ae.proof.judges import Hashable, share_sure, train_classifier, train_plain_encoder
 
 import numpy as np
 
 COMPARED = slice(10_000)  # training images whose codes are enough to compare
-NEW = 100  # clothes drawn of each class
+NEW = 100  # new images of each class
 
 
 def worst_recall(network: Network, data: Any, settings: Settings) -> float:
-    """Returns how often a code's neighbours are of its class, in the class where they least are."""
-    told = _told(_mean_code(network), data)
-    return min(np.mean(told[data.y_test == label] == label) for label in np.unique(data.y_test))
+    """Returns the share of test images that neighbours classify rightly, in the worst class."""
+    labels = _knn_labels(_mean_code(network), data)
+    return min(np.mean(labels[data.y_test == label] == label) for label in np.unique(data.y_test))
 
 
 def clearer(train_other: Callable, network: Network, data: Any, settings: Settings) -> float:
-    """Returns how much oftener a code's neighbours are of its class than those of another code.
+    """Subtracts the `accuracy` of another encoder's codes from that of the network's.
 
     Args:
-        train_other: from training images to another encoder.
+        train_other: a function from training images to another encoder.
         network: a variational autoencoder.
         data: has `x_train`, `y_train`, `x_test` and `y_test`.
-        settings: those of the network.
+        settings: not used.
     """
     return accuracy(_mean_code(network), data) - accuracy(train_other(data.x_train), data)
 
 
 def recognised(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
-    """Returns how many new clothes a classifier of real ones takes for what they are meant to be.
+    """Returns the share of new images in which a classifier sees the intended class.
+
+    The classifier is trained on real clothes. Each class has 100 new images.
 
     Args:
-        draw_codes: from a class's means and spreads, a number and the settings to as many codes.
+        draw_codes: a function that takes the means and spreads of a class's codes, a number n and
+            the settings. It returns n codes.
         network: a variational autoencoder.
         data: has `x_train` and `y_train`.
-        settings: those of the network.
-
-    Returns:
-        The share of 100 images of each class, a mean over the classes.
+        settings: passed to `draw_codes`.
     """
     encode, decode, _ = codec(network)
     y = data.y_train[COMPARED]
@@ -62,17 +57,17 @@ def recognised(draw_codes: Callable, network: Network, data: Any, settings: Sett
 
 
 def varied(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
-    """Returns how much new clothes of a class differ, as a share of how much real ones do.
+    """Compares how much new images of a class differ with how much real ones do.
 
     Args:
         draw_codes: as in `recognised`.
         network: a variational autoencoder.
         data: has `x_train` and `y_train`.
-        settings: those of the network.
+        settings: passed to `draw_codes`.
 
     Returns:
-        The root mean squared deviation of 100 images from their mean over that of 100 training
-        images of the same class; a mean over the classes.
+        The root mean squared deviation of 100 new images from their mean, divided by that of 100
+        training images of the same class, averaged over the classes.
     """
     encode, decode, _ = codec(network)
     x, y = data.x_train[COMPARED], data.y_train[COMPARED]
@@ -89,14 +84,10 @@ def _deviation(images: np.ndarray) -> float:
 
 
 def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> float:
-    """Draws codes from N(0, 1), decodes them and returns the share that are clothes for sure.
+    """Draws codes from N(0, 1), decodes them and returns the share that a classifier is sure of.
 
-    One is sure where a classifier of real clothes gives one class above 0.9.
-
-    Args:
-        network: a variational autoencoder.
-        data: has `x_train`, `y_train` and `x_test`; as many codes are drawn as it has test images.
-        settings: those of the network.
+    It is sure if it gives one class a probability above 0.9. There are as many codes as test
+    images. The network is a variational autoencoder.
     """
     dimensions = codec(network).encode(data.x_train[:1])[0].shape[-1]
     generator = np.random.default_rng(settings.seed)
@@ -106,13 +97,13 @@ def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> flo
 
 
 def accuracy(encode: Callable, data: Any) -> float:
-    """Says how often the nearest codes of training images tell a test image's class.
+    """Returns the share of test images that their ten nearest training codes classify rightly.
 
     Args:
-        encode: from images to codes (n, 2).
+        encode: a function from images to codes (n, 2).
         data: has `x_train`, `y_train`, `x_test` and `y_test`.
     """
-    return float(np.mean(_told(encode, data) == data.y_test))
+    return float(np.mean(_knn_labels(encode, data) == data.y_test))
 
 
 def _mean_code(network: Network) -> Callable:
@@ -120,33 +111,22 @@ def _mean_code(network: Network) -> Callable:
     return lambda x: encode(x)[0]
 
 
-def _told(encode: Callable, data: Any) -> np.ndarray:
-    """Returns the classes (n,) that the nearest codes of training images give test images."""
+def _knn_labels(encode: Callable, data: Any) -> np.ndarray:
     codes = encode(data.x_train[COMPARED])
     return metrics.knn_labels(codes, data.y_train[COMPARED], encode(data.x_test))
 
 
 def linear_encoder(x_train: np.ndarray) -> Callable:
-    """Finds the plane of largest variance.
-
-    Args:
-        x_train: images (n, ...).
-
-    Returns:
-        A function from images to codes (n, 2), the first two principal components.
-    """
+    """Returns a function from images (n, ...) to their first two principal components (n, 2)."""
     mean, components = metrics.principal_components(_flat(x_train), 2)
     return lambda x: (_flat(x) - mean) @ components.T
 
 
 def plain_encoder(x_train: np.ndarray) -> Callable:
-    """Trains an autoencoder without noise in its code, once for the same images.
-
-    Args:
-        x_train: images (n, ...) in [0, 1].
+    """Trains an autoencoder without noise in its code, on images (n, ...) in [0, 1].
 
     Returns:
-        A function from images to codes (n, 2).
+        A function from images to codes (n, 2). The same images train it once.
     """
     encoder = train_plain_encoder(Hashable(_flat(x_train)))
     return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)

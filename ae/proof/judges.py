@@ -1,4 +1,4 @@
-"""Networks that judge others or stand beside them, trained once for the same examples."""
+"""Networks that judge a lesson's network or are compared with it, trained once an input."""
 
 import functools
 
@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-CLASSIFIER_EPOCHS = 5  # enough for the classifier to be right on 97 to 98 % of MNIST's test digits
+CLASSIFIER_EPOCHS = 5  # after them it is right on 97 to 98 % of MNIST's test digits
 CLASSIFIER_BATCH_SIZE = 128
-LINEAR_STEPS = 4000  # enough for a linear autoencoder's loss to stop falling
+LINEAR_STEPS = 4000  # until a linear autoencoder's loss stops falling
 LINEAR_BATCH_SIZE = 500
 PLAIN_STEPS = 1500  # three passes over Fashion-MNIST
 PLAIN_BATCH_SIZE = 128
@@ -21,13 +21,13 @@ SURE = 0.9  # probability
 
 @interrupts.postponed()
 def fit(model: keras.Model, batches: tf.data.Dataset, steps: int, num_epochs: int = 1) -> None:
-    """Fits a compiled model without a word; Ctrl-C is heard between its steps.
+    """Fits a compiled model and prints nothing. Ctrl-C stops it between two steps.
 
     Args:
         model: what to train.
-        batches: an endless stream of them, shuffled already.
-        steps: of an epoch.
-        num_epochs: epochs to train for.
+        batches: an endless stream of minibatches, already shuffled.
+        steps: minibatches in an epoch.
+        num_epochs: how many epochs.
     """
     model.fit(
         batches,
@@ -40,7 +40,7 @@ def fit(model: keras.Model, batches: tf.data.Dataset, steps: int, num_epochs: in
 
 
 class Hashable:
-    """Arrays as an argument of a function that remembers: equal where their contents are."""
+    """Arrays that `functools.lru_cache` can compare: equal if their contents are equal."""
 
     def __init__(self, *arrays: np.ndarray):
         self.arrays = arrays
@@ -55,14 +55,13 @@ class Hashable:
 
 @functools.lru_cache(maxsize=1)
 def train_classifier(examples: Hashable) -> keras.Model:
-    """Trains the judge of digits and of clothes on real ones: 784-256-10, ReLU, softmax; Adam.
+    """Trains a classifier of digits or clothes: 784-256-10, ReLU, softmax; Adam.
 
     Args:
         examples: rows (n, 784) in [0, 1] and their labels (n,).
 
     Returns:
-        A model from rows to the probabilities of the ten labels; the same examples give the same
-        model, which is trained once.
+        A model from rows to the probabilities of the ten labels.
     """
     x, y = examples.arrays
     pixels = keras.Input(x.shape[1:])
@@ -83,14 +82,14 @@ def share_sure(classifier: keras.Model, rows: np.ndarray) -> float:
 
 @functools.lru_cache(maxsize=1)
 def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
-    """Trains x_hat = (x W + b) V + c by Adam, its steps falling to zero along half a cosine.
+    """Trains x_hat = (x W + b) V + c with Adam; the learning rate falls to zero as a cosine does.
 
     Args:
         examples: rows (n, features).
-        code_size: columns of W, rows of V.
+        code_size: numbers in the code x W + b.
 
     Returns:
-        V (code_size, features), whose rows are what each number of the code adds to x_hat.
+        V (code_size, features). Row j is what number j of the code adds to x_hat.
     """
     (x,) = examples.arrays
     row = keras.Input(x.shape[1:])
@@ -109,20 +108,20 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
 def train_two_d_encoder(
     examples: Hashable, num_epochs: int, batch_size: int, seed: int, jit_compile: bool = False
 ) -> keras.Model:
-    """Trains Hinton and Salakhutdinov's network for a plane: 784-1000-500-250-2, and mirrored.
+    """Trains Hinton and Salakhutdinov's network with a code of two: 784-1000-500-250-2 and back.
 
-    Science 313, 2006, figure 3. The paper pretrained it layer by layer as Boltzmann machines and
-    used sigmoid units; ReLU units and Adam need no pretraining.
+    Source: Science 313, 2006, figure 3. The paper uses sigmoid units and pretrains them layer by
+    layer as Boltzmann machines. ReLU units and Adam need no pretraining.
 
     Args:
         examples: rows (n, features) in [0, 1].
-        num_epochs: passes over them.
-        batch_size: rows in a minibatch; all of them where there are fewer.
-        seed: of weights and shuffling.
+        num_epochs: how many epochs.
+        batch_size: rows in a minibatch, at most n.
+        seed: seeds the weights and the shuffling.
         jit_compile: whether XLA compiles the training steps.
 
     Returns:
-        Its encoder, from rows to codes (n, 2).
+        The encoder, from rows to codes (n, 2).
     """
     (x,) = examples.arrays
     keras.utils.set_random_seed(seed)
@@ -141,13 +140,13 @@ def train_two_d_encoder(
 
 @functools.lru_cache(maxsize=1)
 def train_plain_encoder(examples: Hashable) -> keras.Model:
-    """Trains an autoencoder without noise in its code: Dense 256-64-2-64-256; squared error, Adam.
+    """Trains a plain autoencoder, Dense 256-64-2-64-256, on the squared error with Adam.
 
     Args:
         examples: rows (n, features) in [0, 1].
 
     Returns:
-        Its encoder, from rows to codes (n, 2).
+        The encoder, from rows to codes (n, 2).
     """
     (x,) = examples.arrays
     h = pixels = keras.Input(x.shape[1:])

@@ -33,7 +33,7 @@ TARGETS = {
     (GRAPH, FLOAT32): 1e-5,
     (GRAPH, FLOAT64): 1e-9,
 }
-# Adam's step has a factor sqrt(1 - 0.999^t), of which float32 keeps five digits. TensorFlow 1
+# Float32 keeps five digits of the factor sqrt(1 - 0.999^t) in Adam's step. TensorFlow 1
 # multiplies the power up and Keras raises it; in float64, Keras rounds 0.999 to float32 first.
 ADAM_TARGET = 5e-5
 FORWARD_TARGET = 1e-5  # largest absolute difference of a reconstruction whose pixels are in [0, 1]

@@ -1,4 +1,4 @@
-"""How well a program reads a page: the character error rate of Tesseract."""
+"""How well the program Tesseract reads a page: its character error rate."""
 
 import functools
 import io
@@ -14,44 +14,42 @@ from ae.networks import Network, codec
 
 import numpy as np
 from PIL import Image
+from rapidfuzz.distance import Levenshtein
 
-SCALE = 3  # Tesseract wants letters of some 30 pixels; those of the scans have a third of that
+SCALE = 3  # Tesseract needs letters about 30 pixels high; those of the scans have about 10
 COMMAND = ("tesseract", "stdin", "stdout", "-l", "eng", "--psm", "6", "--dpi", "300")
 
 
 def error_rates(clean: np.ndarray, *others: np.ndarray) -> list[float] | None:
-    """Compares what Tesseract reads on pages with what it reads on their clean originals.
+    """Compares what Tesseract reads on pages with what it reads on the clean pages.
 
     Args:
-        clean: pages (n, height, width, 1) in [0, 1], 0 black and 1 white.
-        *others: the same pages in other states.
+        clean: pages (n, height, width, 1) in [0, 1]; 0 is black and 1 is white.
+        *others: the same pages in other states, such as dirty or cleaned.
 
     Returns:
-        The character error rate of each state: the edits that turn what is read there into what is
-        read on the clean pages, as a share of the latter's characters. None where there is no
-        Tesseract, or it fails, or reads nothing on the clean pages; a line on stderr says so.
+        The `character_error_rate` of each state. None if Tesseract is missing, fails or reads
+        nothing on the clean pages; then a line on stderr says why.
     """
     if shutil.which(COMMAND[0]) is None:
-        print("Readability is not measured: there is no program tesseract.", file=sys.stderr)
-        return None
+        return _not_measured("the program tesseract is not installed")
     try:
         references, *readings = [[read(page) for page in pages] for pages in (clean, *others)]
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"Readability is not measured: {' '.join(str(error).split())}.", file=sys.stderr)
-        return None
+        return _not_measured(" ".join(str(error).split()))
     if not any(references):
-        print("Readability is not measured: the clean pages hold no text.", file=sys.stderr)
-        return None
+        return _not_measured("Tesseract reads no text on the clean pages")
     return [character_error_rate(references, texts) for texts in readings]
 
 
-def misreadings_added(network: Network, data: Any, settings: Settings) -> float | None:
-    """Returns the character error rate after cleaning minus before, on a page of each kind.
+def _not_measured(why: str) -> None:
+    print(f"Readability is not measured: {why}.", file=sys.stderr)
 
-    Args:
-        network: what cleans pages.
-        data: has `x_val`, dirty pages, `y_val`, the clean ones, and `noise_val`, kinds of dirt.
-        settings: those of the network.
+
+def misreadings_added(network: Network, data: Any, settings: Settings) -> float | None:
+    """Subtracts the error rate before cleaning from that after, on one page of each kind of dirt.
+
+    The data have dirty pages `x_val`, clean pages `y_val`, and the kinds of dirt `noise_val`.
     """
     _, first = np.unique(data.noise_val, return_index=True)
     clean, dirty = data.y_val[first], data.x_val[first]
@@ -61,11 +59,11 @@ def misreadings_added(network: Network, data: Any, settings: Settings) -> float 
 
 
 def read(page: np.ndarray) -> str:
-    """Reads one page (height, width, 1) in [0, 1] as one block of English text.
+    """Reads a page (height, width, 1) in [0, 1] as one block of English text.
 
     Raises:
-        OSError: Tesseract cannot be started.
-        subprocess.SubprocessError: Tesseract fails.
+        OSError: if Tesseract does not start.
+        subprocess.SubprocessError: if Tesseract fails.
     """
     pixels = np.rint(255 * np.clip(page[..., 0], 0, 1)).astype("uint8")
     height, width = pixels.shape
@@ -75,7 +73,7 @@ def read(page: np.ndarray) -> str:
     return _read_png(png.getvalue())
 
 
-@functools.lru_cache(maxsize=64)  # the clean and the dirty pages are read once, not for each style
+@functools.lru_cache(maxsize=64)  # both styles need the clean and the dirty pages
 def _read_png(png: bytes) -> str:
     done = subprocess.run(
         COMMAND,
@@ -89,22 +87,9 @@ def _read_png(png: bytes) -> str:
 
 
 def character_error_rate(references: Sequence[str], texts: Sequence[str]) -> float:
-    """Returns the edits that turn texts into their references, as a share of the references."""
-    edits = sum(edit_distance(*pair) for pair in zip(references, texts, strict=True))
-    return edits / sum(map(len, references))
+    """Divides the edits between references and texts by the characters of all references.
 
-
-def edit_distance(one: str, two: str) -> int:
-    """Counts the insertions, deletions and substitutions that one string is away from another.
-
-    This is Levenshtein's distance, row by row: entry j of row i is that of the first i characters
-    of one string from the first j of the other.
+    Edits are insertions, deletions and substitutions (Levenshtein's distance).
     """
-    letters = np.array(list(two), dtype="U1")
-    columns = np.arange(len(two) + 1)
-    row = columns
-    for i, letter in enumerate(one, start=1):
-        substituted = row[:-1] + (letters != letter)
-        best = np.concatenate([[i], np.minimum(row[1:] + 1, substituted)])
-        row = np.minimum.accumulate(best - columns) + columns  # then insert, as often as it pays
-    return int(row[-1])
+    edits = sum(Levenshtein.distance(*pair) for pair in zip(references, texts, strict=True))
+    return edits / sum(map(len, references))

@@ -1,4 +1,4 @@
-"""Article-scale runs that are kept in the repository, and the README's table made from them."""
+"""Article-scale runs that the repository keeps, and the tables made from them."""
 
 import csv
 import dataclasses
@@ -62,7 +62,7 @@ def read_finished(lesson: Lesson, folder: Path) -> dict[str, Any]:
     """
     record, _ = read_run(lesson, folder)
     if "source" not in record:
-        raise InputError(f"{folder}: this run has not come to its end; go on with it, or leave it.")
+        raise InputError(f"{folder}: this run is not finished; resume it first.")
     return record
 
 
@@ -197,7 +197,7 @@ def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None
 
 
 def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
-    """Reads the kept runs of the same kind as a run, but for those of its own seed and style."""
+    """Reads the kept runs of the same kind as a run, except those of its own seed and style."""
     own = {(record["settings"]["seed"], training["style"]) for training in record["trainings"]}
     alike = kept(title(lesson, record["settings"], record["data"]["notice"]))
     return [t for t in alike if (t.about["seed"], t.about["style"]) not in own]

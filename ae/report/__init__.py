@@ -23,7 +23,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 FOLDER = Path(__file__).resolve().parent
-MARK = "report.json"  # lies in every report, so that no other folder is overwritten
+MARK = "report.json"  # marks a report, so that no other folder is overwritten
 
 
 def find_runs(folder: Path) -> dict[str, Path]:
@@ -50,8 +50,8 @@ def find_runs(folder: Path) -> dict[str, Path]:
                 found[name] = (started, candidate)
         elif is_unfinished(candidate):
             print(
-                f"{candidate}: left out, for this run is not finished; "
-                f"go on with it: --resume {candidate}.",
+                f"{candidate}: left out, because this run is not finished; "
+                f"resume it: --resume {candidate}.",
                 file=sys.stderr,
             )
     if not found:

@@ -58,7 +58,7 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         return {
             "name": lesson.name,
             "title": title,
-            "about": [" ".join(paragraph.split()) for paragraph in about],
+            "about": [{"text": text, "is_table": "   " in text} for text in about],
             "preset": _preset(lesson, record),
             "departures": ", ".join(published.departures(lesson, record)),
             "notice": record["data"]["notice"],

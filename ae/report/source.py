@@ -12,9 +12,9 @@ from pygments.lexers import PythonLexer
 
 TITLE = re.compile(r"^# %% (?P<title>.+)$", re.MULTILINE)
 TWINS = {  # the left cell's title: the right one's
-    "low-level: network": "keras: network",
-    "low-level: loss": "keras: loss",
-    "low-level: step": "keras: fit",
+    "Low-level: network": "Keras: network",
+    "Low-level: loss": "Keras: loss",
+    "Low-level: training": "Keras: training",
 }
 STYLES = {"light": "default", "dark": "monokai"}  # Pygments's names
 

@@ -1,1 +1,1 @@
-"""Runs of lessons: begun, gone on with, drawn again, and what they leave in their folders."""
+"""Runs of lessons: training, resuming and redrawing, and the folder that a run leaves."""

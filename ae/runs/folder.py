@@ -28,7 +28,7 @@ def is_unfinished(folder: Path) -> bool:
 
 
 def was_interrupted(folder: Path) -> bool:
-    """Says whether a run was interrupted here that is worth going on with: of an epoch or more."""
+    """Says whether a run was interrupted here that is worth resuming: of an epoch or more."""
     begun = read_record(folder / UNFINISHED)["trainings"] if is_unfinished(folder) else []
     return bool(begun) or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint"))
 
@@ -50,20 +50,20 @@ def refuse_a_pattern(folder: Path) -> None:
 
 
 def refuse_what_would_be_lost(folder: Path, name: str) -> None:
-    """Lets a new run take the place of a finished one of the same lesson, and of nothing else.
+    """Lets a new run overwrite only a finished run of the same lesson.
 
     Args:
         folder: where the new run is to be.
         name: the lesson's.
 
     Raises:
-        InputError: if the folder holds a run to go on with, of an epoch or more, or something else
+        InputError: if the folder holds a run to resume, of an epoch or more, or something else
             that would go; or if its name is one that checkpoints cannot be found by.
     """
     refuse_a_pattern(folder)
     if was_interrupted(folder):
         raise InputError(
-            f"--out {folder}: a run was interrupted here; go on with it, --resume {folder}, "
+            f"--out {folder}: a run was interrupted here; resume it, --resume {folder}, "
             f"or delete {folder / UNFINISHED}."
         )
     theirs = [n for n in (RECORD, *PARTS, f"{name}.py") if (folder / n).exists()]

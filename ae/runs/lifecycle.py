@@ -54,8 +54,8 @@ def train(
         The record, as `record.json` in the folder holds it, and the `folder`.
 
     Raises:
-        InputError: if the data or the folder cannot be used, the folder holds a run to go on with
-            or something that is no run of the lesson, the low-level style cannot compute in
+        InputError: if the data or the folder cannot be used, the folder holds a run to resume or
+            something that is no run of the lesson, the low-level style cannot compute in
             bfloat16 as asked, or a loss stops being a number.
         Interrupted: if Ctrl-C was pressed after the run had begun.
     """
@@ -155,7 +155,7 @@ def redraw(
         lesson: the lesson.
         folder: the run's.
         out: where the figures go; into the run's own folder if it is None.
-        asked: settings to put in the place of the run's own.
+        asked: settings that replace the run's own.
         style: whose figures: "low-level", "keras" or "both".
         data_dir: the user's folder with data sets.
         show: whether to keep the figures open, for windows.

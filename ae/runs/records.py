@@ -201,7 +201,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     except OSError as error:
         if (folder / UNFINISHED / RECORD).is_file():
             raise InputError(
-                f"{folder}: this run is not finished; go on with it: --resume {folder}."
+                f"{folder}: this run is not finished; resume it: --resume {folder}."
             ) from error
         raise InputError(f"{folder}: there is no run here ({RECORD} cannot be read).") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -22,7 +22,7 @@ def read_run(
     Args:
         lesson: the lesson.
         folder: the run's.
-        asked: settings to put in the place of the run's own.
+        asked: settings that replace the run's own.
 
     Returns:
         Its record and its settings.
@@ -71,7 +71,7 @@ def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Says whether a value is what a field's type hint says; whole numbers may stand for floats."""
+    """Says whether a value has the type of a field's hint; a whole number is a float too."""
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is tuple:  # of any length
         return isinstance(value, tuple) and all(_fits(one, arguments[0]) for one in value)
@@ -106,7 +106,7 @@ def load_data(
     if data.provenance.sha256 != record["data"]["sha256"]:
         raise InputError(
             f"{folder}: this run was on other data ({record['data']['source']}); "
-            "give those again, with --data-dir, or begin a new run."
+            "give those with --data-dir, or start a new run."
         )
     return data
 

@@ -1,14 +1,13 @@
-"""Ctrl-C and a scheduler's end, raised between the steps of a training and not within TensorFlow.
+"""Raises Ctrl-C and a scheduler's SIGTERM between the steps of a training, not inside TensorFlow.
 
-What Python raises inside TensorFlow may be swallowed by a destructor, so that training goes on, or
-come out of AutoGraph as a mistake in the code that it was reading.
+What Python raises inside TensorFlow may be swallowed by a destructor, so that training continues,
+or AutoGraph may report it as a mistake in the code that it was reading.
 
-And no signal may be handled by a thread that multiplies matrices. Where the processor has AVX2 or
-AVX-512, oneDNN lets the stack pointer point into the heap meanwhile, and what the kernel puts onto
-the stack for a handler, whatever that does, overwrites what lies there (uxlfoundation/oneDNN, issue
-4845 of 2026-03-17; TensorFlow 2.21 has a version before its mending): the process ends later with
-"corrupted size vs. prev_size". So the signals are blocked in the main thread and in the threads
-that TensorFlow starts, and a thread that does nothing else receives them.
+And no thread that multiplies matrices may handle a signal. On processors with AVX2 or AVX-512,
+oneDNN points the stack pointer into the heap meanwhile, so the kernel overwrites the heap when it
+calls a handler (uxlfoundation/oneDNN, issue 4845 of 2026-03-17, not yet fixed in TensorFlow 2.21).
+The process ends later with "corrupted size vs. prev_size". So the signals are blocked in the main
+thread and in the threads that TensorFlow starts, and a thread that does nothing else receives them.
 """
 
 import signal
@@ -25,10 +24,10 @@ _heard: set[int] = set()
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Has what Ctrl-C and SIGTERM raise wait for `deliver`, at the latest for the block's end.
+    """Makes Ctrl-C and SIGTERM wait for `deliver`, or for the end of the block.
 
-    Whoever asks twice does not wait. Signals that are ignored, or end the process at once, still
-    are and do. Where they are postponed already, or the thread does not hear any, nothing changes.
+    A second press does not wait. Nothing changes for signals that are ignored or end the process at
+    once, where they are postponed already, and in a thread that hears none.
     """
     if _handlers or threading.current_thread() is not threading.main_thread():
         yield
@@ -47,7 +46,7 @@ def postponed() -> Iterator[None]:
 
 @contextmanager
 def _received_elsewhere() -> Iterator[None]:
-    """Blocks the signals here, and in threads that are started within; another receives them."""
+    """Blocks the signals here and in threads started within; another thread receives them."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows runs handlers in threads of their own
         yield
         return
@@ -58,7 +57,7 @@ def _received_elsewhere() -> Iterator[None]:
         receiver.start()
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # first: who asks twice stops the rest
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # first: a second press stops the rest
         over.set()
         receiver.join()
 
@@ -69,7 +68,7 @@ def _receive(over: threading.Event) -> None:
 
 
 def deliver() -> None:
-    """Raises what was postponed; to be called between steps, outside of TensorFlow."""
+    """Raises what was postponed; call it between steps, outside of TensorFlow."""
     while _heard:
         number = _heard.pop()
         _handlers[number](number, None)
@@ -87,7 +86,7 @@ def _hear(number: int, frame: object) -> None:
 
 
 class Delivery(keras.callbacks.Callback):
-    """Has `Model.fit` deliver after each batch."""
+    """Lets `Model.fit` deliver after each batch."""
 
     def on_train_batch_end(self, batch, logs=None):
         """Delivers."""

@@ -28,10 +28,10 @@ FLOAT32_OPS = (
 
 
 def to_bfloat16(model: keras.Model) -> None:
-    """Lets the layers of a Keras model compute in bfloat16, but for those that end it.
+    """Lets the layers of a Keras model compute in bfloat16, except where a loss takes the output.
 
-    The layers stay in float32 whose output a loss takes: what the whole model, its decoder and
-    models within these end with, and the mean and spread of a variational code.
+    These stay in float32: the last layers of the whole model, of its decoder and of models within
+    it, and the mean and spread of a variational code.
     """
     policy = keras.DTypePolicy("mixed_bfloat16")
     for part in _parts(model):

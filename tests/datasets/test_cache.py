@@ -2,7 +2,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ae.datasets import fetch as fetch_module
 from ae.datasets.fetch import fetch, sources_for
 from ae.paths import REPOSITORY
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 @pytest.mark.fault("a damaged cache")
 @pytest.mark.parametrize("damage", [name for name in DAMAGED if name != "folder"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_a_damaged_cache_is_mended_with_a_notice(tiny, tmp_path, capsys, damage, suffix):
+def test_a_damaged_cache_is_repaired_with_a_notice(tiny, tmp_path, capsys, damage, suffix):
     problem, contents = DAMAGED[damage]
     folder = tmp_path / "cache" / "tiny"
     place(folder, {name: data for name, data in TINY.items() if name != IMAGES})
@@ -39,7 +38,7 @@ def test_a_folder_in_the_place_of_a_cached_file(tiny, tmp_path, capsys):
     put(folder / IMAGES, None)
     assert fetch(tiny, [*sources_for(tiny), source_of(TINY)]).payloads == TINY
     notice = capsys.readouterr().err
-    assert "is not a file" in notice
+    assert "cannot be read (Is a directory)" in notice
     assert "could not be kept" in notice
     assert sorted(path.name for path in folder.iterdir()) == sorted(TINY)
 
@@ -57,25 +56,17 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(tiny, tmp_path, capsys):
 @pytest.mark.fault("a cache that is full or read-only")
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_broken_write_leaves_nothing_behind(tiny, tmp_path, monkeypatch, error):
-    def fail(path):
-        assert Path(path).name.endswith(".part")
+    def fail(part, target):
+        assert part.read_bytes() in TINY.values()
         raise error
 
-    monkeypatch.setattr(fetch_module.pooch, "file_hash", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     if isinstance(error, OSError):
         assert fetch(tiny, [source_of(TINY)]).payloads == TINY
     else:
         with pytest.raises(KeyboardInterrupt):
             fetch(tiny, [source_of(TINY)])
     assert list((tmp_path / "cache" / "tiny").iterdir()) == []
-
-
-@pytest.mark.fault("a damaged cache")
-def test_a_write_that_reads_back_differently_is_not_kept(tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fetch_module.pooch, "file_hash", lambda path: "0" * 64)
-    assert fetch(tiny, [source_of(TINY)]).payloads == TINY
-    assert list((tmp_path / "cache" / "tiny").iterdir()) == []
-    assert "not what can be read back" in capsys.readouterr().err
 
 
 # A process that loads ae.datasets without ae's start of TensorFlow, which takes seconds.
@@ -104,7 +95,7 @@ def test_processes_that_fill_the_cache_together(tiny, tmp_path):
     place(tmp_path / "share")
     command = [sys.executable, "-W", "error", "-c", FETCH, str(tmp_path), str(tmp_path / "share")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    processes = [subprocess.Popen(command, cwd=REPOSITORY, text=True, **pipes) for _ in range(8)]
+    processes = [subprocess.Popen(command, cwd=REPOSITORY, text=True, **pipes) for _ in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import io
 import json
-from contextlib import contextmanager
 from dataclasses import replace
 
 from ae.datasets.idx import format_idx
@@ -71,21 +70,21 @@ def flip_last_bit(data):
 
 # What may be wrong with a file: (a part of the message, the file's contents).
 DAMAGED = {
-    "truncated gzip": ("truncated gzip file", gzip.compress(TINY[IMAGES])[:-12]),
+    "truncated gzip": ("damaged gzip file", gzip.compress(TINY[IMAGES])[:-12]),
     "damaged gzip": (
         "damaged gzip file",
         flip_last_bit(gzip.compress(TINY[IMAGES])[:-4]) + b"0000",
     ),
     "flipped bit": ("sha256 checksum", flip_last_bit(TINY[IMAGES])),
-    "wrong magic": ("magic number", b"\x00\x00\x0d\x03" + TINY[IMAGES][4:]),
+    "wrong magic": ("sha256 checksum", b"\x00\x00\x0d\x03" + TINY[IMAGES][4:]),
     "web page": ("is a web page", b"\n<!DOCTYPE html><html>Sign in</html>"),
-    "too short": ("holds 143 elements", TINY[IMAGES][:-1]),
+    "too short": ("159 bytes instead of 160", TINY[IMAGES][:-1]),
     "too long": ("more than the expected 160 bytes", TINY[IMAGES] + b"\x00"),
     "fewer images": ("148 bytes instead of 160", format_idx(np.zeros((11, 4, 3), np.uint8))),
     "wrong shape": ("sha256 checksum", format_idx(np.zeros((12, 3, 4), np.uint8))),
-    "empty": ("is empty", b""),
+    "empty": ("0 bytes instead of 160", b""),
     "bomb": ("more than the expected 160 bytes", gzip.compress(bytes(50_000_000))),
-    "folder": ("is not a file", None),
+    "folder": ("cannot be read", None),
 }
 
 
@@ -102,15 +101,11 @@ def put(path, contents):
 def source_of(files, name="somewhere", log=None, **kwargs):
     """A source that gives these files and logs the names of those it is asked for."""
 
-    @contextmanager
-    def open_source():
-        def read(payload):
-            if log is not None:
-                log.append(payload.name)
-            if payload.name not in files:
-                raise SourceError("has no such file")
-            return payload.read(io.BytesIO(files[payload.name]), payload.name)
+    def read(payload):
+        if log is not None:
+            log.append(payload.name)
+        if payload.name not in files:
+            raise SourceError("has no such file")
+        return payload.read(io.BytesIO(files[payload.name]), payload.name)
 
-        yield read
-
-    return Source(name, open_source, **kwargs)
+    return Source(name, read, **kwargs)

@@ -1,21 +1,18 @@
 """The lessons on digits: their data, and the articles' closing ideas."""
 
 from ae import datasets
-from tutorials import (
-    dense_ae,
-    low_level_ae,
-    sigmoid_ae,
-)
+from tutorials import dense_ae
+from tutorials.articles.dense_ae import compare_classifiers
 
 import numpy as np
 import pytest
-from running import pixels, read_record, run, smoke_settings
+from running import lesson, pixels, read_record, run, smoke_settings
 
 
 def test_digits_are_those_after_the_first_five_thousand():
     mnist = datasets.load_mnist()
-    for module in (dense_ae, sigmoid_ae, low_level_ae):
-        data = module.load(smoke_settings(module.LESSON.name), None)
+    for name in ("dense_ae", "sigmoid_ae", "low_level_ae"):
+        data = lesson(name).load(smoke_settings(name), None)
         kept = mnist.x_train[5000 : 5000 + len(data.x_train)].reshape(-1, 784)
         np.testing.assert_allclose(data.x_train, kept / 255, atol=1e-6)
         np.testing.assert_allclose(data.x_test[-1], mnist.x_test[127].ravel() / 255, atol=1e-6)
@@ -37,10 +34,10 @@ def test_a_classifier_on_few_labels_does_better_than_chance(tmp_path):
 
 def test_only_one_of_the_classifiers_begins_with_the_trained_encoder():
     settings = smoke_settings("dense_ae", label_counts=(100,))
-    dead = dense_ae.build_keras(settings)
+    dead = dense_ae.build_keras()
     dead.set_weights([0 * w for w in dead.get_weights()])  # ReLUs at zero never learn
     data = dense_ae.load(settings, None)
-    accuracies = dense_ae.compare_classifiers(dead, data, settings)
+    accuracies = compare_classifiers(dead, data, settings)
     assert accuracies["trained encoder"][0] < 0.25 < 0.4 < accuracies["from scratch"][0]
 
 

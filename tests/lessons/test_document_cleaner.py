@@ -11,13 +11,13 @@ from ae.datasets.pictures import read_grey, write_grey
 from ae.networks import codec
 from ae.paths import REPOSITORY
 from ae.runs import records
-from tutorials import document_cleaner
 
 import numpy as np
 import pytest
 from running import lesson, pixels, read_record, run, smoke_settings
 from whole_page import cleaned_at_once
 
+CLEANER = lesson("document_cleaner")
 NOTICE = "generated pages, not the article's scans"
 NOTICE_RED = (214, 39, 40)  # matplotlib's tab:red
 HAS_REAL = any(
@@ -34,10 +34,8 @@ KINDS = pytest.mark.parametrize(
 
 
 def load_pages(kind, variant):
-    settings = dataclasses.replace(
-        lesson("document_cleaner").presets["article"], data=kind, variant=variant
-    )
-    return document_cleaner.load(settings, None)
+    settings = dataclasses.replace(CLEANER.presets["article"], data=kind, variant=variant)
+    return CLEANER.load(settings, None)
 
 
 def nearest(page):
@@ -100,7 +98,7 @@ def test_few_pages_of_the_corrected_split_are_of_all_kinds():
         page.dirty[:258, :540].tobytes(): (page.size, page.font, page.noise)
         for page in documents.train
     }
-    data = document_cleaner.load(settings, None)
+    data = CLEANER.load(settings, None)
     for x in (data.x_train, data.x_val):
         assert len(x) == 20
         found = [kinds[grey_levels(page)] for page in x]
@@ -114,7 +112,7 @@ def test_another_seed_sets_other_pages_aside():
         patch.setattr(datasets, "load_or_generate_documents", lambda *_: documents)
         for seed in (0, 0, 1):
             settings = smoke_settings("document_cleaner", seed=seed, num_train=40)
-            data = document_cleaner.load(settings, None)
+            data = CLEANER.load(settings, None)
             assert (len(data.x_train), len(data.x_val)) == (34, 6)
             splits.append({grey_levels(page) for page in data.x_val})
     assert splits[0] == splits[1] != splits[2]
@@ -146,8 +144,7 @@ def scan(tmp_path):
 
 
 def cleaned_by(run_folder, style, page):
-    settings = lesson("document_cleaner").presets["smoke"]
-    network = lesson("document_cleaner").networks["autoencoder"][style].build(settings)
+    network = CLEANER.networks["autoencoder"][style].build(CLEANER.presets["smoke"])
     file = "keras.keras" if style == "keras" else "low-level"
     records.load_weights(network, run_folder / "networks" / file)
     return cleaned_at_once(page, codec(network).reconstruct)
@@ -203,8 +200,7 @@ def test_the_command_refuses_what_it_cannot_use(smoke, scan, tmp_path, capsys):
 
 
 def test_a_large_page_is_cleaned_in_tiles_that_do_not_show(smoke):
-    settings = lesson("document_cleaner").presets["smoke"]
-    network = document_cleaner.build_keras(settings)
+    network = CLEANER.networks["autoencoder"]["keras"].build(CLEANER.presets["smoke"])
     records.load_weights(network, smoke("document_cleaner") / "networks" / "keras.keras")
     page = np.random.default_rng(0).integers(0, 256, (90, 130), np.uint8)
     reconstruct = codec(network, batch_size=1).reconstruct

@@ -13,14 +13,13 @@ from ae import cli, datasets, errors
 from ae.runs import records
 from ae.training.run import Run
 from tutorials import dense_ae
-from tutorials.__main__ import NAMES
 from tutorials.__main__ import main as tutorials_main
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import EACH_LESSON, lesson, pixels, read_record, run, smoke_settings
+from running import EACH_LESSON, NAMES, lesson, pixels, read_record, run, smoke_settings
 
 STYLES = ("low-level", "keras")
 NETWORKS = {name: ["autoencoder"] for name in NAMES} | {"low_level_ae": ["class", "layers"]}
@@ -66,7 +65,7 @@ def test_a_record_tells_every_training(smoke, name):
         assert len(training["history"]) == lesson(name).presets["smoke"].num_epochs
         assert 0 < sum(epoch["seconds"] for epoch in training["history"]) <= training["seconds"]
         for epoch in training["history"]:
-            assert lesson(name).measure in epoch
+            assert lesson(name).printed_loss in epoch
             assert ("val_loss" in epoch) == (
                 name in ("conv_denoiser", "document_cleaner", "fashion_vae")
             )

@@ -22,7 +22,7 @@ from running import LESSONS, read_record
 from scipy import stats
 from stand_ins import Net
 
-LOW_LEVEL = low_level_ae.LESSON
+LOW_LEVEL = lesson("low_level_ae")
 
 
 @pytest.fixture(scope="module")

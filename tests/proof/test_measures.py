@@ -4,8 +4,8 @@ import dataclasses
 from types import SimpleNamespace
 
 from ae import cli, datasets, metrics
-from ae.proof import claims, errata, garments, recognition, reproduced
-from tutorials import (
+from ae.proof import claims, digits, errata, garments, judges, reproduced
+from tutorials.articles import (
     conv_denoiser,
     dense_ae,
     document_cleaner,
@@ -17,25 +17,27 @@ from tutorials import (
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import EACH_LESSON, lesson
+from running import EACH_LESSON, lesson, smoke_settings
 from stand_ins import Net
 
 
 def value_of(a_lesson, text, network, data, settings=None):
-    (claim,) = [c for c in a_lesson.claims if text in c.text]
+    (claim,) = [c for c in a_lesson.claims if text in f"{c.sentence} {c.quantity}"]
     return claim.measure(network, data, settings or a_lesson.presets["smoke"])
 
 
 def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
     measured = [{"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "holds": True}]
     monkeypatch.setattr(claims, "measure", lambda *_: measured)
-    presets = {**sigmoid_ae.PRESETS, "article": sigmoid_ae.PRESETS["smoke"]}
-    short = dataclasses.replace(sigmoid_ae.LESSON, presets=presets)
+    a_lesson = lesson("sigmoid_ae")
+    short = dataclasses.replace(
+        a_lesson, presets={**a_lesson.presets, "article": a_lesson.presets["smoke"]}
+    )
     record = cli.run(short, cli.article_options(style="keras"), tmp_path / "run")
     assert [training["claims"] for training in record["trainings"]] == [measured]
 
 
-def test_the_denoiser_is_held_against_a_median_filter():
+def test_the_denoiser_is_compared_with_a_median_filter():
     rng = np.random.default_rng(0)
     clean = rng.random((3, 28, 28, 1)).astype("float32")
     noisy = np.where(rng.random(clean.shape) < 0.1, 1, clean).astype("float32")
@@ -96,7 +98,7 @@ def judged(monkeypatch):
         return np.tile([[0.95, 0.05], [0.5, 0.5], [0.6, 0.4]], (1000, 1))
 
     judge = SimpleNamespace(predict=predict)
-    for module in (garments, recognition):
+    for module in (garments, digits):
         monkeypatch.setattr(module, "train_classifier", lambda _: judge)
     return seen
 
@@ -113,7 +115,7 @@ def test_clothes_are_drawn_from_the_prior(judged):
     np.testing.assert_allclose(np.cov(judged[0].T), np.eye(2), atol=0.08)
 
 
-def test_the_learned_plane_is_held_against_pca(monkeypatch):
+def test_the_learned_plane_is_compared_with_pca(monkeypatch):
     rng = np.random.default_rng(0)
     y = np.arange(40) % 2
     data = SimpleNamespace(
@@ -123,15 +125,15 @@ def test_the_learned_plane_is_held_against_pca(monkeypatch):
         "PCA": lambda x: 0 * x,
         "autoencoder": lambda x: np.stack([y[: len(x)], y[: len(x)]], 1).astype(float),
     }
-    monkeypatch.setattr(recognition, "two_d_encoders", lambda *_: encoders)
-    gained = recognition.separation_gained(1, None, data, sigmoid_ae.PRESETS["smoke"])
+    monkeypatch.setattr(digits, "two_d_encoders", lambda *_: encoders)
+    gained = digits.separation_gained(1, None, data, smoke_settings("sigmoid_ae"))
     assert gained == pytest.approx(0.5)
 
 
 def test_noise_is_measured_on_what_is_reconstructed():
     black = np.zeros((2, 4), "float32")
     data = SimpleNamespace(x_train=black, x_test=black)
-    network = Net(reconstruct=lambda x: tf.constant(np.float32([[0, 0.2, 0, 0.2]] * 2)))
+    network = Net(decode=lambda z: tf.constant(np.float32([[0, 0.2, 0, 0.2]] * 2)))
     assert sigmoid_ae.noise(network, data, None) == pytest.approx(0.1)
 
 
@@ -145,21 +147,23 @@ def test_random_codes_are_drawn_as_the_codes_lie(judged):
     """Their mean and covariance are the training codes'."""
     codes = np.float32(np.random.default_rng(0).normal([1, -2], [0.5, 3], (500, 2)))
     data = SimpleNamespace(x_train=codes, y_train=codes[:, 0], x_test=np.zeros((3000, 2)))
-    settings = dense_ae.PRESETS["smoke"]
-    assert recognition.drawn_and_recognised(Net(), data, settings) == pytest.approx(1 / 3)
+    settings = smoke_settings("dense_ae")
+    assert digits.drawn_and_recognised(Net(), data, settings) == pytest.approx(1 / 3)
     np.testing.assert_allclose(judged[0].mean(axis=0), codes.mean(axis=0), atol=0.2)
     np.testing.assert_allclose(np.cov(judged[0].T), np.cov(codes.T), atol=0.6)
 
 
 def test_classifiers_learn_from_count_labels_and_are_judged_on_test_digits(monkeypatch):
     """The labels beyond `count`, and those of the training digits, are wrong."""
+    fit = judges.fit
     rng = np.random.default_rng(0)
     y = rng.integers(0, 10, 400)
     x = np.repeat(np.eye(10, dtype="float32")[y], 79, axis=1)[:, :784]
     wrong = np.where(np.arange(300) < 100, y[:300], (y[:300] + 1) % 10)
     data = SimpleNamespace(x_train=x[:300], y_train=wrong, x_test=x[300:], y_test=y[300:])
-    settings = dataclasses.replace(dense_ae.PRESETS["smoke"], label_counts=(100,))
-    found = dense_ae.compare_classifiers(dense_ae.build_keras(settings), data, settings)
+    monkeypatch.setattr(judges, "fit", lambda model, batches, steps: fit(model, batches, 40))
+    settings = smoke_settings("dense_ae", label_counts=(100,))
+    found = dense_ae.compare_classifiers(dense_ae.build_keras(), data, settings)
     assert found["from scratch"][0] > 0.95
 
 
@@ -172,15 +176,14 @@ def test_shares_of_pixels_are_counted():
 
 def test_the_vae_s_gap_is_test_above_validation():
     x = np.full((2, 4), 0.5, "float32")
-    net = Net(reconstruct=lambda x: x * 0 + 0.5)
+    net = Net(decode=lambda z: z * 0 + 0.5)
     same = SimpleNamespace(x_val=x, x_test=x)
     assert fashion_vae.validation_gap(net, same, None) == pytest.approx(0)
-    net = Net(reconstruct=tf.identity)
-    gap = fashion_vae.validation_gap(net, SimpleNamespace(x_val=x * 0, x_test=x), None)
+    gap = fashion_vae.validation_gap(Net(), SimpleNamespace(x_val=x * 0, x_test=x), None)
     assert gap == pytest.approx(np.log(2), rel=1e-3)
 
 
-def test_squashed_pages_are_read_against_whole_ones(monkeypatch):
+def test_squashed_pages_are_compared_with_whole_ones(monkeypatch):
     page = np.tile(np.arange(420, dtype=np.uint8)[:, None], (1, 540))
     documents = SimpleNamespace(train=[SimpleNamespace(clean=page)])
     monkeypatch.setattr(datasets, "load_or_generate_documents", lambda *_: documents)
@@ -190,17 +193,17 @@ def test_squashed_pages_are_read_against_whole_ones(monkeypatch):
         lambda shown, fitted: [(shown[0].shape[0], fitted[0].shape[0])],
     )
     for variant, rows in (("published", (420, 258)), ("corrected", (258, 258))):
-        settings = dataclasses.replace(document_cleaner.PRESETS["smoke"], variant=variant)
+        settings = smoke_settings("document_cleaner", variant=variant)
         assert document_cleaner.misread(None, None, settings) == rows
 
 
 def test_a_difference_says_which_is_which(monkeypatch):
-    erratum = conv_denoiser.LESSON.errata[0]
-    entry = {"erratum": erratum.place, "measure": "m"}
+    erratum = lesson("conv_denoiser").errata[0]
+    entry = {"erratum": erratum.quote, "quantity": "error"}
     entry |= {"published": [3.0, 1.0, 2.0], "changed": [9.0]}
     monkeypatch.setattr(errata, "read", lambda _: {"measured": [entry]})
-    words = "m: 1 to 3 as published, 9 with output linear"
-    assert errata.differences(conv_denoiser.LESSON, erratum) == [words]
+    words = "error: 1 to 3 as published, 9 with output linear"
+    assert errata.differences(lesson("conv_denoiser"), erratum) == [words]
 
 
 @EACH_LESSON

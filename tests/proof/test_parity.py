@@ -8,7 +8,7 @@ from ae.lesson import Style
 from ae.proof import parity
 from ae.training.optimizers import RMSpropTF1
 from tutorials import __main__ as tutorials
-from tutorials import fashion_vae, low_level_ae, sigmoid_ae
+from tutorials import low_level_ae, sigmoid_ae
 
 import keras
 import numpy as np
@@ -72,7 +72,7 @@ def test_another_optimizer_is_found_out(monkeypatch):
             patch.setattr(sigmoid_ae, "RMSpropTF1", keras.optimizers.RMSprop)
             sigmoid_ae.train_keras(network, data, settings, run)
 
-    result = compare(with_keras_style(sigmoid_ae.LESSON, train=train))
+    result = compare(with_keras_style(lesson("sigmoid_ae"), train=train))
     assert result.loss_difference > 1e-2
     assert not result.agrees
 
@@ -87,7 +87,7 @@ def test_another_start_of_the_mean_square_is_found_out(monkeypatch):
             patch.setattr(sigmoid_ae, "RMSpropTF1", FromZero)
             sigmoid_ae.train_keras(network, data, settings, run)
 
-    assert not compare(with_keras_style(sigmoid_ae.LESSON, train=train)).agrees
+    assert not compare(with_keras_style(lesson("sigmoid_ae"), train=train)).agrees
 
 
 def test_a_weight_that_differs_a_little_is_found_out(monkeypatch):
@@ -99,7 +99,7 @@ def test_a_weight_that_differs_a_little_is_found_out(monkeypatch):
         kernel.assign(kernel * 1.001)
 
     monkeypatch.setattr(parity, "to_keras", copy_but_one)
-    result = compare(sigmoid_ae.LESSON)
+    result = compare(lesson("sigmoid_ae"))
     assert result.forward_difference > 1e-5
     assert not result.agrees
 
@@ -109,7 +109,7 @@ def test_a_training_that_stops_early_is_found_out():
         settings = dataclasses.replace(settings, num_epochs=1)
         sigmoid_ae.train_keras(network, data, settings, run)
 
-    result = compare(with_keras_style(sigmoid_ae.LESSON, train=train))
+    result = compare(with_keras_style(lesson("sigmoid_ae"), train=train))
     assert result.loss_difference == np.inf
     assert not result.agrees
 
@@ -121,7 +121,7 @@ def test_other_noise_is_found_out(monkeypatch):
             self.seed.state.assign([1, 2])
 
     monkeypatch.setattr(parity, "SharedNoise", OtherNoise)
-    assert compare(fashion_vae.LESSON).loss_difference > 1e-4
+    assert compare(lesson("fashion_vae")).loss_difference > 1e-4
 
 
 def test_a_saturated_pixel_of_the_vae_costs_the_same_in_both_styles():
@@ -134,7 +134,7 @@ def test_a_saturated_pixel_of_the_vae_costs_the_same_in_both_styles():
 
         return built
 
-    a_lesson = fashion_vae.LESSON
+    a_lesson = lesson("fashion_vae")
     styles = {
         name: Style(with_certain_pixels(style.build), style.train)
         for name, style in a_lesson.networks["autoencoder"].items()
@@ -147,7 +147,7 @@ def test_a_saturated_pixel_of_the_vae_costs_the_same_in_both_styles():
 
 def test_weights_travel_there_and_back():
     settings = sigmoid_ae.PRESETS["smoke"]
-    styles = sigmoid_ae.LESSON.networks["autoencoder"]
+    styles = lesson("sigmoid_ae").networks["autoencoder"]
     source, target = (styles["low-level"].build(settings) for _ in range(2))
     layered = styles["keras"].build(settings)
     parity.to_keras(source, layered)

@@ -1,8 +1,7 @@
 from ae.proof import published
-from tutorials.__main__ import NAMES
 
 import pytest
-from running import EACH_LESSON, lesson
+from running import EACH_LESSON, NAMES, lesson
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 import shutil
 
 from ae import report
-from tutorials.__main__ import NAMES
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
-from running import EACH_LESSON, LESSONS
+from running import EACH_LESSON, LESSONS, NAMES
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,11 @@ from pathlib import Path
 from ae.report import notebooks
 from ae.training.run import Run
 from tutorials import __main__ as tutorials
-from tutorials.__main__ import NAMES
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from running import EACH_LESSON, read_record
+from running import EACH_LESSON, NAMES, read_record
 
 SOURCES = Path(tutorials.__file__).parent
 QUICK = ("sigmoid_ae",)

@@ -11,11 +11,10 @@ from ae.proof import published, reproduced
 from ae.proof.reproduced import Training
 from ae.report import charts, source, verdicts
 from tutorials import __main__ as tutorials
-from tutorials.__main__ import NAMES
 
 import keras
 import pytest
-from running import EACH_LESSON, LESSONS, lesson, read_record, smoke_settings
+from running import EACH_LESSON, LESSONS, NAMES, lesson, read_record, smoke_settings
 
 
 @pytest.fixture(scope="session")

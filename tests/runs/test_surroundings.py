@@ -15,17 +15,14 @@ import time
 
 from ae.datasets import images
 from ae.paths import REPOSITORY
-from ae.runs import lifecycle
 from ae.runs.folder import is_unfinished
 from ae.training.run import Run
-from tutorials import sigmoid_ae
-from tutorials.__main__ import NAMES
 
 import pytest
 from filelock import FileLock
-from running import EACH_LESSON, read_record, run, smoke_settings
+from running import EACH_LESSON, NAMES, read_record, run, smoke_settings, train_run
 
-LESSON = sigmoid_ae.LESSON
+LESSON = lesson("sigmoid_ae")
 SETTINGS = smoke_settings("sigmoid_ae", num_epochs=2)
 
 
@@ -79,7 +76,7 @@ def remount(folder, option):
 def whole(tmp_path_factory):
     """The record of a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("whole")
-    return lifecycle.train(LESSON, SETTINGS, folder, preset="smoke")
+    return train_run(LESSON, SETTINGS, folder, preset="smoke")
 
 
 def weights_of(record):
@@ -309,7 +306,7 @@ def test_help_on_20_columns(name, monkeypatch, capsys):
 def test_a_clock_that_is_set_back(tmp_path, monkeypatch, whole):
     now = itertools.count(time.time(), -3600)
     monkeypatch.setattr(time, "time", lambda: next(now))
-    record = lifecycle.train(LESSON, SETTINGS, tmp_path, preset="smoke")
+    record = train_run(LESSON, SETTINGS, tmp_path, preset="smoke")
     assert weights_of(record) == weights_of(whole)
     assert all(training["seconds"] > 0 for training in record["trainings"])
 

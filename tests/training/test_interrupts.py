@@ -11,7 +11,6 @@ from ae.errors import InputError
 from ae.networks import in_batches
 from ae.paths import REPOSITORY
 from ae.proof import judges
-from ae.runs import lifecycle
 from ae.runs.records import Report
 from ae.training.checkpoints import Checkpoints
 from ae.training.interrupts import SIGNALS, Delivery, deliver, postponed
@@ -21,7 +20,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib import pyplot
-from running import lesson, press, smoke_settings
+from running import lesson, press, resume_run, smoke_settings, train_run
 
 pytestmark = pytest.mark.usefixtures("ctrl_c")
 
@@ -163,8 +162,8 @@ def test_a_state_is_saved_whole_when_it_falls_into_the_saving(tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt, match="to go on: "):
-            lifecycle.train(
+        with pytest.raises(KeyboardInterrupt, match="to resume: "):
+            train_run(
                 lesson("sigmoid_ae"),
                 smoke_settings("sigmoid_ae", num_epochs=4),
                 *(tmp_path,),
@@ -172,7 +171,7 @@ def test_a_state_is_saved_whole_when_it_falls_into_the_saving(tmp_path, monkeypa
                 style=style,
             )
     assert saved == [1, 2]
-    (training,) = lifecycle.resume(lesson("sigmoid_ae"), tmp_path)["trainings"]
+    (training,) = resume_run(lesson("sigmoid_ae"), tmp_path)["trainings"]
     assert len(training["history"]) == 4
 
 
@@ -226,7 +225,7 @@ def observe(run, losses):
 name, folder = sys.argv[1:]
 imported = threads()
 Run.observe = observe
-lifecycle.train(lesson(name), smoke_settings(name, num_epochs=1), Path(folder), preset="smoke")
+train_run(lesson(name), smoke_settings(name, num_epochs=1), Path(folder), preset="smoke")
 """
 
 

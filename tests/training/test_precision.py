@@ -5,13 +5,12 @@ from ae.networks import layers_of
 from ae.training import precision
 from tutorials import __main__ as tutorials
 from tutorials import conv_denoiser, fashion_vae
-from tutorials.__main__ import NAMES
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import NETWORKS, lesson, read_record, run, smoke_settings
+from running import NAMES, NETWORKS, lesson, read_record, run, smoke_settings
 
 RNG = np.random.default_rng(0)
 QUICKEST = ("sigmoid_ae", "fashion_vae")  # the others are run in the long tests
@@ -87,7 +86,8 @@ def losses_of(folder):
     """What a run's record holds of each training, by network and style."""
     record = read_record(folder)
     return {
-        (t["network"], t["style"]): t["history"][-1][record["measure"]] for t in record["trainings"]
+        (t["network"], t["style"]): t["history"][-1][record["printed_loss"]]
+        for t in record["trainings"]
     }
 
 
@@ -116,7 +116,7 @@ def test_the_low_level_style_is_refused_where_it_would_be_computed_in_float32(
     folder = tmp_path / "run"
     arguments = ["--preset", "smoke", "--mixed-precision", *flags, "--out", str(folder)]
     with pytest.raises(SystemExit, match="2"):
-        cli.main(conv_denoiser.LESSON, arguments)
+        cli.main(lesson("conv_denoiser"), arguments)
     assert "add --style keras" in capsys.readouterr().err
     assert not folder.exists()
 

@@ -31,25 +31,33 @@ EACH_ORDER = pytest.mark.parametrize("order", ORDERS, ids=str)
 BOTH = pytest.mark.parametrize("style", ["low-level", "keras"])
 
 
-def train_low_level(run, order, x=X, y=Y, **options):
+def train_low_level(run, order, x=X, y=Y, patience=None, jit_compile=False):
     w = tf.Variable(W)
 
-    @tf.function(reduce_retracing=True)
+    inputs, targets = tf.constant(x), tf.constant(y)
+
     def train_step(x, y):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(y - x @ w))
         w.assign_sub(LEARNING_RATE * tape.gradient(loss, w))
         return loss
 
-    run.fit(
-        train_step,
-        order,
-        *(x, y),
-        test_step=lambda x, y: tf.reduce_mean(tf.square(y - x @ w)),
-        validation=(X_VAL, Y_VAL),
-        validation_batch_size=VALIDATION_BATCH,
-        **options,
-    )
+    @tf.function(jit_compile=jit_compile)
+    def train_steps(rows):
+        losses = tf.TensorArray(tf.float32, len(rows))
+        for i in tf.range(len(rows)):
+            x, y = tf.gather(inputs, rows[i]), tf.gather(targets, rows[i])
+            losses = losses.write(i, train_step(x, y))
+        return losses.stack()
+
+    def test_step(x, y):
+        return tf.reduce_mean(tf.square(y - x @ w))
+
+    sgd = keras.optimizers.SGD(LEARNING_RATE)
+    for epoch in run.epochs(sgd, patience):
+        for rows in run.chunks(order.epoch(epoch)):
+            run.log(train_steps(rows))
+        run.validate(test_step, X_VAL, Y_VAL, batch_size=VALIDATION_BATCH)
     return w.numpy()
 
 
@@ -64,7 +72,7 @@ def train_keras(run, order, x=X, y=Y, patience=None, jit_compile=False, **option
     sgd = keras.optimizers.SGD(LEARNING_RATE)
     model.compile(sgd, "mean_squared_error", jit_compile=jit_compile, **options)
     model.fit(
-        run.feed(order, x, y),
+        run.dataset(order, x, y),
         epochs=run.num_epochs,
         validation_data=(X_VAL, Y_VAL),
         validation_batch_size=VALIDATION_BATCH,
@@ -75,6 +83,7 @@ def train_keras(run, order, x=X, y=Y, patience=None, jit_compile=False, **option
     return model.get_weights()[0]
 
 
+SGD = keras.optimizers.SGD(LEARNING_RATE)
 TRAIN = {"low-level": train_low_level, "keras": train_keras}
 
 
@@ -98,9 +107,9 @@ def column(history, name):
 
 
 @EACH_ORDER
-@BOTH
-def test_training_is_gradient_descent_over_the_batches_of_the_order(order, style):
-    run = Run("line", 3)
+@pytest.mark.parametrize(("style", "steps_per_call"), [("low-level", 4), ("keras", 1)])
+def test_training_is_gradient_descent_over_the_minibatches(order, style, steps_per_call):
+    run = Run("line", 3, steps_per_call)
     w = TRAIN[style](run, order)
     expected_w, expected = by_hand(order, 3)
     np.testing.assert_allclose(w, expected_w, rtol=1e-4, atol=1e-5)
@@ -162,35 +171,47 @@ def test_an_epoch_s_history_is_plain_numbers_and_its_seconds(style):
         assert 0 < logs["seconds"] < 60
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(None, [10, 10, 5]), (20, [20, 5])])
-def test_validation_takes_the_batch_size_of_training_unless_told(asked, expected):
-    sizes = []
-
-    def test_step(x):
-        sizes.append(len(x))
-        return tf.constant(0.0)
-
-    validation = {"validation": (X[:25],), "validation_batch_size": asked}
-    Run("sizes", 1).fit(tf.reduce_mean, Shuffled(103, 10, 0), X, test_step=test_step, **validation)
-    assert sizes == expected
+def test_a_run_with_history_resumes_at_its_next_epoch():
+    run = Run("numbers", 3)
+    run.history.append({"loss": 2.0})
+    epochs = []
+    for epoch in run.epochs(SGD):
+        epochs.append(epoch)
+        run.log(tf.constant([1.0]))
+    assert epochs == [1, 2]
+    assert len(run.history) == 3
 
 
-def test_a_run_with_history_goes_on_at_its_next_epoch():
-    seen = []
-
-    def train_step(numbers):
-        tf.py_function(lambda n: seen.append(n.numpy()), [numbers], [])
-        return tf.constant(1.0)
-
+def test_a_dataset_passes_through_the_run_s_next_epoch():
     order = Shuffled(6, 4, seed=0)
     run = Run("numbers", 3)
     run.history.append({"loss": 2.0})
-    run.fit(train_step, order, np.arange(6))
-    expected = [*order.epoch(1), *order.epoch(2)]
-    assert len(seen) == len(expected) == 4
-    for numbers, row in zip(seen, expected, strict=True):
-        np.testing.assert_array_equal(numbers, row)
-    assert len(run.history) == 3
+    for epoch in (1, 2):
+        passed = run.dataset(order, np.arange(6))
+        for _ in range(2):  # Keras may look at a pass before it takes it
+            for (x, y), row in zip(passed, order.epoch(epoch), strict=True):
+                np.testing.assert_array_equal(x, row)
+                np.testing.assert_array_equal(y, row)
+        run.history.append({"loss": 1.0})
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 4, 100])
+@EACH_ORDER
+def test_chunks_are_the_epoch_s_minibatches_some_at_a_time(order, steps_per_call):
+    run = Run("chunks", 1, steps_per_call)
+    handed_out = []
+    for epoch in run.epochs(SGD):
+        for rows in run.chunks(order.epoch(epoch)):
+            assert 1 <= len(rows) <= steps_per_call
+            handed_out += list(rows.numpy())
+            run.log(tf.zeros([len(rows)]))
+    for rows, expected in zip(handed_out, order.epoch(0), strict=True):
+        np.testing.assert_array_equal(rows, expected)
+
+
+def test_an_epoch_that_logs_nothing_is_a_mistake_with_a_name():
+    with pytest.raises(ValueError, match=r"call run\.log"):
+        list(Run("silent", 1).epochs(SGD))
 
 
 # Early stopping
@@ -199,14 +220,9 @@ def test_a_run_with_history_goes_on_at_its_next_epoch():
 def scripted_low_level(val_losses, patience):
     script = iter(val_losses)
     run = Run("script", len(val_losses))
-    run.fit(
-        tf.reduce_mean,
-        Shuffled(2, 2, 0),
-        X[:2],
-        test_step=lambda x: next(script),
-        validation=(X[:1],),
-        patience=patience,
-    )
+    for _ in run.epochs(SGD, patience):
+        run.log(tf.constant([1.0]))
+        run.validate(lambda x: next(script), X[:1], batch_size=1)
     return len(run.history)
 
 
@@ -271,7 +287,7 @@ def test_without_patience_no_epoch_is_left_out():
     assert len(Run("line", 3).callbacks()) == 1
 
 
-# A loss that is no number
+# A loss that is not finite
 
 
 @pytest.mark.fault("NaN or infinity")
@@ -280,7 +296,7 @@ def test_without_patience_no_epoch_is_left_out():
     ("value", "batch_size", "step", "epoch"),
     [(math.nan, 10, 1, 1), (math.inf, 10, 4, 2), (math.nan, 10, 11, 2), (math.nan, 2, 37, 1)],
 )
-def test_the_first_loss_that_is_no_number_is_named(style, value, batch_size, step, epoch):
+def test_the_first_loss_that_is_not_finite_is_named(style, value, batch_size, step, epoch):
     """Every example holds its place in the order, so that one of them can be spoilt."""
 
     class Numbered(Shuffled):
@@ -314,7 +330,7 @@ def test_a_call_that_ends_an_epoch_is_counted_to_its_end():
 
 @BOTH
 def test_a_line_is_printed_after_each_epoch_under_the_name_of_the_training(style, capsys):
-    run = Run("line", 3, lambda epoch, logs: f"Epoch {epoch}: {logs['loss']:.6f}")
+    run = Run("line", 3, epoch_line=lambda epoch, logs: f"Epoch {epoch}: {logs['loss']:.6f}")
     TRAIN[style](run, ORDERS[0])
     printed = capsys.readouterr()
     lines = [
@@ -375,13 +391,3 @@ def test_without_a_log_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train_low_level(Run("line", 1), ORDERS[0])
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("steps", "compiled", "plain"),
-    [(1719, 256, 64), (859, 214, 42), (100, 25, 5), (24, 6, 1), (7, 1, 1), (1, 1, 1)],
-)
-def test_fit_takes_few_enough_steps_at_once_to_show_that_it_lives(steps, compiled, plain):
-    order = NextBatch(10, 2, steps, seed=0)
-    assert Run("line", 1).steps_at_once(order, jit_compile=True) == compiled
-    assert Run("line", 1).steps_at_once(order, jit_compile=False) == plain

@@ -1,0 +1,278 @@
+"""What the article of `dense_ae` says, what it gets wrong, and how both are measured.
+
+The developer advocate kayis published Patrick D. Smith's text on dev.to, 29 January 2019. It shows
+that a network with a narrow layer learns features without labels, and says that its encoder can
+then initialize a classifier. Despite the article's title, nothing in it generates new digits: that
+takes a distribution of codes, which `fashion_vae` has.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from ae import figures
+from ae.lesson import Claim, Erratum, Option
+from ae.networks import codec
+from ae.proof import judges
+from ae.proof.digits import (
+    BASIC_CLAIMS,
+    drawn_and_recognised,
+    error_beside_pca,
+    linear_code_angle,
+    linear_unit_angle,
+    test_error,
+)
+from tutorials.dense_ae import STEPS_PER_EPOCH, build_keras
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+ORDER = 1
+OPTIONS = {
+    "classifier": Option(False, "compare a classifier on the trained encoder to a new one", False),
+    # labelled digits for that classifier
+    "label_counts": Option((100, 1000, 55_000), "", False, type=tuple[int, ...]),
+}
+PRESETS = {
+    "quick": {"label_counts": (100, 1000, 10_000)},
+    "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128, "label_counts": (100, 200)},
+}
+CAPTIONS = {"digits": "16 test digits and their reconstructions"}
+
+# The article's code prints the loss of each minibatch. The article itself shows no number, only a
+# picture of 16 digits and their reconstructions. `mnist.test.next_batch` shuffled those digits; the
+# lesson draws the first 16. The article's greys run from a canvas's least value to its greatest,
+# the lesson's from 0 to 1.
+PRINTED_LOSS = "last_batch_loss"
+
+
+def epoch_line(epoch, logs):
+    """Writes what the article's code prints after a step, for the last of an epoch."""
+    return f"Step {epoch * STEPS_PER_EPOCH}: Loss: {logs['last_batch_loss']:f}"
+
+
+# The corrected variant
+
+ARGUMENTS = {
+    ("variant", "corrected"): {
+        "Autoencoder": {"output": tf.nn.sigmoid},
+        "build_keras": {"output": "sigmoid"},
+    },
+}
+
+
+# Another figure: the article's closing idea
+
+
+def draw(network, data, settings, report):
+    """Draws how well a classifier does that starts from the trained encoder."""
+    if not settings.classifier:
+        return
+    accuracies = compare_classifiers(network, data, settings)
+    report.result("classifier_accuracy", accuracies)
+    axes = {"xlabel": "labelled digits", "ylabel": "test accuracy", "xscale": "log"}
+    curves = figures.curves(accuracies, settings.label_counts, **axes)
+    report.figure("classifier", curves, "accuracy of classifiers over the number of labels")
+
+
+def compare_classifiers(network, data, settings):
+    """Trains a classifier on the trained encoder, and the same one from scratch.
+
+    Both train all their layers, on each of `settings.label_counts` labelled digits.
+
+    Returns:
+        Test accuracies in the order of `settings.label_counts`, by how the encoder began.
+    """
+    accuracies = {"trained encoder": [], "from scratch": []}
+    for count in settings.label_counts:
+        for start, results in accuracies.items():
+            keras.utils.set_random_seed(settings.seed)
+            encoder = build_keras().get_layer("encoder")
+            if start == "trained encoder":
+                # The network's first arrays are the encoder's, in either style.
+                encoder.set_weights([w.numpy() for w in network.weights[: len(encoder.weights)]])
+            scores = layers.Dense(10, activation="softmax")(encoder.output)
+            classifier = keras.Model(encoder.input, scores)
+            classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+            steps = max(300 if count < 1000 else 1000, 5 * count // 64)  # enough for both to settle
+            examples = tf.data.Dataset.from_tensor_slices((data.x_train, data.y_train))
+            examples = examples.take(count).cache().shuffle(count, settings.seed).repeat()
+            judges.fit(classifier, examples.batch(64), steps)
+            scored = classifier.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+            results.append(scored["accuracy"])
+    return accuracies
+
+
+# Claims
+
+
+def accuracy_gained(count, network, data, settings):
+    """Returns what the trained encoder adds to a classifier's accuracy with `count` labels."""
+    scores = compare_classifiers(network, data, replace(settings, label_counts=(count,)))
+    return scores["trained encoder"][0] - scores["from scratch"][0]
+
+
+NEARLY_PARALLEL = (
+    "Unrelated directions of 784 pixels are nearly 90 degrees apart. Adam leaves a few degrees."
+)
+CLAIMS = [
+    *BASIC_CLAIMS,
+    Claim(
+        "It is almost identical to PCA.",
+        quantity="Test error over that of 128 principal components",
+        measure=error_beside_pca,
+        at_most=1.1,
+        why="Almost means within a tenth. A curved manifold should come nearer still.",
+    ),
+    Claim(
+        "It learned the distribution of the data.",
+        quantity="Share of random codes that decode to a digit for sure",
+        measure=drawn_and_recognised,
+        at_least=0.5,
+        why="This is more often than not. `fashion_vae` asks the same of new clothes.",
+    ),
+    # The next two are in Stewart's article (part 1, see `conv_denoiser`). They are about a linear
+    # network, which is trained for the measure on these digits.
+    Claim(
+        "A linear code spans the principal components.",
+        quantity="Largest angle between the two spans, degrees",
+        measure=linear_code_angle,
+        at_most=5,
+        why=NEARLY_PARALLEL,
+        of_network=False,
+    ),
+    Claim(
+        "Each number of a linear code is one principal component.",
+        quantity="Mean angle to the nearest component, degrees",
+        measure=linear_unit_angle,
+        at_most=5,
+        why=NEARLY_PARALLEL,
+        of_network=False,
+    ),
+    Claim(
+        "The encoder initializes a classifier.",
+        quantity="Accuracy gained with 100 labels",
+        measure=partial(accuracy_gained, 100),
+        at_least=0.01,
+        why="This is two standard errors of a difference between accuracies of 80 to 90 % on "
+        "10,000 digits.",
+    ),
+    Claim(
+        "The encoder initializes a classifier.",
+        quantity="Accuracy gained with 1,000 labels",
+        measure=partial(accuracy_gained, 1000),
+        at_least=0.01,
+        why="This is two standard errors of a difference between accuracies of 80 to 90 % on "
+        "10,000 digits.",
+    ),
+    Claim(
+        "The encoder initializes a classifier.",
+        quantity="Accuracy gained with all labels",
+        measure=partial(accuracy_gained, 55_000),
+        at_least=0.004,
+        why="This is two standard errors of a difference between accuracies near 98 % on 10,000 "
+        "digits.",
+    ),
+]
+
+# Errata
+
+
+def black_pixels(network, data, settings):
+    """Counts the pixels that test digits light by a grey level and no reconstructed one does."""
+    grey = 0.5 / 255  # what rounds to a level above black
+    lit = [x.max(axis=0) > grey for x in (data.x_test, codec(network).reconstruct(data.x_test))]
+    return np.sum(lit[0] & ~lit[1])
+
+
+ERRATA = [
+    Erratum(
+        quote="g = sess.run(decoder, feed_dict={x: batch_x})",
+        problem="`decoder` is a Python function. A session fetches only tensors and operations.",
+        effect="The line fails with a TypeError.",
+        fix="Both variants evaluate the output, which the article calls x_prime.",
+    ),
+    Erratum(
+        quote="output_layer = tf.layers.dense(inputs=x_prime_two, units=784, "
+        "activation=tf.nn.relu, ...",
+        problem="A pixel whose ReLU never fires has no gradient of its own.",
+        effect="Such a pixel may stay black in every reconstruction.",
+        fix="The corrected variant ends in a sigmoid, whose range is that of the pixels.",
+        measures={
+            "pixels that test digits light and reconstructed ones never do": black_pixels,
+            "mean squared error on test digits": test_error,
+        },
+    ),
+    Erratum(
+        quote="Display the loss at every 1000 out of 30,000 steps",
+        problem="The settings say 1000 steps, and to display each.",
+        fix="Both variants take 1000 steps.",
+    ),
+    Erratum(
+        quote="the convolutional/de-convolutional pattern, where the input layer of the decoder "
+        "matches the size of the input and the subsequent layer squash the data",
+        problem="All layers are dense, and it is the encoder that squashes its input.",
+        fix="Both variants are dense and squash in the encoder.",
+    ),
+    Erratum(
+        quote="The decoder will be the same architecture reversed",
+        problem="Reversed, the encoder's layers would lead from the code to 256, 784 and 784 "
+        "units. The code's decoder begins with a layer from 128 to 128.",
+        fix="Both variants have the code's decoder, 128-256-784.",
+    ),
+    Erratum(
+        quote="input_layer = tf.layers.dense(inputs=x, units=784,",
+        problem="The text, too, takes this layer for the network's input. It is a trained layer of "
+        "784 ReLU units, with 615,440 of the network's 1,100,320 parameters.",
+        fix="Both variants have all six layers of the code.",
+    ),
+    Erratum(
+        quote="if there was no bottleneck, information could flow too quickly from the input to "
+        "the output, and the network would likely overfit",
+        problem="Without a bottleneck the network could copy its input. That is not overfitting: "
+        "the error would be zero on any image, and the code useless.",
+        fix="Both variants have a code of 128 numbers.",
+    ),
+    Erratum(
+        quote="we will compare the performance of the standard autoencoder against the variational "
+        "autoencoder in relation to the same task",
+        problem="The article has no variational autoencoder.",
+        fix="Neither variant has one. Claims of fashion_vae compare its codes with those of a "
+        "plain autoencoder.",
+    ),
+    Erratum(
+        quote="autoencoders can handle non-nonlinear manifolds",
+        problem="It means nonlinear ones. PCA is restricted to linear ones.",
+        fix="Both variants have nonlinear layers.",
+    ),
+    Erratum(
+        quote="Successfully learned the distribution of the data and reconstructed the image from "
+        "scratch, from that distribution",
+        problem="Each digit is decoded from its own code. The network learns no distribution of "
+        "codes.",
+        fix="Both variants reconstruct. A claim measures what random codes decode to.",
+    ),
+    Erratum(
+        quote="a reconstruction loss with a regularization term to prevent overfitting",
+        problem="The loss in the code is the squared error alone.",
+        fix="Both variants have the squared error alone.",
+    ),
+    Erratum(
+        quote="computing the loss and accuracy at each point",
+        problem="The code computes no accuracy. An accuracy of pixels would mean little.",
+        fix="Both variants compute the loss.",
+    ),
+    Erratum(
+        quote="plt.figure(figsize=(n, n))",
+        problem="Nothing imports plt.",
+        effect="The line fails with a NameError.",
+        fix="Both variants draw the two canvases.",
+    ),
+    Erratum(
+        quote="print 'Step %i: Loss: %f' % (i, l)",
+        problem="This is Python 2.",
+        effect="Python 3 stops with a SyntaxError.",
+        fix="Both variants print the same line after every hundredth step.",
+    ),
+]

@@ -1,0 +1,133 @@
+"""What the article of `low_level_ae` says, what it gets wrong, and how both are measured.
+
+The article prints no number, only a picture of digits and their reconstructions, which is lost.
+It says what a good autoencoder must do (compress, replicate, encode, decode), and what TensorFlow 1
+is made of. What stands for that in the lesson:
+
+    tf.placeholder          the argument of a function
+    Session.run             a call of a function that `tf.function` compiled
+    feeding Z               a call of `decode(z)`
+    optimizer.minimize      `GradientTape` and `optimizer.apply`
+    init_op                 nothing: a `tf.Variable` starts with its value
+"""
+
+from ae.lesson import Erratum
+from ae.networks import codec
+from ae.proof.digits import BASIC_CLAIMS, test_error
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+ORDER = 3
+PRESETS = {"quick": {"num_epochs": 3}}
+CAPTIONS = {"reconstructions": "ten test digits over their reconstructions from the code"}
+
+# The corrected variant
+
+SCALE = np.sqrt(2 / (784 + 128))  # deviation of the class's weights, from their fan-in and fan-out
+
+
+def mean_cross_entropy(x, x_hat):
+    """Averages -x log x_hat - (1 - x) log(1 - x_hat), what the article meant for its layers."""
+    return tf.reduce_mean(keras.losses.binary_crossentropy(x, x_hat))
+
+
+ARGUMENTS = {
+    ("variant", "corrected"): {
+        "Autoencoder": {"scale": SCALE},
+        "build_class": {"scale": SCALE},
+        "train_layers_low_level": {"loss": mean_cross_entropy},
+        "train_layers": {"loss": "binary_crossentropy"},
+    },
+}
+
+# Claims: the article's marks of a good autoencoder. That reconstructions are recognisable is asked
+# of every lesson on digits.
+
+CLAIMS = BASIC_CLAIMS
+
+# Errata
+
+
+def dead_units(network, data, settings):
+    """Counts the numbers of the code that are zero for every test digit."""
+    return np.sum(codec(network).encode(data.x_test).max(axis=0) == 0)
+
+
+def greys(network, data, settings):
+    """Returns the share of reconstructed pixels between 0.1 and 0.9."""
+    x_hat = codec(network).reconstruct(data.x_test)
+    return np.mean((x_hat > 0.1) & (x_hat < 0.9))
+
+
+ERRATA = [
+    Erratum(
+        quote="self.W1 = tf.Variable(tf.random_normal(shape=(D,d)))",
+        problem="W1 and W2 of the class are drawn from N(0, 1), under a loss that is a sum over "
+        "64 x 784 pixels.",
+        effect="More than half of the ReLU units fire for no test digit, in TensorFlow 1 as well.",
+        fix="The corrected variant draws weights of variance 2 / (784 + 128). It keeps the sum, "
+        "which alone stops few units.",
+        measures={
+            "units of 128 that no test digit excites": dead_units,
+            "mean squared error of the class on test digits": test_error,
+        },
+        network="class",
+    ),
+    Erratum(
+        quote="loss=tf.losses.sigmoid_cross_entropy",
+        problem="This loss applies a sigmoid, but the Keras layers end in a sigmoid already.",
+        effect="No loss below 0.656 is possible on these digits, and greys turn black or white.",
+        fix="The corrected variant takes the cross entropy of the output itself.",
+        measures={
+            "share of reconstructed pixels between 0.1 and 0.9": greys,
+            "mean squared error of the layers on test digits": test_error,
+        },
+        network="layers",
+    ),
+    Erratum(
+        quote="return model.get_layer(name='encode').output",
+        problem="No layer is named 'encode': the article named it 'bottleneck'.",
+        effect="get_encode_tensor fails with a ValueError.",
+        fix="Both variants ask for 'bottleneck'.",
+    ),
+    Erratum(
+        quote="t_enc = get_bottleneck_tensor(t_model)",
+        problem="This function is not defined anywhere. It is called get_encode_tensor.",
+        effect="The line fails with a NameError.",
+        fix="Both variants take the code by the layer's name.",
+    ),
+    Erratum(
+        quote="self.sess = tf.get_default_session()",
+        problem="The class creates a session and then replaces it by the default one, unless our "
+        "copy has lost a line.",
+        effect="Outside a `with` block there is no default session.",
+        fix="Both variants have variables that start with their values, and need no session.",
+    ),
+    Erratum(
+        quote="which makes sense for this dataset of black and white images",
+        problem="Of the pixels that are not black, nearly half are greys from 0.1 to 0.9. Cross "
+        "entropy suits greys as well, but then it is not the error of a binary classification.",
+        fix="Both variants use cross entropy.",
+    ),
+    Erratum(
+        quote="One of the pillars of GANs is the use of auto-encoders.",
+        problem="A generative adversarial network is a generator and a discriminator. In the plain "
+        "one neither encodes.",
+        fix="Both variants are autoencoders.",
+    ),
+    Erratum(
+        quote="session = tf.get_default_session() if(self.sess == None):",
+        problem="The Keras half looks for the session in `self`, outside any class. Nor is that "
+        "session the default one, and a new one has no trained weights.",
+        effect="The line fails with a NameError.",
+        fix="Both variants call the models, which need no session.",
+    ),
+    Erratum(
+        quote="n_batches = len(X) // bs",
+        problem="The line before calls the size `batch_size`, and `bs` does not exist.",
+        effect="The line fails with a NameError.",
+        fix="Both variants count with the batch size.",
+    ),
+]
