@@ -32,8 +32,7 @@ class Parser(argparse.ArgumentParser):
             message += did_you_mean(unknown[1], known, otherwise="")
         elif choice:
             message += did_you_mean(choice[1], choice[2].replace("'", "").split(", "), otherwise="")
-        end = "" if message.endswith("?") else "."
-        raise InputError(f"{self.prog}: {message} (--help lists the options){end}")
+        raise InputError(f"{self.prog}: {message} (--help lists the options).")
 
 
 def _terminate(*_: Any) -> NoReturn:

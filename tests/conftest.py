@@ -32,7 +32,7 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
-    """Writes the kind of fault that a test is about into the report, for `ae.maintain.reliability`."""
+    """Writes the kind of fault that a test is about into the report, to be counted there."""
     for item in items:
         if marker := item.get_closest_marker("fault"):
             item.user_properties.append(("fault", marker.args[0]))

@@ -16,7 +16,7 @@ def a_record(lesson, seed, losses, **changes):
         "preset": "article",
         "style": "keras",
         "tensorboard": False,
-        "measure": lesson.measure,
+        "printed_loss": lesson.printed_loss,
         "settings": {**settings, **changes},
         "versions": {},
         "device": "a machine",

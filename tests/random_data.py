@@ -6,6 +6,7 @@ import importlib
 from ae.datasets import Digits, Provenance
 
 import numpy as np
+from running import lesson
 
 PROVENANCE = Provenance("random numbers", "")
 
@@ -42,7 +43,7 @@ def random_data(name):
             *(mostly_black(rng, 8, 28, 28, 1), labels[:8], PROVENANCE),
         )
     settings = dataclasses.replace(
-        module.PRESETS["article"],
+        lesson(name).presets["article"],
         num_epochs=2,
         batch_size=3 if name == "document_cleaner" else 8,  # pages leave a short last batch
         jit_compile=False,

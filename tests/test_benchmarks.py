@@ -136,10 +136,8 @@ def test_two_numbers_of_rounds_are_refused(monkeypatch):
         benchmarks.run()
 
 
-def test_the_readme_holds_the_table_of_the_kept_benchmarks():
+def test_every_network_has_a_row_for_each_machine_that_timed_it():
     made = benchmarks.readme_tables()
-    for name, tables in made.items():
-        assert tables.block(name, tables) in tables.README.read_text(encoding="utf-8")
     kept = [json.loads(path.read_text()) for path in benchmarks.KEPT.glob("speed-*.json")]
     for name in problems.SHAPES:
         results = [r for record in kept for r in record["results"] if r["problem"] == name]

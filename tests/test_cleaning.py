@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from made_records import a_record
+from running import lesson
 from whole_page import cleaned_at_once
 
 STYLES = LESSON.networks["autoencoder"]

@@ -14,6 +14,7 @@ from tutorials.document_cleaner import LESSON
 import keras
 import numpy as np
 import pytest
+from running import lesson
 
 BUILD = LESSON.networks["autoencoder"]["keras"].build
 SETTINGS = LESSON.presets["smoke"]

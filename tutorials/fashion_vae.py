@@ -1,30 +1,27 @@
 """A variational autoencoder lays clothes out on a plane, from which new clothes can be drawn.
 
-Article   Matthew Stewart, "Comprehensive Introduction to Autoencoders", part 3
-Model     D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114
-Network   Conv 32-64-64-64, Dense 32, a mean and a spread of 2 numbers; Dense 12544, Conv 32, 1
+Article   "Comprehensive Introduction to Autoencoders", Matthew Stewart, after arXiv:1312.6114
+Network   Conv 32-64-64-64, Dense 32, mean and spread of 2 numbers; Dense 12544, Conv 32, Conv 1
 Training  cross entropy + 5e-4 times a divergence; RMSprop 0.001 as in Keras 2.2; 20 epochs
 Result    loss 0.3225 +- 0.0012 (published: 0.3227); 17 to 40 minutes a style on two cores
 
     python -m tutorials.fashion_vae --preset quick         both styles, two epochs of 10,000 images
-    python -m tutorials.fashion_vae --style keras          one style, all 20 epochs
-    python -m tutorials.fashion_vae --generate bag         also draw new bags
+    python -m tutorials.fashion_vae --generate bag         all 20 epochs; also draws new bags
     python -m tutorials.fashion_vae --variant corrected    train on the evidence lower bound
     python -m tutorials errata fashion_vae                 what the article gets wrong, measured
 
-The encoder gives each image a normal distribution of codes, q(z|x). The decoder gets a code drawn
-from it, so codes near each other must decode to similar images. The divergence D(q(z|x) || p(z))
-pulls each distribution towards p(z) = N(0, 1), so what lies between the codes decodes too.
-The theory asks for the largest likelihood p(x), which no one can compute. But log p(x) is never
-less than E[log p(x|z)] - D, the evidence lower bound. One drawn code per image estimates E.
+The encoder gives each image a normal distribution of codes, q(z|x). The decoder p(x|z) gets a code
+drawn from it, so codes near each other must decode to similar images. The divergence D pulls q(z|x)
+towards p(z) = N(0, 1), so what lies between the codes decodes too. No one can compute p(x), but
+log p(x) is at least E[log p(x|z)] - D, the evidence lower bound; one draw an image estimates E.
 
-Look for the two meanings of the encoder's second output `s`. Sampling takes it for log sigma, the
+Look for the two meanings of the encoder's second output `s`: sampling takes it for log sigma, the
 divergence for log sigma^2. In the figures, look for classes that share a place on the plane.
 """
 
 # %% Setup
 import sys
-from typing import NamedTuple
+from collections import namedtuple
 
 from ae import cli, datasets, figures
 from ae.lesson import Settings
@@ -38,45 +35,26 @@ from keras import layers, ops
 from scipy.stats import norm
 
 LATENT_DIM = 2  # numbers in a code
-FEATURE_SHAPE = (14, 14, 64)  # of the last convolution, and where the decoder begins
-FEATURES = 14 * 14 * 64  # 12544
+FEATURES = 14 * 14 * 64  # 12544, what the last convolution gives and the decoder begins with
 SAMPLING_POWER = 1  # sampling takes s for log(sigma^1); the divergence takes it for log(sigma^2)
-KL_WEIGHT = 5e-4
+KL_WEIGHT = 5e-4  # the evidence lower bound has 1 / 784, which is 2.6 times as much
 EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1
-HELD_OUT = 10_000  # the last training images; they validate
+HELD_OUT = 10_000  # the last training images validate; the article trains on them too
 SIDE = 20  # decoded codes across the manifold
-
-SETTINGS = Settings(  # options such as --epochs override them
-    num_epochs=20,
-    batch_size=16,
-    learning_rate=0.001,
-    steps_per_call=64,  # minibatches in one compiled call, of 3750 an epoch; for speed alone
-)
-
+# The options override these. steps_per_call: minibatches in a compiled call, of 3750 in an epoch.
+SETTINGS = Settings(num_epochs=20, batch_size=16, learning_rate=0.001, steps_per_call=64)
 
 # %% Data
-class Data(NamedTuple):
-    """Clothes (n, 28, 28, 1) in [0, 1], with their classes 0 to 9."""
-
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_val: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    provenance: datasets.Provenance
+Data = namedtuple("Data", "x_train y_train x_val x_test y_test provenance")  # x (n, 28, 28, 1)
 
 
 def load(settings, data_dir, held_out=0):
-    """Loads Fashion-MNIST; the last 10,000 of its 60,000 training images validate.
-
-    The article trains on these too, so it holds out none: its author's notebook draws 9,600 images
-    at random to validate on, then loads all 60,000 again to train on.
-    """
+    """Loads Fashion-MNIST in [0, 1] and its classes; `held_out` images are not trained on."""
     fashion = datasets.load_fashion_mnist(data_dir)
-    kept = len(fashion.x_train) - held_out
+    train = slice(len(fashion.x_train) - held_out)
     return Data(
-        datasets.nhwc(fashion.x_train[:kept])[: settings.num_train],
-        fashion.y_train[:kept][: settings.num_train],
+        datasets.nhwc(fashion.x_train[train])[: settings.num_train],
+        fashion.y_train[train][: settings.num_train],
         datasets.nhwc(fashion.x_train[-HELD_OUT:])[: settings.num_test],
         datasets.nhwc(fashion.x_test)[: settings.num_test],
         fashion.y_test[: settings.num_test],
@@ -90,80 +68,54 @@ def minibatches(data, settings):
 
 
 # %% Low-level: network
-def glorot(*shape):
-    """Draws a kernel from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does."""
-    pixels = np.prod(shape[:-2])  # 9 of a 3 x 3 kernel, 1 of a matrix
-    limit = np.sqrt(6 / (pixels * (shape[-2] + shape[-1])))
-    return tf.Variable(tf.random.uniform(shape, -limit, limit))
-
-
-def dense(units_in, units_out):
-    """Makes the matrix and the biases of a dense layer."""
-    return glorot(units_in, units_out), tf.Variable(tf.zeros([units_out]))
-
-
-def conv(channels_in, channels_out):
-    """Makes the 3 x 3 kernel and the biases of a convolution."""
-    return glorot(3, 3, channels_in, channels_out), tf.Variable(tf.zeros([channels_out]))
-
-
-def conv_transpose(channels_in, channels_out):
-    """Makes those of a transposed convolution, whose kernel TensorFlow stores as (3, 3, out, in)."""
-    return glorot(3, 3, channels_out, channels_in), tf.Variable(tf.zeros([channels_out]))
+def layer(*shape, biases=None):
+    """Draws a kernel (in, out) or (3, 3, in, out) from U(-limit, limit), as Keras does."""
+    limit = np.sqrt(6 / (np.prod(shape[:-2]) * (shape[-2] + shape[-1])))  # 6 / (fan_in + fan_out)
+    kernel = tf.random.uniform(shape, -limit, limit)
+    return tf.Variable(kernel), tf.Variable(tf.zeros([biases or shape[-1]]))
 
 
 class VAE(tf.Module):
     """The encoder gives a distribution of codes, the decoder an image of a code.
 
-    The codes of an image have the distribution N(z_mean, sigma^2) in each of two dimensions. So
-    that sigma is positive, the encoder computes a logarithm s = log(sigma^power). The article
-    calls it z_log_sigma and samples as this says, with power 1. But it computes the divergence as
-    if power were 2, the usual choice.
+    The codes of an image have the distribution N(z_mean, sigma^2). The encoder computes a logarithm
+    s, so that sigma is positive. The article calls s z_log_sigma and samples with sigma = exp(s).
+    But its divergence takes s for log sigma^2, so sigma = exp(s / 2). Here sigma = exp(s / power).
     """
 
     def __init__(self, seed=0, power=SAMPLING_POWER):
         super().__init__()
-        self.power = power
-        self.W1, self.b1 = conv(1, 32)
-        self.W2, self.b2 = conv(32, 64)
-        self.W3, self.b3 = conv(64, 64)
-        self.W4, self.b4 = conv(64, 64)
-        self.W5, self.b5 = dense(FEATURES, 32)
-        self.W_mean, self.b_mean = dense(32, LATENT_DIM)
-        self.W_s, self.b_s = dense(32, LATENT_DIM)
-        self.W6, self.b6 = dense(LATENT_DIM, FEATURES)
-        self.W7, self.b7 = conv_transpose(64, 32)
-        self.W8, self.b8 = conv(32, 1)
-        self.weights = [self.W1, self.b1, self.W2, self.b2, self.W3, self.b3, self.W4, self.b4]
-        self.weights += [self.W5, self.b5, self.W_mean, self.b_mean, self.W_s, self.b_s]
-        self.weights += [self.W6, self.b6, self.W7, self.b7, self.W8, self.b8]
+        self.encoder = [*layer(3, 3, 1, 32), *layer(3, 3, 32, 64), *layer(3, 3, 64, 64)]
+        self.encoder += [*layer(3, 3, 64, 64), *layer(FEATURES, 32)]
+        self.encoder += [*layer(32, LATENT_DIM), *layer(32, LATENT_DIM)]
+        self.decoder = [*layer(LATENT_DIM, FEATURES)]  # next a transposed one, (3, 3, out, in)
+        self.decoder += [*layer(3, 3, 32, 64, biases=32), *layer(3, 3, 32, 1)]
+        self.weights = [*self.encoder, *self.decoder]
         self.noise = tf.random.Generator.from_seed(seed)
+        self.power = power
 
     def encode(self, x):
         """Maps images (batch, 28, 28, 1) to z_mean and s, both (batch, 2)."""
-        h = tf.nn.relu(tf.nn.conv2d(x, self.W1, 1, "SAME") + self.b1)  # (batch, 28, 28, 32)
-        h = tf.nn.relu(tf.nn.conv2d(h, self.W2, 2, "SAME") + self.b2)  # (batch, 14, 14, 64)
-        h = tf.nn.relu(tf.nn.conv2d(h, self.W3, 1, "SAME") + self.b3)
-        h = tf.nn.relu(tf.nn.conv2d(h, self.W4, 1, "SAME") + self.b4)
-        h = tf.reshape(h, [-1, FEATURES])  # (batch, 12544)
-        h = tf.nn.relu(h @ self.W5 + self.b5)  # (batch, 32)
-        return h @ self.W_mean + self.b_mean, h @ self.W_s + self.b_s
+        W1, b1, W2, b2, W3, b3, W4, b4, W5, b5, W_mean, b_mean, W_s, b_s = self.encoder
+        h = tf.nn.relu(tf.nn.conv2d(x, W1, 1, "SAME") + b1)  # (batch, 28, 28, 32)
+        h = tf.nn.relu(tf.nn.conv2d(h, W2, 2, "SAME") + b2)  # (batch, 14, 14, 64)
+        h = tf.nn.relu(tf.nn.conv2d(h, W3, 1, "SAME") + b3)
+        h = tf.nn.relu(tf.nn.conv2d(h, W4, 1, "SAME") + b4)
+        h = tf.nn.relu(tf.reshape(h, [-1, FEATURES]) @ W5 + b5)  # (batch, 32)
+        return h @ W_mean + b_mean, h @ W_s + b_s
 
     def sample(self, z_mean, s):
-        """Draws codes z = z_mean + sigma epsilon (batch, 2), with epsilon from N(0, 1).
-
-        A draw has no gradient. Written so, it has one by z_mean and s: the reparameterisation trick.
-        """
+        """Draws codes (batch, 2) so that they have a gradient: the reparameterization trick."""
         epsilon = self.noise.normal(tf.shape(z_mean), dtype=z_mean.dtype)
-        return z_mean + tf.exp(s / self.power) * epsilon  # the article: exp(s)
+        return z_mean + tf.exp(s / self.power) * epsilon
 
     def decode(self, z):
         """Maps codes (batch, 2) to images (batch, 28, 28, 1)."""
-        h = tf.nn.relu(z @ self.W6 + self.b6)  # (batch, 12544)
-        h = tf.reshape(h, [-1, *FEATURE_SHAPE])
+        W6, b6, W7, b7, W8, b8 = self.decoder
+        h = tf.reshape(tf.nn.relu(z @ W6 + b6), [-1, 14, 14, 64])
         shape = tf.stack([tf.shape(z)[0], 28, 28, 32])
-        h = tf.nn.relu(tf.nn.conv2d_transpose(h, self.W7, shape, 2, "SAME") + self.b7)
-        return tf.nn.sigmoid(tf.nn.conv2d(h, self.W8, 1, "SAME") + self.b8)
+        h = tf.nn.relu(tf.nn.conv2d_transpose(h, W7, shape, 2, "SAME") + b7)
+        return tf.nn.sigmoid(tf.nn.conv2d(h, W8, 1, "SAME") + b8)
 
 
 # %% Low-level: loss
@@ -174,20 +126,17 @@ def cross_entropy(x, x_hat):
 
 
 def kl_divergence(z_mean, s):
-    """Returns D = -1/2 sum(1 + s - z_mean^2 - exp(s)) of each image, (batch,), never negative.
-
-    It says in nats how far N(z_mean, sigma^2) is from N(0, 1), if s is log sigma^2.
-    """
-    return -0.5 * tf.reduce_sum(1 + s - tf.square(z_mean) - tf.exp(s), axis=-1)
+    """Returns each image's D = -1/2 sum(1 + s - z_mean^2 - exp(s)), (batch,); s is log sigma^2."""
+    # The article writes a mean, which is half of a sum over two dimensions.
+    return -tf.reduce_mean(1 + s - tf.square(z_mean) - tf.exp(s), axis=-1)
 
 
 # %% Low-level: training
 def train_low_level(network, data, settings, run, kl_weight=KL_WEIGHT):
     """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / (sqrt(v) + 1e-7)  with g = dL/dw.
 
-    v starts at 0, so the first step is about 3 lr for every weight, whatever the gradient.
-    The loss L is the cross entropy plus kl_weight times the mean D. The article writes 5e-4 times
-    the mean of D's terms; with two dimensions that is 5e-4 D.
+    L is cross entropy + kl_weight D, a mean over the batch. v starts at 0, so the first step is
+    about 3 lr for every weight, whatever the gradient.
     """
     optimizer = RMSpropKeras2(settings.learning_rate)
     optimizer.build(network.weights)
@@ -199,6 +148,7 @@ def train_low_level(network, data, settings, run, kl_weight=KL_WEIGHT):
         x_hat = network.decode(network.sample(z_mean, s))
         return cross_entropy(x, x_hat) + kl_weight * tf.reduce_mean(kl_divergence(z_mean, s))
 
+    @tf.function
     def train_step(x):
         with tf.GradientTape() as tape:
             loss = loss_of(x)
@@ -231,18 +181,15 @@ class Sampling(layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs):
+        """Maps z_mean and s, both (batch, 2), to codes (batch, 2)."""
         z_mean, s = inputs
         epsilon = keras.random.normal(ops.shape(z_mean), dtype=s.dtype, seed=self.seed_generator)
         return z_mean + ops.exp(s / self.power) * epsilon
-
-    def get_config(self):
-        return {**super().get_config(), "power": self.power, "seed": self.seed}
 
 
 def build_keras(seed=0, power=SAMPLING_POWER, kl_weight=KL_WEIGHT):
     """Stacks the same layers; the loss is a layer too, as in the article."""
     relu = {"activation": "relu", "padding": "same"}
-
     x = keras.Input([28, 28, 1], name="image")
     h = layers.Conv2D(32, 3, **relu)(x)
     h = layers.Conv2D(64, 3, strides=2, **relu)(h)  # (14, 14, 64)
@@ -252,13 +199,11 @@ def build_keras(seed=0, power=SAMPLING_POWER, kl_weight=KL_WEIGHT):
     z_mean = layers.Dense(LATENT_DIM, name="z_mean")(h)
     s = layers.Dense(LATENT_DIM, name="z_log_sigma")(h)  # the article's name
     encoder = keras.Model(x, (z_mean, s), name="encoder")
-
     z = keras.Input([LATENT_DIM], name="code")
-    h = layers.Reshape(FEATURE_SHAPE)(layers.Dense(FEATURES, activation="relu")(z))
+    h = layers.Reshape([14, 14, 64])(layers.Dense(FEATURES, activation="relu")(z))
     h = layers.Conv2DTranspose(32, 3, strides=2, **relu)(h)  # (28, 28, 32)
     image = layers.Conv2D(1, 3, activation="sigmoid", padding="same")(h)
     decoder = keras.Model(z, image, name="decoder")
-
     z_mean, s = encoder(x)
     x_hat = decoder(Sampling(power, seed)([z_mean, s]))
     x_hat = VariationalLoss(kl_weight)([x, x_hat, z_mean, s])
@@ -275,17 +220,15 @@ class VariationalLoss(layers.Layer):
         self.kl_weight = kl_weight
 
     def call(self, inputs):
+        """Takes the image, the decoded image, z_mean and s; returns the decoded image."""
         x, x_hat, z_mean, s = inputs
-        # Keras 3 computes the cross entropy of a sigmoid's output from the logits before the
-        # sigmoid, unclipped. Keras 2 clipped. What is clipped here is no sigmoid's output any more.
+        # Keras 3 finds the sigmoid that made x_hat and uses its logits, unclipped. Keras 2 clipped
+        # x_hat. To get Keras 2's numbers we clip it ourselves, which hides the sigmoid.
         clipped = ops.clip(x_hat, EPSILON, 1 - EPSILON)
         reconstruction_loss = ops.mean(keras.losses.binary_crossentropy(x, clipped))
-        divergence = -0.5 * ops.sum(1 + s - ops.square(z_mean) - ops.exp(s), axis=-1)  # (batch,)
+        divergence = -ops.mean(1 + s - ops.square(z_mean) - ops.exp(s), axis=-1)  # (batch,)
         self.add_loss(reconstruction_loss + self.kl_weight * ops.mean(divergence))
         return x_hat
-
-    def get_config(self):
-        return {**super().get_config(), "kl_weight": self.kl_weight}
 
 
 # %% Keras: training
@@ -311,8 +254,7 @@ def train_keras(vae, data, settings, run):
 def manifold_codes():
     """Lays 20 x 20 codes out, row by row, at quantiles 0.05 to 0.95 of N(0, 1)."""
     grid = norm.ppf(np.linspace(0.05, 0.95, SIDE)).astype("float32")
-    rows, columns = np.meshgrid(grid, grid, indexing="ij")
-    return np.stack([columns.ravel(), rows.ravel()], axis=1)
+    return np.array([(z_1, z_2) for z_2 in grid for z_1 in grid])
 
 
 def draw(encode, decode, data):
@@ -331,10 +273,7 @@ def draw(encode, decode, data):
 # `cli.main` calls the functions above. It loads the data once. Then, for each style, it builds the
 # network, trains it, and draws it with its `encode` and `decode`, which take NumPy arrays.
 NETWORKS = {
-    "autoencoder": {
-        "low-level": (VAE, train_low_level),
-        "keras": (build_keras, train_keras),
-    }
+    "autoencoder": {"low-level": (VAE, train_low_level), "keras": (build_keras, train_keras)}
 }
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ Result    mean loss of the last epoch: class 11937 +- 252, layers 0.6582 (nothin
     python -m tutorials.low_level_ae --variant corrected    smaller first weights, one sigmoid
     python -m tutorials errata low_level_ae                 what the article gets wrong, measured
 
-Look for the digits of the class that all turn into the same blur: more than half of its units are
-dead. The layers drive greys to black or white, because their loss applies a second sigmoid.
+Look for the blur that the class makes of most digits: more than half of its units are dead. The
+layers drive greys to black or white, because their loss applies a second sigmoid.
 """
 
 # %% Setup
@@ -107,7 +107,7 @@ class LayeredAutoencoder(tf.Module):
 
     def encode(self, x):
         """Maps digits (batch, 784) to codes (batch, 128)."""
-        h = x @ self.W1 + self.b1  # (batch, 256); with no ReLU here, two layers can do what one can
+        h = x @ self.W1 + self.b1  # (batch, 256); no ReLU, so two layers do no more than one
         return h @ self.W2 + self.b2
 
     def decode(self, z):

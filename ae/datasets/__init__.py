@@ -1,4 +1,4 @@
-"""Data sets: found, verified, cached, and handed out as NumPy arrays."""
+"""The data sets: finds, verifies and caches them, and returns NumPy arrays."""
 
 from ae.datasets.digits import Digits, read_data_sets
 from ae.datasets.documents import resize_to_nearest

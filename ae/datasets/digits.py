@@ -1,4 +1,4 @@
-"""MNIST as the tutorials of TensorFlow 1 took it."""
+"""MNIST as the TensorFlow 1 tutorials load it."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -25,18 +25,15 @@ class Digits(NamedTuple):
 def read_data_sets(
     data_dir: str | Path | None, num_train: int | None = None, num_test: int | None = None
 ) -> Digits:
-    """Loads MNIST and sets the first 5,000 training digits aside for validation.
+    """Loads MNIST without the first 5,000 training digits.
 
-    So did the function of this name in `tensorflow.examples.tutorials.mnist.input_data`. No
-    article here looks at those 5,000.
+    The function of this name in `tensorflow.examples.tutorials.mnist.input_data` sets them aside
+    for validation. No article here uses them.
 
     Args:
         data_dir: as for `load_mnist`.
-        num_train: training digits to keep, from the first of the 55,000; None keeps all.
-        num_test: test digits to keep, from the first; None keeps all.
-
-    Returns:
-        The other 55,000 and the 10,000 test digits, with their labels.
+        num_train: how many of the other 55,000 training digits to keep; None keeps all.
+        num_test: how many of the 10,000 test digits to keep; None keeps all.
 
     Raises:
         InputError: as `load_mnist`.

@@ -1,8 +1,8 @@
-"""Dirty paper: coffee, folds, footprints and wrinkles on light grey sheets, drawn by chance.
+"""Dirty paper: random coffee stains, folds, footprints and wrinkles on light grey sheets.
 
-Each function returns the brightness of a sheet without ink, a float32 array (height, width) on the
-scale 0 black to 255 white. The numbers were chosen by eye and by the mean, spread and percentiles
-of NoisyOffice's pages (doi:10.1093/comjnl/bxz098).
+Each public function draws from `rng` a sheet without ink. It returns the sheet's brightness as a
+float32 array (height, width), 0 black to 255 white. The constants were chosen by eye, and so that
+the mean, spread and percentiles match NoisyOffice's pages (doi:10.1093/comjnl/bxz098).
 """
 
 from collections.abc import Callable
@@ -12,24 +12,15 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 from scipy.spatial import Delaunay
 
-# Its center, a radius that holds it, and the depth inside it at offsets from the center, in pixels.
+# Its center, a radius that encloses it, and how deep an offset from the center lies inside it (px).
 _Shape = tuple[tuple[float, float], float, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
-# The nested squares of a sole's block: half their sides in pitches, and their share of its tone.
+# The nested squares of a sole's block: half of each side in pitches, and its share of the tone.
 BLOCK = ((0.38, 1), (0.28, 0), (0.23, 0.5), (0.18, 1))
 
 
 def stain_with_coffee(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draws the rings of cups, splashes and drops.
-
-    Args:
-        rng: The source of chance.
-        height: Rows.
-        width: Columns.
-
-    Returns:
-        float32 array (height, width).
-    """
+    """Draws the rings of cups, splashes and drops."""
     passed = np.ones((height, width), np.float32)
     mottle = 1 + 0.16 * _clouds(rng, height, width, 30) + 0.1 * _clouds(rng, height, width, 3)
 
@@ -55,16 +46,7 @@ def stain_with_coffee(rng: np.random.Generator, height: int, width: int) -> np.n
 
 
 def fold(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draws straight crossing creases, each a bright line with a shadow and a step in tone.
-
-    Args:
-        rng: The source of chance.
-        height: Rows.
-        width: Columns.
-
-    Returns:
-        float32 array (height, width).
-    """
+    """Draws straight crossing creases, each a bright line with a shadow and a step in tone."""
     page = _paper(rng, height, width, 225) + 3.5 * _clouds(rng, height, width, 60)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     wobble = _clouds(rng, height, width, 25)
@@ -83,16 +65,7 @@ def fold(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def tread(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draws the blocks and bars of soles, smears, and clouds of dirt with speckle.
-
-    Args:
-        rng: The source of chance.
-        height: Rows.
-        width: Columns.
-
-    Returns:
-        float32 array (height, width).
-    """
+    """Draws the blocks and bars of soles, smears, and clouds of dirt with speckle."""
     soles = Image.new("L", (width, height))
     draw = ImageDraw.Draw(soles)
     for _ in range(rng.integers(1, 3)):
@@ -110,16 +83,7 @@ def tread(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def wrinkle(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draws crumpled paper: facets, bright ridges and dark valleys.
-
-    Args:
-        rng: The source of chance.
-        height: Rows.
-        width: Columns.
-
-    Returns:
-        float32 array (height, width).
-    """
+    """Draws crumpled paper: facets, bright ridges and dark valleys."""
     margin = 20
     shape = height + 2 * margin, width + 2 * margin
     relief = _facets(rng, *shape, 90)
@@ -142,7 +106,7 @@ def _paper(rng: np.random.Generator, height: int, width: int, brightness: float)
 
 
 def _clouds(rng: np.random.Generator, height: int, width: int, grain: int) -> np.ndarray:
-    """Smooth noise of mean about 0, deviation about 1, and `grain` pixels from hill to hill."""
+    """Smooth noise: mean about 0, standard deviation about 1, `grain` pixels from hill to hill."""
     coarse = rng.standard_normal((height // grain + 3, width // grain + 3), np.float32)
     hills = Image.fromarray(coarse * 1.4)
     box = (1, 1, 1 + width / grain, 1 + height / grain)
@@ -183,7 +147,7 @@ def _blob(rng: np.random.Generator, center: tuple[float, float], radius: float) 
 
 
 def _stain(passed: np.ndarray, mottle: np.ndarray, shape: _Shape, strength: float) -> None:
-    """Darkens what lies in a shape, most at its rim, where the liquid dried last."""
+    """Darkens the inside of a shape, most at its rim, where the liquid dried last."""
     (x, y), reach, depth = shape
     rows = slice(max(0, int(y - reach)), max(0, int(y + reach)))
     columns = slice(max(0, int(x - reach)), max(0, int(x + reach)))
@@ -199,14 +163,14 @@ def _stain(passed: np.ndarray, mottle: np.ndarray, shape: _Shape, strength: floa
 
 
 def _sprinkle(rng: np.random.Generator, passed: np.ndarray, strength: float) -> None:
-    """Adds dark specks, dense in some places and rare in others."""
+    """Adds dark specks, many in some places and few in others."""
     dense = np.clip(_clouds(rng, *passed.shape, 80), 0, 3) * 0.02
     specks = (rng.random(passed.shape, np.float32) < dense).astype(np.float32)
     passed *= 1 - strength * np.minimum(1, ndimage.uniform_filter(specks, 2) * 3)
 
 
 def _draw_sole(rng: np.random.Generator, draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
-    """Draws rows of nested blocks or of bars, turned and in perspective."""
+    """Draws rows of nested blocks or of bars, rotated and in perspective."""
     turn = rng.normal(0, 0.25) + rng.choice([0, np.pi / 2])
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     taper, pitch = rng.normal(0, 0.0006), rng.uniform(60, 95)

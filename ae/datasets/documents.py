@@ -2,7 +2,7 @@
 
 NoisyOffice, by Castro-Bleda, España-Boquera, Pastor-Pellicer and Zamora-Martínez, The Computer
 Journal 63(11), 2020, doi:10.1093/comjnl/bxz098, CC BY 4.0. Kaggle's "Denoising Dirty Documents"
-holds the same pages under numbers.
+holds the same pages under numbers instead of names.
 """
 
 import hashlib
@@ -26,50 +26,31 @@ MAX_MEGAPIXELS = 50
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """One dirty scan, its clean original where there is one, and what the data set says of it.
+    """One dirty scan with its clean original, if there is one, and its description."""
 
-    Attributes:
-        name: The file's name, or one like "synthetic-0007".
-        dirty: uint8 array (height, width), 0 black to 255 white.
-        clean: The same shape, or None where no original is published.
-        size: "f" footnote, "L" large or "n" normal.
-        font: "r" roman, "s" sans serif or "t" typewriter.
-        emphasis: "e" emphasised (slanted) or "m" medium.
-        noise: "coffee", "folded", "footprints" or "wrinkled".
-        partition: "TR" training, "VA" validation or "TE" test; each has a text of its own.
-    """
-
-    name: str
-    dirty: np.ndarray
-    clean: np.ndarray | None
-    size: str
-    font: str
-    emphasis: str
-    noise: str
-    partition: str
+    name: str  # the file's name, or one like "synthetic-0007"
+    dirty: np.ndarray  # uint8 (height, width), 0 black to 255 white
+    clean: np.ndarray | None  # the same shape; None if no original is published
+    size: str  # "f" footnote, "L" large or "n" normal
+    font: str  # "r" roman, "s" sans serif or "t" typewriter
+    emphasis: str  # "e" emphasised (slanted) or "m" medium
+    noise: str  # "coffee", "folded", "footprints" or "wrinkled"
+    partition: str  # "TR" training, "VA" validation or "TE" test; each has its own text
 
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """The dirty documents, those to learn from and those to clean.
+    """The dirty documents: those to learn from and those to clean."""
 
-    Attributes:
-        train: Pages with a clean original, partitions TR and VA.
-        test: Pages without, partition TE.
-        source: One line for people: where the pages come from.
-        synthetic: Whether the pages were generated.
-        sha256: Hexadecimal digest of all pages, whatever their order and file names.
-    """
-
-    train: tuple[Page, ...]
-    test: tuple[Page, ...]
-    source: str
-    synthetic: bool
-    sha256: str
+    train: tuple[Page, ...]  # with clean originals, partitions TR and VA
+    test: tuple[Page, ...]  # without, partition TE
+    source: str  # where the pages come from, in one line for people
+    synthetic: bool  # whether the pages are generated
+    sha256: str  # of all pages, independent of their order and file names
 
     @property
     def provenance(self) -> Provenance:
-        """Where they came from, for the record; generated ones are announced as such."""
+        """Where the pages came from, for the record, with a notice if they are generated."""
         notice = "generated pages, not the article's scans" if self.synthetic else ""
         return Provenance(self.source, self.sha256, notice)
 
@@ -77,18 +58,18 @@ class Documents:
 def load_documents(data_dir: str | Path | None = None) -> Documents:
     """Loads the published pages from a folder, from the cache, or else from UCI.
 
-    Every page is compared with the registry in data/dirty_documents.json, so all sources agree.
+    Compares every page with the checksums in data/dirty_documents.json.
 
     Args:
-        data_dir: A folder with `dirty_documents` or `NoisyOffice` in it, or one of these itself;
-            by default the environment's AE_DATA_DIR.
+        data_dir: a folder that contains `dirty_documents` or `NoisyOffice`, or one of these two.
+            By default, the folder that AE_DATA_DIR names.
 
     Returns:
         144 training pages with originals and 72 test pages, in the order of Kaggle's numbers.
 
     Raises:
-        MissingDataError: No page can be had.
-        InputError: A page is missing, damaged or not the published one.
+        MissingDataError: no source has the pages.
+        InputError: a page is missing, damaged or not the published one.
     """
     folder = user_folder(data_dir)
     if folder is not None:
@@ -110,52 +91,29 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
             noisy_office.fetch_zip(archive)
         except (OSError, ValueError) as error:
             raise MissingDataError(
-                f"The dirty documents cannot be had: {attempt}; there is no {archive}; fetching "
-                f"{noisy_office.URL} failed ({type(error).__name__}). Download that file to "
-                f"{archive}, or unpack Kaggle's train.zip, train_cleaned.zip and test.zip into a "
-                "folder dirty_documents and set AE_DATA_DIR to the folder around it; "
-                "`--data synthetic` uses generated pages instead."
+                f"The dirty documents could not be found or fetched: {attempt}; there is no "
+                f"{archive}; fetching {noisy_office.URL} failed ({type(error).__name__}). Download "
+                f"that file to {archive}, or unpack Kaggle's train.zip, train_cleaned.zip and "
+                "test.zip into a folder dirty_documents and set AE_DATA_DIR to the folder around "
+                "it, or use generated pages with `--data synthetic`."
             ) from error
     with noisy_office.zip_files(archive) as files:
         return _read_documents(files, f"NoisyOffice in {archive}")
 
 
 def resize_to_nearest(page: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes a page as Keras 2.2's `load_img` did: each new pixel is the nearest old one.
-
-    Args:
-        page: uint8 array (any height, any width).
-        height: Rows wanted, in pixels.
-        width: Columns wanted, in pixels.
-
-    Returns:
-        uint8 array (height, width).
-    """
+    """Resizes a uint8 page as Keras 2.2's `load_img` did: each new pixel is the nearest old one."""
     return np.array(Image.fromarray(page).resize((width, height), Image.Resampling.NEAREST))
 
 
 def digest_page(pixels: np.ndarray) -> str:
-    """Digests one page, its shape included.
-
-    Args:
-        pixels: uint8 array (height, width).
-
-    Returns:
-        Hexadecimal sha256 of the line "height width" and the pixels row by row.
-    """
+    """Returns the hexadecimal sha256 of the line "height width" and the pixels row by row."""
     height, width = pixels.shape
     return hashlib.sha256(b"%d %d\n" % (height, width) + pixels.tobytes()).hexdigest()
 
 
 def digest_pages(pages: tuple[Page, ...]) -> str:
-    """Digests pages, whatever their order and file names.
-
-    Args:
-        pages: The pages, with or without originals.
-
-    Returns:
-        Hexadecimal sha256 over the pages' descriptions, as UCI's names give them, and pixels.
-    """
+    """Returns a hexadecimal sha256 of the pages' descriptions, as UCI's names, and pixels."""
     lines = []
     for page in pages:
         name = noisy_office.page_names(
@@ -167,7 +125,7 @@ def digest_pages(pages: tuple[Page, ...]) -> str:
 
 
 def _read_documents(files: noisy_office.Candidates, source: str) -> Documents:
-    """Reads every page of the registry and compares it."""
+    """Reads every page that the registry lists and compares it."""
     registry = json.loads(REGISTRY.read_text())
     pages = []
     for index in range(noisy_office.NUM_PAGES):
@@ -203,7 +161,7 @@ def _read_page(
     shape: list[int],
     source: str,
 ) -> tuple[str, np.ndarray]:
-    """Reads the first candidate whose pixels are the published ones; returns its file name too."""
+    """Returns the file name and pixels of the first candidate that has the published pixels."""
     problems = []
     for file in candidates:
         try:

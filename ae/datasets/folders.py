@@ -62,7 +62,7 @@ def keras_npz(file: str) -> Source:
         part, kind = payload.name.split("-")[:2]
         key = {"images": "x", "labels": "y"}[kind] + {"train": "_train", "t10k": "_test"}[part]
         try:
-            with np.load(path) as arrays:
+            with path.open("rb") as archive, np.load(archive) as arrays:
                 data = format_idx(arrays[key])
         except FileNotFoundError as error:
             raise SourceError("not there") from error

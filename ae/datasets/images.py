@@ -1,4 +1,4 @@
-"""The two image data sets: handwritten digits and articles of clothing."""
+"""MNIST and Fashion-MNIST: handwritten digits and pieces of clothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Training and test images with labels, and where they came from.
-
-    The arrays are read-only.
-    """
+    """Training and test images with labels. The arrays are read-only."""
 
     x_train: np.ndarray  # (60000, 28, 28) uint8, 0 is the background
     y_train: np.ndarray  # (60000,) uint8, indices of class_names
@@ -28,7 +25,7 @@ class ImageSet:
 
     @property
     def provenance(self) -> Provenance:
-        """Where they came from, for the record."""
+        """Where the images came from, for the record."""
         return Provenance(self.source, self.sha256)
 
 
@@ -39,56 +36,47 @@ def load_mnist(data_dir: str | Path | None = None) -> ImageSet:
     recognition", Proceedings of the IEEE 86(11), 1998. Licence: CC BY-SA 3.0.
 
     Args:
-        data_dir: A folder with the four idx files, raw or gzipped, directly or in `mnist/` or
-            `MNIST/raw/`. By default the one that the environment variable AE_DATA_DIR names.
-            What it lacks is looked for in the cache, on this machine, and on the network.
+        data_dir: a folder with the four idx files, raw or gzipped, directly or in `mnist/` or
+            `MNIST/raw/`. By default, the folder that the environment variable AE_DATA_DIR names.
+            Files that it lacks come from the cache, from this machine, or from the network.
 
     Returns:
         60,000 training and 10,000 test images of 28 x 28 grey levels from 0 to 255, with
         labels from 0 to 9.
 
     Raises:
-        InputError: If `data_dir` is not a folder, a file in it is damaged, or the data are
-            nowhere to be had.
+        InputError: `data_dir` is not a folder, a file in it is damaged, or no source has the data.
     """
     return load_image_set(load_registry()["mnist"], data_dir)
 
 
 def load_fashion_mnist(data_dir: str | Path | None = None) -> ImageSet:
-    """Loads the Fashion-MNIST articles of clothing, fetching them the first time.
+    """Loads the Fashion-MNIST pieces of clothing, fetching them the first time.
 
     Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine
     learning algorithms", arXiv:1708.07747, 2017. Licence: MIT.
 
     Args:
-        data_dir: A folder with the four idx files, raw or gzipped, directly or in
-            `fashion-mnist/`, `fashion_mnist/` or `FashionMNIST/raw/`. By default the one that
-            the environment variable AE_DATA_DIR names. What it lacks is looked for in the
-            cache, on this machine, and on the network.
+        data_dir: a folder with the four idx files, raw or gzipped, directly or in
+            `fashion-mnist/`, `fashion_mnist/` or `FashionMNIST/raw/`. By default, the folder that
+            the environment variable AE_DATA_DIR names. Files that it lacks come from the cache,
+            from this machine, or from the network.
 
     Returns:
         60,000 training and 10,000 test images of 28 x 28 grey levels from 0 to 255, with
         labels from 0 to 9.
 
     Raises:
-        InputError: If `data_dir` is not a folder, a file in it is damaged, or the data are
-            nowhere to be had.
+        InputError: `data_dir` is not a folder, a file in it is damaged, or no source has the data.
     """
     return load_image_set(load_registry()["fashion-mnist"], data_dir)
 
 
 def load_image_set(data_set: DataSet, data_dir: str | Path | None = None) -> ImageSet:
-    """Loads a registered data set of labelled images.
-
-    Args:
-        data_set: An entry of the registry, with the four files of MNIST.
-        data_dir: A folder with the files; by default $AE_DATA_DIR.
-
-    Returns:
-        The images and labels.
+    """Loads a registered data set that has MNIST's four files; `data_dir` as for `load_mnist`.
 
     Raises:
-        InputError: As `load_mnist`.
+        InputError: as `load_mnist`.
     """
     fetched = fetch(data_set, sources_for(data_set, data_dir))
     return ImageSet(

@@ -1,8 +1,8 @@
-"""Where the files of NoisyOffice lie: in Kaggle's folders, in UCI's folders, or in UCI's zip file.
+"""Finds the files of NoisyOffice in Kaggle's folders, in UCI's folders, or in UCI's zip file.
 
-Kaggle numbers the pages from 1 to 216; UCI's names say what they are: FontABC_NoiseD_EE.png has the
-clean original FontABC_Clean_EE.png. UCI has several clean versions of one name (binary, double
-resolution), so that a page may have several candidates.
+Kaggle numbers the pages from 1 to 216. UCI's names describe them: FontABC_NoiseD_EE.png has the
+clean original FontABC_Clean_EE.png. UCI has several clean versions under one name (binary, double
+resolution), so a page may have several candidates.
 """
 
 import errno
@@ -28,7 +28,7 @@ from filelock import FileLock
 
 URL = "https://archive.ics.uci.edu/static/public/318/noisyoffice.zip"
 DOWNLOAD_TIMEOUT = 3600  # seconds for 426 MB
-HTTP_TIMEOUT = (4, 60)  # seconds to connect, and between two answers
+HTTP_TIMEOUT = (4, 60)  # seconds to connect, seconds between two packets
 NUM_PAGES = 216
 NOISES = {"c": "coffee", "f": "folded", "p": "footprints", "w": "wrinkled"}
 FOLDERS = {"dirty_documents", "noisyoffice", "simulatednoisyoffice"}
@@ -39,28 +39,19 @@ ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what da
 
 @dataclass(frozen=True)
 class PageFile:
-    """A file that may hold a page.
+    """A file that may hold a page."""
 
-    Attributes:
-        name: The last part of its path.
-        label: What messages call it.
-        open: Opens it for reading bytes.
-    """
-
-    name: str
-    label: str
+    name: str  # the last part of its path
+    label: str  # what error messages call it
     open: Callable[[], BinaryIO]
 
 
-# The candidates for ("dirty" or "clean", index), index being Kaggle's number less one.
+# The candidates for ("dirty" or "clean", index). The index is Kaggle's number minus one.
 Candidates = dict[tuple[str, int], list[PageFile]]
 
 
 def describe_page(index: int) -> dict[str, str]:
-    """Says what the data set says of the page whose Kaggle number is `index` + 1.
-
-    Args:
-        index: From 0; from 216 on the descriptions repeat.
+    """Describes the page whose Kaggle number is `index` + 1. From 216 on, descriptions repeat.
 
     Returns:
         The `size`, `font`, `emphasis`, `noise` and `partition` of `ae.datasets.documents.Page`.
@@ -76,18 +67,7 @@ def describe_page(index: int) -> dict[str, str]:
 
 
 def page_names(size: str, font: str, emphasis: str, noise: str, partition: str) -> dict[str, str]:
-    """Names a page and its original as UCI does.
-
-    Args:
-        size: "f", "L" or "n".
-        font: "r", "s" or "t".
-        emphasis: "e" or "m".
-        noise: One of the values of `NOISES`.
-        partition: "TR", "VA" or "TE".
-
-    Returns:
-        File names under the keys "dirty" and "clean".
-    """
+    """Returns UCI's file names of a page and its original, under the keys "dirty" and "clean"."""
     letter = next(letter for letter, word in NOISES.items() if word == noise)
     return {
         "dirty": f"Font{size}{font}{emphasis}_Noise{letter}_{partition}.png",
@@ -96,13 +76,10 @@ def page_names(size: str, font: str, emphasis: str, noise: str, partition: str) 
 
 
 def kaggle_files(folder: Path) -> Candidates | None:
-    """Finds the pages in Kaggle's three folders.
-
-    Args:
-        folder: What should hold train, train_cleaned and test.
+    """Finds the pages in a folder that contains Kaggle's train, train_cleaned and test.
 
     Returns:
-        One candidate a page, whether it exists or not, or None if the folder is of another kind.
+        One candidate a page, which may not exist; None if the folder is of another kind.
     """
     if not (folder / "train_cleaned").exists() and not (folder / "train" / "2.png").exists():
         return None
@@ -118,13 +95,13 @@ def kaggle_files(folder: Path) -> Candidates | None:
 
 
 def uci_files(folder: Path) -> Candidates | None:
-    """Finds the pages by UCI's names anywhere below a folder called after the data set.
+    """Finds the pages by UCI's names, anywhere below a folder that has a name of `FOLDERS`.
 
     Args:
-        folder: Such a folder, or one that holds such folders.
+        folder: such a folder, or one that contains such folders.
 
     Returns:
-        The candidates of each page, or None if there is no such folder or page.
+        The candidates of each page; None if there is no such folder or page.
     """
     roots = [folder] if folder.name.lower() in FOLDERS else []
     if not roots and folder.is_dir():
@@ -136,16 +113,13 @@ def uci_files(folder: Path) -> Candidates | None:
 
 @contextmanager
 def zip_files(path: Path) -> Iterator[Candidates]:
-    """Opens UCI's zip file, or the zip file inside it, whose members are read in memory only.
-
-    Args:
-        path: The zip file.
+    """Opens UCI's zip file and the zip file inside it. Members are read in memory only.
 
     Yields:
         The candidates of each page, to be opened before the context ends.
 
     Raises:
-        InputError: It is no zip file.
+        InputError: it is no zip file, or there is no room to unpack it.
     """
     with ExitStack() as stack:
         try:
@@ -161,7 +135,7 @@ def zip_files(path: Path) -> Iterator[Candidates]:
         except (OSError, *ZIP_ERRORS) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise InputError(
-                    f"{path} cannot be unpacked, since {tempfile.gettempdir()} is full; make room "
+                    f"{path} cannot be unpacked because {tempfile.gettempdir()} is full; make room "
                     "there, or name another folder in TMPDIR."
                 ) from error
             raise InputError(
@@ -178,22 +152,20 @@ def zip_files(path: Path) -> Iterator[Candidates]:
 
 
 def fetch_zip(path: Path) -> None:
-    """Downloads UCI's zip file, about 426 MB, for which no checksum is published.
+    """Downloads UCI's zip file, about 426 MB. UCI publishes no checksum; the pages have their own.
 
-    Of several processes one downloads and the others wait for it.
-
-    Args:
-        path: Where to; it appears when complete.
+    The file appears when it is complete. If several processes want it, one downloads and the others
+    wait.
 
     Raises:
-        OSError: The host cannot be reached or takes too long, or the file cannot be written.
-        ValueError: The host answers otherwise than expected.
+        OSError: the host cannot be reached or takes too long, or the file cannot be written.
+        ValueError: the host sends something else.
     """
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=HTTP_TIMEOUT)
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         FileLock(path.with_name(f".{path.name}.lock")),
-        # What is not complete goes with its folder, however this ends.
+        # An incomplete download disappears with its folder, even after Ctrl-C.
         tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder,
     ):
         if path.exists():
@@ -219,7 +191,7 @@ def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
 
 
 def _by_page(files: Iterable[PageFile]) -> Candidates:
-    """Sorts files under the pages they are named after, those at other resolutions last."""
+    """Groups files by the page that they are named after; other resolutions come last."""
     by_name = {}
     for file in files:
         by_name.setdefault(file.name, []).append(file)

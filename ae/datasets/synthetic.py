@@ -1,7 +1,7 @@
-"""Synthetic dirty documents: pages that our own code sets and dirties, in place of NoisyOffice.
+"""Synthetic dirty documents: generated pages that stand in for NoisyOffice.
 
-They follow its sizes, faces, counts and statistics; every page has its own paper and its own text,
-so that nothing learned from one page's background can be recalled on another.
+They follow its sizes, fonts, counts and statistics. Every page has its own paper and its own text,
+so a network cannot learn one page's background and recall it on another.
 """
 
 import os
@@ -27,15 +27,13 @@ INK_NOISE = 8  # standard deviation, grey levels
 def synthetic_documents(seed: int = 0, num_train: int = 144, num_test: int = 72) -> Documents:
     """Generates dirty documents with the descriptions of the real ones, in the same order.
 
-    Page i depends on the seed and on i alone, so that more pages leave the first ones as they are.
+    Page i depends only on the seed and on i, so the first pages stay the same if more are asked
+    for. The same versions of NumPy, Pillow and SciPy give the same bits.
 
     Args:
-        seed: Not negative.
-        num_train: How many pages of the partitions TR and VA.
-        num_test: How many of the partition TE, whose clean originals are left out.
-
-    Returns:
-        The pages; repeatable to the last bit with the same versions of NumPy, Pillow and SciPy.
+        seed: not negative.
+        num_train: pages of the partitions TR and VA.
+        num_test: pages of the partition TE, which have no clean originals.
     """
     train, test = [], []
     index = 0
@@ -72,13 +70,13 @@ def _generate_page(seed: int, index: int) -> Page:
 def print_on(
     rng: np.random.Generator, clean: np.ndarray, paper: np.ndarray, fades: bool
 ) -> np.ndarray:
-    """Prints a page on a sheet, by the composition fitted on NoisyOffice's pages.
+    """Prints a page on a sheet. The formula was fitted to NoisyOffice's pages.
 
     Args:
-        rng: The source of the ink's noise.
+        rng: the source of the ink's noise.
         clean: uint8 array (height, width), ink 0 on 255.
         paper: float array of that shape, the sheet's brightness from 0 to 255.
-        fades: Whether the ink is paler where the sheet is darker, as in creases.
+        fades: whether the ink is paler where the sheet is darker, as in creases.
 
     Returns:
         uint8 array (height, width), the dirty page.
@@ -92,15 +90,15 @@ def print_on(
 def load_or_generate_documents(
     kind: str, data_dir: str | os.PathLike | None, seed: int
 ) -> Documents:
-    """Loads the real pages or generates pages.
+    """Loads the real pages, or generates pages.
 
     Args:
-        kind: "real", "synthetic", or "auto" for generated pages where no real ones can be had.
-        data_dir: As for `load_documents`.
-        seed: Of the generated pages.
+        kind: "real", "synthetic", or "auto", which generates pages if no source has the real ones.
+        data_dir: as for `load_documents`.
+        seed: of the generated pages.
 
     Raises:
-        InputError: As `load_documents` says; "auto" forgives only that no source has the pages.
+        InputError: as `load_documents`; "auto" ignores only a MissingDataError.
     """
     if kind == "synthetic":
         return synthetic_documents(seed)
@@ -109,5 +107,5 @@ def load_or_generate_documents(
     except MissingDataError as error:
         if kind == "real":
             raise
-        print(f"{error} Going on with generated pages.", file=sys.stderr)
+        print(f"{error} Using generated pages instead.", file=sys.stderr)
         return synthetic_documents(seed)

@@ -1,4 +1,4 @@
-"""Clean synthetic pages: prose of our own, set like NoisyOffice's clean originals."""
+"""Typesets clean synthetic pages: our own prose, laid out like NoisyOffice's clean originals."""
 
 import functools
 from pathlib import Path
@@ -20,7 +20,7 @@ SPACES = {"r": 0.62, "s": 0.62, "t": 1.0}  # widths of an n
 WEIGHTS = {"r": 1.12, "s": 1.17, "t": 1.12}  # ink gained between the outlines and the scan
 PARTITIONS = ("TR", "VA", "TE")
 
-# Sentence i belongs to partition i modulo 3, so that no partition reads another's text.
+# Sentence i belongs to partition i modulo 3, so no two partitions share a sentence.
 SENTENCES = """
 A sheet of paper remembers every hand that has held it, and a scanner repeats what it remembers.
 The lamp travels below the glass at a steady pace and lights one narrow line at a time.
@@ -79,14 +79,14 @@ A wet cup, a hot cup and a full cup leave three quite different marks on a desk.
 def typeset_page(
     rng: np.random.Generator, size: str, font: str, emphasis: str, partition: str
 ) -> np.ndarray:
-    """Sets one page of prose, black on white, its lines cut off at the right edge.
+    """Typesets one page of prose, black on white. The right edge cuts its lines off.
 
     Args:
-        rng: Orders the sentences and breaks the paragraphs.
+        rng: orders the sentences and breaks the paragraphs.
         size: "f" (23 px a line, 258 rows), "L" (37 px, 420 rows) or "n" (28 px, 420 rows).
         font: "r" roman, "s" sans serif or "t" typewriter.
         emphasis: "e" slanted or "m" upright.
-        partition: Whose sentences: "TR", "VA" or "TE".
+        partition: "TR", "VA" or "TE"; chooses the sentences.
 
     Returns:
         uint8 array (258 or 420, 540), ink 0 on 255.
@@ -136,10 +136,10 @@ def _break_lines(
     num_lines: int,
     measure: float,
 ) -> list[list[tuple[float, str]]]:
-    """Fills lines with shuffled sentences, justified but for the last of a paragraph.
+    """Fills lines with shuffled sentences. All are justified except the last of a paragraph.
 
     Returns:
-        For each line its words and where they begin, in pixels.
+        For each line, its words and where they begin, in pixels.
     """
     margin, indent = MARGIN * OVERSAMPLING, INDENT * face.size
     lines, line = [], []

@@ -177,11 +177,6 @@ def test_more_than_200_megapixels_are_refused_in_one_sentence(tmp_path):
         read_grey(tmp_path / "page.png")
 
 
-def test_a_large_scan_is_read_without_a_warning(tmp_path):
-    Image.new("1", (9933, 14043)).save(tmp_path / "a0.png")  # A0 at 300 dots an inch
-    assert not read_grey(tmp_path / "a0.png").any()
-
-
 def test_a_lower_limit_can_be_asked_for():
     file = io.BytesIO()
     Image.new("L", (1001, 1000)).save(file, "PNG")

@@ -1,37 +1,35 @@
 """Seventy images in place of Fashion-MNIST, which a test can tell one from another."""
 
+import importlib
 from types import SimpleNamespace
 
 from ae import datasets
 from ae.lesson import VARIANTS
-from tutorials import conv_denoiser, fashion_vae
+from tutorials import conv_denoiser
 
 import numpy as np
-from running import smoke_settings
+from running import lesson, smoke_settings
 
 
 def use_countable_clothes(monkeypatch):
-    """Lets the lessons load sixty images, image i of grey level i, and ten more to test on.
-
-    Ten of the sixty are held out.
-    """
+    """Lets the lessons load sixty images, image i of grey level i, and ten more to test on."""
     x = np.arange(70, dtype="uint8")[:, None, None] * np.ones((28, 28), "uint8")
     clothes = SimpleNamespace(
         **{"x_train": x[:60], "y_train": x[:60, 0, 0] % 10, "x_test": x[60:]},
         **{"y_test": x[60:, 0, 0] % 10, "provenance": None},
     )
     monkeypatch.setattr(datasets, "load_fashion_mnist", lambda _: clothes)
-    for module in (conv_denoiser, fashion_vae):
-        monkeypatch.setattr(module, "HELD_OUT", 10)
     monkeypatch.setattr(conv_denoiser, "SHOWN", (("test", 6), ("train", 32)))
 
 
 def load_both(module, monkeypatch):
-    """Loads them as published and as corrected."""
+    """Loads them as published and as corrected, which holds out ten of the sixty."""
     use_countable_clothes(monkeypatch)
+    name = module.__name__.rpartition(".")[2]
+    article = importlib.import_module(f"tutorials.articles.{name}")
+    monkeypatch.setitem(article.ARGUMENTS["variant", "corrected"]["load"], "held_out", 10)
     whole = {"num_train": None, "num_test": None}
-    name = module.LESSON.name
-    return [module.load(smoke_settings(name, variant=v, **whole), None) for v in VARIANTS]
+    return [lesson(name).load(smoke_settings(name, variant=v, **whole), None) for v in VARIANTS]
 
 
 def numbers(images):

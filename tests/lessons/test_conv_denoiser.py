@@ -4,14 +4,19 @@ import math
 
 from ae import datasets
 from tutorials import conv_denoiser
+from tutorials.articles import conv_denoiser as article
 
 import numpy as np
 from countable_clothes import load_both, numbers
-from running import smoke_settings
+from running import lesson, smoke_settings
+
+
+def load(**changes):
+    return lesson("conv_denoiser").load(smoke_settings("conv_denoiser", **changes), None)
 
 
 def test_a_tenth_of_the_pixels_is_replaced_and_the_targets_are_clean():
-    data = conv_denoiser.load(smoke_settings("conv_denoiser"), None)
+    data = load()
     fashion = datasets.load_fashion_mnist()
     for clean, noisy, original in [
         (data.x_train, data.x_train_noisy, fashion.x_train),
@@ -28,9 +33,7 @@ def test_a_tenth_of_the_pixels_is_replaced_and_the_targets_are_clean():
 
 
 def test_the_noise_is_that_of_the_seed():
-    first, again, other = (
-        conv_denoiser.load(smoke_settings("conv_denoiser", seed=seed), None) for seed in (3, 3, 4)
-    )
+    first, again, other = (load(seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.x_train_noisy, again.x_train_noisy)
     np.testing.assert_array_equal(first.x_test_noisy, again.x_test_noisy)
     assert np.mean(first.x_train_noisy != other.x_train_noisy) > 0.1
@@ -48,3 +51,8 @@ def test_validation_of_the_denoiser(monkeypatch):
     for data in (published, corrected):
         typical = np.median(data.x_val_noisy, axis=(1, 2, 3))
         np.testing.assert_allclose(typical, data.x_val[:, 0, 0, 0], atol=1e-6)
+
+
+def test_the_corrected_variant_holds_out_ten_thousand_training_images():
+    arguments = article.ARGUMENTS["variant", "corrected"]
+    assert arguments == {"load": {"held_out": 10_000}}

@@ -82,10 +82,6 @@ def test_equal_batches_give_equal_losses(monkeypatch, name, network, variant):
     monkeypatch.setattr(dense_ae, "STEPS_PER_EPOCH", 5)
     data, settings = random_data(name)
     settings = dataclasses.replace(settings, variant=variant)
-    if name == "low_level_ae":
-        settings = dataclasses.replace(
-            settings, layers_batch_size=10
-        )  # 48 digits leave a rest of 8
     low_level, layered = build_both(name, network, settings)
     if name == "fashion_vae":
         low_level.noise = HalfASigma()

@@ -3,15 +3,21 @@
 import json
 import re
 
+from ae import console
+from ae.maintain import __main__ as maintain
 from ae.maintain import gallery
-from tutorials import __main__ as tutorials
+from ae.paths import REPOSITORY
 
 import pytest
 from made_records import a_record
 from PIL import Image
-from running import LESSONS
+from running import lesson
 
-VAE = LESSONS[5]
+VAE = lesson("fashion_vae")
+
+
+def maintained(*arguments):
+    return console.guard(lambda: maintain.run(arguments))
 
 
 @pytest.fixture
@@ -41,7 +47,7 @@ def run(tmp_path):
 def test_pictures_are_copied_with_a_note_of_their_run(folder, run):
     Image.new("RGB", (3, 4), "blue").save(run() / "figures" / "low-level-latent.png")
     (folder / "sources.json").write_text('{"dense_ae": {"seed": 9}}')
-    assert tutorials.main(["gallery", str(run())]) == 0
+    assert maintained("gallery", str(run())) == 0
     with Image.open(folder / "fashion_vae_manifold.png") as picture:
         assert picture.size == (640, 10)
         assert picture.convert("RGB").getpixel((5, 5)) == (255, 0, 0)
@@ -64,28 +70,32 @@ def test_pictures_are_copied_with_a_note_of_their_run(folder, run):
     ],
 )
 def test_other_runs_give_no_pictures(folder, run, capsys, changes, word):
-    assert tutorials.main(["gallery", str(run(**changes))]) == 2
+    assert maintained("gallery", str(run(**changes))) == 2
     assert word in capsys.readouterr().err
     assert not list(folder.iterdir())
 
 
 def test_one_run_of_each_lesson_is_taken(folder, run, tmp_path, capsys):
-    assert tutorials.main(["gallery", str(run()), str(tmp_path / "run")]) == 2
+    assert maintained("gallery", str(run()), str(tmp_path / "run")) == 2
     assert "name one of them" in capsys.readouterr().err
     record = {**a_record(VAE, 3, [0.5]), "lesson": "sparse_ae"}
     gallery.records.write_record(tmp_path / "run", record)
-    assert tutorials.main(["gallery", str(tmp_path / "run")]) == 2
+    assert maintained("gallery", str(tmp_path / "run")) == 2
     assert "run of sparse_ae, which is no lesson" in capsys.readouterr().err
     assert not list(folder.iterdir())
 
 
 def test_the_notebook_s_output_layer_is_not_the_article_s(folder, tmp_path, capsys):
-    record = a_record(LESSONS[3], 0, [0.5], output="linear", num_epochs=2)
+    record = a_record(lesson("conv_denoiser"), 0, [0.5], output="linear", num_epochs=2)
     gallery.records.write_record(tmp_path / "run", record)
-    assert tutorials.main(["gallery", str(tmp_path / "run")]) == 2
+    assert maintained("gallery", str(tmp_path / "run")) == 2
     assert "is of conv_denoiser-output-linear." in capsys.readouterr().err
 
 
-def test_the_readme_shows_the_gallery():
-    shown = re.findall(r"\(data/gallery/(\w+)\.png\)", tables.README.read_text(encoding="utf-8"))
-    assert set(shown) == {*gallery.PICTURES, "speed", "scaling"}
+def test_every_picture_of_the_gallery_is_shown_in_a_readme():
+    shown = set()
+    for readme in REPOSITORY.rglob("README.md"):
+        for link in re.findall(r"\]\(([^)]+\.png)\)", readme.read_text(encoding="utf-8")):
+            assert (readme.parent / link).is_file(), (readme, link)
+            shown.add((readme.parent / link).resolve())
+    assert shown == {path.resolve() for path in gallery.FOLDER.glob("*.png")}

@@ -47,29 +47,6 @@ def test_what_is_no_report(kept, tmp_path, content):
     assert not kept.exists()
 
 
-def test_the_readme_holds_the_table():
-    text = tables.README.read_text(encoding="utf-8")
-    assert tables.block("reliability", reliability.table()) in text
-
-
-def test_a_readme_without_the_marks(monkeypatch, tmp_path):
-    monkeypatch.setattr(tables, "README", tmp_path / "README.md")
-    tables.README.write_text("Nothing here.\n")
-    with pytest.raises(InputError, match="<!-- table: reliability -->"):
-        tables.put("reliability", "| a |")
-    assert tables.README.read_text() == "Nothing here.\n"
-
-
-def test_a_table_takes_the_place_of_the_old_one(monkeypatch, tmp_path):
-    monkeypatch.setattr(tables, "README", tmp_path / "README.md")
-    tables.README.write_text(f"a\n{tables.block('one', 'old')}\nb\n{tables.block('two', 'x')}\nc\n")
-    tables.put("one", "new\nlines")
-    assert tables.README.read_text() == (
-        "a\n<!-- table: one -->\nnew\nlines\n<!-- end of table -->\nb\n"
-        "<!-- table: two -->\nx\n<!-- end of table -->\nc\n"
-    )
-
-
 def test_the_kinds_that_are_counted_are_those_that_the_tests_name():
     sources = [
         path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")

@@ -6,17 +6,18 @@ from ae.proof import check, published, reproduced
 
 import numpy as np
 import pytest
+from running import lesson
 
 pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("style", ["low-level", "keras"])
 def test_a_new_seed_of_sigmoid_ae_follows_the_published_runs(tmp_path, style):
-    lesson = lesson("sigmoid_ae")
+    sigmoid = lesson("sigmoid_ae")
     options = cli.article_options(seed=11, style=style)
-    record = cli.run(lesson, options, tmp_path)
+    record = cli.run(sigmoid, options, tmp_path)
     kept = reproduced.read(reproduced.FOLDER / "sigmoid_ae.csv")
-    band = check.compare(lesson, ONLY_NETWORK, kept)
+    band = check.compare(sigmoid, ONLY_NETWORK, kept)
     ours = [logs["last_batch_loss"] for logs in record["trainings"][0]["history"]]
     assert ((band.lower <= ours) & (ours <= band.upper)).mean() >= 0.9
 

@@ -346,12 +346,6 @@ def test_damaged_kept_runs_are_refused(folder):
             reproduced.read(path)
 
 
-def test_the_readme_holds_the_table_of_the_kept_runs():
-    text = tables.README.read_text(encoding="utf-8")
-    assert tables.block("reproduced", reproduced.table(LESSONS)) in text
-    assert tables.block("times", reproduced.times_table(LESSONS)) in text
-
-
 def test_the_kept_runs_of_sigmoid_ae_follow_the_published_curves():
     trainings = reproduced.read(reproduced.FOLDER / "sigmoid_ae.csv")
     assert len({t.about["seed"] for t in trainings}) >= 3

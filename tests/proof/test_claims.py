@@ -1,29 +1,32 @@
 """The contract of claims, and that the lessons on digits keep it."""
 
-import dataclasses
-import importlib
 from types import SimpleNamespace
 
 from ae.lesson import Claim
 from ae.proof import claims
-from ae.proof.digits import BASIC_CLAIMS
+from ae.proof.digits import BASIC_CLAIMS, two_d_encoders
 from ae.proof.judges import train_two_d_encoder
 
 import keras
 import numpy as np
 import pytest
 from random_data import random_digits
-from running import lesson, run
+from running import lesson, run, smoke_settings
 
 DIGIT_LESSONS = ("dense_ae", "sigmoid_ae", "low_level_ae")
 
 
-def claim(value, text="it works", **thresholds):
-    return Claim(text, lambda *_: value, **thresholds)
+def claim(value, sentence="It works.", **bounds):
+    return Claim(sentence, "How well", lambda *_: value, "because", **bounds)
 
 
 # What a summary asks of a lesson.
-LESSON = SimpleNamespace(claims=[Claim("of the data", lambda *_: 0, of_network=False)])
+ALONE = Claim("It is so.", "Of the data", lambda *_: 0, "because", of_network=False)
+LESSON = SimpleNamespace(claims=[ALONE])
+
+
+def of_data(value):
+    return ALONE._replace(measure=lambda *_: value)
 
 
 def measure(*declared):
@@ -53,22 +56,25 @@ def test_a_claim_holds_between_its_thresholds_and_on_them(thresholds, value, hol
 
 def test_what_is_measured_is_the_network_on_the_data_with_the_settings():
     seen = []
-    measure(Claim("it works", lambda *arguments: seen.append(arguments)))
+    measure(Claim("It works.", "How well", lambda *arguments: seen.append(arguments), "because"))
     assert seen == [("network", "data", "settings")]
 
 
 def test_a_result_says_all_that_the_claim_does_and_what_came_out():
-    declared = Claim("it works", lambda *_: np.float32(0.5), at_least=0.25, reason="a quarter")
+    declared = Claim(
+        "It works.", "How well", lambda *_: np.float32(0.5), "a quarter", at_least=0.25
+    )
     (result,) = measure(declared)
     assert result.pop("seconds") >= 0
     assert type(result["value"]) is float
     assert result["holds"] is True
     assert result == {
-        "claim": "it works",
+        "claim": "It works.",
+        "quantity": "How well",
         "value": 0.5,
         "at_least": 0.25,
         "at_most": None,
-        "reason": "a quarter",
+        "why": "a quarter",
         "holds": True,
     }
 
@@ -77,8 +83,8 @@ def test_a_claim_that_fails_is_reported_and_does_not_stop_the_others():
     results = measure(claim(3, at_most=2), claim(1, at_most=2))
     assert [result["holds"] for result in results] == [False, True]
     assert claims.lines(results) == [
-        "FAILS: it works: 3 (at most 2)",
-        "holds: it works: 1 (at most 2)",
+        "FAILS: It works. How well: 3 (at most 2)",
+        "holds: It works. How well: 1 (at most 2)",
     ]
 
 
@@ -86,20 +92,20 @@ def test_what_cannot_be_measured_neither_holds_nor_fails():
     (result,) = measure(claim(None, at_least=1))
     assert result["value"] is None
     assert result["holds"] is None
-    assert claims.lines([result]) == ["not measured: it works (at least 1)"]
+    assert claims.lines([result]) == ["not measured: It works. How well (at least 1)"]
 
 
 def test_a_line_names_both_thresholds():
     lines = claims.lines(measure(claim(1.23456, at_least=0, at_most=2.5)))
-    assert lines == ["holds: it works: 1.23 (at least 0) (at most 2.5)"]
+    assert lines == ["holds: It works. How well: 1.23 (at least 0) (at most 2.5)"]
 
 
 @pytest.mark.parametrize("name", DIGIT_LESSONS)
 def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
     declared_by_it = lesson(name).claims
-    assert [c.text for c in declared_by_it[: len(BASIC_CLAIMS)]] == [c.text for c in BASIC_CLAIMS]
+    assert declared_by_it[: len(BASIC_CLAIMS)] == BASIC_CLAIMS
     for declared in declared_by_it:
-        assert declared.reason
+        assert declared.why
         assert (declared.at_least is None) != (declared.at_most is None)
 
 
@@ -107,21 +113,20 @@ def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
 @pytest.mark.parametrize("name", DIGIT_LESSONS)
 def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
     monkeypatch.setattr("ae.proof.judges.LINEAR_STEPS", 2)
-    module = importlib.import_module(f"tutorials.{name}")
     if name == "dense_ae":
-        monkeypatch.setattr(module, "compare_classifiers", few_labels)
-    settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=20, jit_compile=False)
-    for styles in module.LESSON.networks.values():
+        monkeypatch.setattr("tutorials.articles.dense_ae.compare_classifiers", few_labels)
+    settings = smoke_settings(name, batch_size=20, jit_compile=False)
+    for styles in lesson(name).networks.values():
         keras.utils.set_random_seed(0)
         network = styles[style].build(settings)
         data = random_digits(80, 20)
-        results = claims.measure(module.LESSON, network, data, settings)
+        results = claims.measure(lesson(name), network, data, settings)
         assert all(np.isfinite(result["value"]) for result in results)
-        assert len(results) == len(module.LESSON.claims)
-        holds = {result["claim"].split(":")[0]: result["holds"] for result in results}
-        assert holds["it compresses"]
-        assert holds["it can be taken apart"]
-        assert not holds["it replicates"]  # it is untrained
+        assert len(results) == len(lesson(name).claims)
+        holds = {result["claim"]: result["holds"] for result in results}
+        assert holds["It compresses."]
+        assert holds["It can be taken apart."]
+        assert not holds["It replicates."]  # it is untrained
         if name == "dense_ae":
             assert [r["value"] for r in results[-3:]] == pytest.approx([0.2, 0.1, 0.05])
 
@@ -133,12 +138,11 @@ def few_labels(network, data, settings):
 
 
 def test_the_network_of_two_units_is_trained_once_for_the_same_digits():
-    module = importlib.import_module("tutorials.sigmoid_ae")
     data = random_digits(80, 20)
-    settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=20, jit_compile=False)
+    settings = smoke_settings("sigmoid_ae", batch_size=20, jit_compile=False)
     train_two_d_encoder.cache_clear()
-    encoders = digits.two_d_encoders(data, settings, 1)
-    again = digits.two_d_encoders(data, settings, 1)
+    encoders = two_d_encoders(data, settings, 1)
+    again = two_d_encoders(data, settings, 1)
     assert train_two_d_encoder.cache_info().misses == 1
     assert set(encoders) == {"PCA", "autoencoder"}
     for name, encode in encoders.items():
@@ -154,26 +158,26 @@ def test_claims_are_measured_at_the_articles_settings_alone(monkeypatch, tmp_pat
 
 
 def test_a_summary_counts_the_runs_in_which_a_claim_held():
-    runs = [measure(claim(value, at_least=2), claim(None, "it is read")) for value in (1, 2, 3)]
+    runs = [measure(claim(value, at_least=2), claim(None, "It is read.")) for value in (1, 2, 3)]
     assert claims.summary(LESSON, runs) == [
-        "mixed, 2 of 3: it works: 1 to 3 (at least 2)",
-        "not measured: it is read",
+        "mixed, 2 of 3: It works. How well: 1 to 3 (at least 2)",
+        "not measured: It is read. How well",
     ]
 
 
 def test_what_does_not_depend_on_the_network_is_counted_once():
-    runs = [measure(claim(7, "of the data"), claim(7)) for _ in range(4)]
-    runs.append(measure(claim(7.0001, "of the data"), claim(7)))  # on another machine
-    runs.append(measure(claim(8, "of the data"), claim(8)))  # on other data
+    runs = [measure(of_data(7), claim(7)) for _ in range(4)]
+    runs.append(measure(of_data(7.0001), claim(7)))  # on another machine
+    runs.append(measure(of_data(8), claim(8)))  # on other data
     assert claims.summary(LESSON, runs) == [
-        "holds, 2 of 2: of the data: 7 to 8",
-        "holds, 6 of 6: it works: 7 to 8",
+        "holds, 2 of 2: It is so. Of the data: 7 to 8",
+        "holds, 6 of 6: It works. How well: 7 to 8",
     ]
 
 
 def test_claims_of_older_runs_are_matched_by_what_they_say():
-    old, new = [claim(1)], [claim(5, "a later claim"), claim(1)]
+    old, new = [claim(1)], [claim(5, "It came later."), claim(1)]
     assert claims.summary(LESSON, [measure(*old), measure(*new)]) == [
-        "holds, 2 of 2: it works: 1",
-        "holds, 1 of 1: a later claim: 5",
+        "holds, 2 of 2: It works. How well: 1",
+        "holds, 1 of 1: It came later. How well: 5",
     ]

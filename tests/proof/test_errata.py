@@ -2,23 +2,18 @@ import json
 import shutil
 import types
 
-from ae import cli
+from ae import cli, console
 from ae.errors import InputError
+from ae.lesson import VARIANTS
+from ae.maintain import __main__ as maintain
 from ae.proof import errata
-from tutorials import (
-    __main__ as tutorials,
-)
-from tutorials import (
-    dense_ae,
-    document_cleaner,
-    fashion_vae,
-    low_level_ae,
-)
+from tutorials import __main__ as tutorials
+from tutorials.articles import dense_ae, document_cleaner, fashion_vae, low_level_ae
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import LESSONS, read_record
+from running import LESSONS, lesson, read_record, smoke_settings
 from scipy import stats
 from stand_ins import Net
 
@@ -42,18 +37,22 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "errata"
 
 
+def measured(*runs):
+    return console.guard(lambda: maintain.run(["errata", *map(str, runs)]))
+
+
 def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
     path = errata.measure(LOW_LEVEL, [runs["published"], runs["corrected"]])
     kept = json.loads(path.read_text())
     assert (kept["preset"], kept["epochs"]) == ("smoke", 1)
-    values = {entry["measure"]: entry for entry in kept["measured"]}
+    values = {entry["quantity"]: entry for entry in kept["measured"]}
     dead = values["units of 128 that no test digit excites"]
     for kind, variant in (("published", "published"), ("changed", "corrected")):
-        settings = low_level_ae.LowLevelSettings(num_epochs=1, num_test=128, variant=variant)
-        network = low_level_ae.Autoencoder(settings)
+        settings = smoke_settings("low_level_ae", variant=variant)
+        network = LOW_LEVEL.networks["class"]["low-level"].build(settings)
         saved = runs[variant] / "networks" / "class-low-level"
         cli.records.load_weights(network, saved)
-        x = low_level_ae.load(settings, None).x_test
+        x = LOW_LEVEL.load(settings, None).x_test
         active = x @ network.W1.numpy() + network.b1.numpy() > 0
         assert dead[kind] == [128 - active.any(axis=0).sum()]
     kept["measured"][1]["note"] = "written by hand"
@@ -90,10 +89,10 @@ def test_a_run_on_other_data_is_refused(runs, folder, tmp_path):
 
 
 def test_the_command_keeps_and_prints_what_was_measured(runs, folder, capsys):
-    arguments = ["--measure", str(runs["corrected"]), str(runs["published"])]
-    assert tutorials.main(["errata", "low_level_ae", *arguments]) == 0
+    maintain.run(["errata", str(runs["corrected"]), str(runs["published"])])
+    assert capsys.readouterr().out.strip() == str(folder / "low_level_ae.json")
+    assert tutorials.main(["errata", "low_level_ae"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert str(folder / "low_level_ae.json") in printed
     assert "Measured: units of 128 that no test digit excites: " in printed
     assert (
         "Measured after 1 epochs at most of the preset 'smoke', 1 run with the change, on "
@@ -104,10 +103,10 @@ def test_the_command_keeps_and_prints_what_was_measured(runs, folder, capsys):
 def test_each_erratum_is_printed_in_full(capsys):
     assert tutorials.main(["errata"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for lesson in LESSONS:
-        assert lesson.errata
-        for erratum in lesson.errata:
-            for part in (erratum.place, erratum.does, erratum.follows, erratum.corrected):
+    for one in LESSONS:
+        assert one.errata
+        for erratum in one.errata:
+            for part in (erratum.quote, erratum.problem, erratum.effect, erratum.fix):
                 assert " ".join(part.split()) in printed
 
 
@@ -118,48 +117,50 @@ def test_a_run_is_measured_once_and_at_its_end(runs, folder, tmp_path):
     record = read_record(runs["published"])
     del record["source"]
     (tmp_path / "record.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="has not come to its end"):
+    with pytest.raises(InputError, match="is not finished"):
         errata.measure(LOW_LEVEL, [tmp_path, runs["corrected"]])
     assert not folder.exists()
 
 
 def test_one_kind_of_run_alone_shows_no_difference(runs, folder, capsys):
     run = str(runs["published"])
-    assert tutorials.main(["errata", "low_level_ae", "--measure", run]) == 2
+    assert measured(run) == 2
     assert "needs a changed run of low_level_ae too" in capsys.readouterr().err
     assert not folder.exists()
 
 
 def test_runs_of_another_lesson_or_scale_are_refused(runs, folder, tmp_path, capsys):
     run = str(runs["published"])
-    assert tutorials.main(["errata", "dense_ae", "--measure", run]) == 2
-    assert "not of dense_ae" in capsys.readouterr().err
-    assert tutorials.main(["errata", "--measure", run]) == 2
-    assert "one lesson" in capsys.readouterr().err
+    other = tmp_path / "other"
+    other.mkdir()
+    record = read_record(runs["published"])
+    (other / "record.json").write_text(json.dumps({**record, "lesson": "dense_ae"}))
+    assert measured(run, other) == 2
+    assert "not of low_level_ae" in capsys.readouterr().err
     record = read_record(runs["corrected"])
     record["settings"]["num_epochs"] = 7
     (tmp_path / "record.json").write_text(json.dumps(record))
-    assert tutorials.main(["errata", "low_level_ae", "--measure", run, str(tmp_path)]) == 2
+    assert measured(run, tmp_path) == 2
     assert "epochs is 7, in the run before 1" in capsys.readouterr().err
 
 
 def test_what_is_kept_is_what_the_errata_measure():
-    for lesson in LESSONS:
-        kept = errata.read(lesson)
+    for one in LESSONS:
+        kept = errata.read(one)
         if kept is None:
             continue
-        assert [(e["erratum"], e["measure"]) for e in kept["measured"]] == [
-            (erratum.place, what) for erratum in lesson.errata for what in erratum.measures
+        assert [(e["erratum"], e["quantity"]) for e in kept["measured"]] == [
+            (erratum.quote, what) for erratum in one.errata for what in erratum.measures
         ]
 
 
 def test_measures_tell_errata_of_one_lesson_apart():
-    for lesson in LESSONS:
-        names = [what for erratum in lesson.errata for what in erratum.measures]
+    for one in LESSONS:
+        names = [what for erratum in one.errata for what in erratum.measures]
         assert len(set(names)) == len(names)
-        assert {e.network for e in lesson.errata if e.measures} <= set(lesson.networks)
-        for erratum in lesson.errata:
-            assert hasattr(lesson.presets["article"], erratum.change[0])
+        assert {e.network for e in one.errata if e.measures} <= set(one.networks)
+        for erratum in one.errata:
+            assert hasattr(one.presets["article"], erratum.change[0])
 
 
 def returning(rows):
@@ -169,7 +170,7 @@ def returning(rows):
 def test_black_pixels_are_those_that_only_the_originals_light():
     data = types.SimpleNamespace(x_test=np.array([[1, 0, 0.5, 0], [0, 0, 0.5, 0]], "float32"))
     x_hat = np.array([[1e-9, 0.0, 0.1, 0.2], [0.0, 0.0, 0.0, 0.0]], "float32")
-    assert dense_ae.black_pixels(Net(reconstruct=returning(x_hat)), data, None) == 1
+    assert dense_ae.black_pixels(Net(decode=returning(x_hat)), data, None) == 1
 
 
 def test_dead_units_are_zero_for_every_digit():
@@ -182,9 +183,8 @@ def test_the_ratio_of_spreads_is_one_where_they_are_the_same():
     s = np.array([[-2.0, -4.0], [-6.0, -4.0]], "float32")
     data = types.SimpleNamespace(x_val=np.zeros((2, 28, 28, 1), "float32"))
     vae = Net(encode=lambda x: (tf.zeros_like(s), tf.constant(s)))
-    article = fashion_vae.PRESETS["article"]
-    assert fashion_vae.spread_ratio(vae, data, article) == pytest.approx(np.exp(-2))
-    corrected = fashion_vae.VAESettings(variant="corrected")
+    published, corrected = (smoke_settings("fashion_vae", variant=v) for v in VARIANTS)
+    assert fashion_vae.spread_ratio(vae, data, published) == pytest.approx(np.exp(-2))
     assert fashion_vae.spread_ratio(vae, data, corrected) == pytest.approx(1)
 
 
@@ -203,7 +203,7 @@ def test_nats_are_those_of_the_distribution_that_codes_are_drawn_from(mean, s, v
     vae = Net(encode=lambda x: codes)
     z = stats.norm(mean, sigma)
     integral = z.expect(lambda x: z.logpdf(x) - stats.norm.logpdf(x))
-    settings = fashion_vae.VAESettings(variant=variant)
+    settings = smoke_settings("fashion_vae", variant=variant)
     assert fashion_vae.nats(vae, data, settings) == pytest.approx(2 * integral, abs=1e-6)
 
 

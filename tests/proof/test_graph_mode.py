@@ -1,31 +1,29 @@
 """The lessons compute what TensorFlow 1's graphs, sessions and optimizers computed."""
 
-import dataclasses
-import importlib
-
 from ae.datasets import Digits, Provenance
 from ae.proof import graph_mode, parity
+from tutorials import sigmoid_ae
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from running import lesson, smoke_settings
 
 NETWORKS = pytest.mark.parametrize(("name", "network"), graph_mode.NETWORKS)
 
 
 def compare(name, network, floatx):
     """Takes 100 steps in batches of eight; 800 random digits are too many to learn by heart."""
-    module = importlib.import_module(f"tutorials.{name}")
     rng = np.random.default_rng(0)
     arrays = {
         field: rng.integers(0, 10, 800) if field[0] == "y" else rng.random((800, 784)) ** 3
         for field in Digits._fields[:-1]
     }
     data = Digits(**arrays, provenance=Provenance("random numbers", ""))
-    settings = dataclasses.replace(module.PRESETS["smoke"], batch_size=8)
+    settings = smoke_settings(name, batch_size=8, jit_compile=False)
     return parity.compare(
-        module.LESSON, network, 100, floatx, parity.GRAPH, settings=settings, data=data
+        lesson(name), network, 100, floatx, parity.GRAPH, settings=settings, data=data
     )
 
 
@@ -55,8 +53,7 @@ def test_graph_mode_agrees_in_float64(monkeypatch, name, network):
 
 
 def test_keras_s_own_rmsprop_is_found_out(monkeypatch):
-    module = importlib.import_module("tutorials.sigmoid_ae")
-    monkeypatch.setattr(module, "RMSpropTF1", keras.optimizers.RMSprop)
+    monkeypatch.setattr(sigmoid_ae, "RMSpropTF1", keras.optimizers.RMSprop)
     result = compare("sigmoid_ae", "autoencoder", "float32")
     assert result.loss_difference > 1e-2
     assert not result.agrees

@@ -21,13 +21,9 @@ from running import EACH_LESSON, lesson, smoke_settings
 from stand_ins import Net
 
 
-def value_of(a_lesson, text, network, data, settings=None):
-    (claim,) = [c for c in a_lesson.claims if text in f"{c.sentence} {c.quantity}"]
-    return claim.measure(network, data, settings or a_lesson.presets["smoke"])
-
-
 def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
-    measured = [{"claim": "c", "value": 1.0, "at_least": 0, "at_most": None, "holds": True}]
+    (result,) = measured = [{"claim": "It works.", "quantity": "error", "value": 1.0}]
+    result |= {"at_least": 0, "at_most": None, "holds": True}
     monkeypatch.setattr(claims, "measure", lambda *_: measured)
     a_lesson = lesson("sigmoid_ae")
     short = dataclasses.replace(
@@ -42,7 +38,9 @@ def test_the_denoiser_is_compared_with_a_median_filter():
     clean = rng.random((3, 28, 28, 1)).astype("float32")
     noisy = np.where(rng.random(clean.shape) < 0.1, 1, clean).astype("float32")
     data = SimpleNamespace(x_test=clean, x_test_noisy=noisy)
-    gain = value_of(lesson("conv_denoiser"), "median filter", Net(), data)
+    a_lesson = lesson("conv_denoiser")
+    (claim,) = [claim for claim in a_lesson.claims if "median filter" in claim.quantity]
+    gain = claim.measure(Net(), data, a_lesson.presets["smoke"])
     expected = metrics.psnr(clean, noisy) - metrics.psnr(clean, metrics.median_filter(noisy))
     assert gain == pytest.approx(expected) != 0
 
@@ -70,7 +68,13 @@ def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
     codes = np.stack([y, -y], 1).astype("float32")
     network = Net(encode=lambda x: (tf.constant(codes), tf.fill([60, 2], -9.0)))
     data = SimpleNamespace(x_train=np.zeros((60, 1), "float32"), y_train=y)
-    assert value_of(lesson("fashion_vae"), "New clothes around", network, data) == 1
+    a_lesson = lesson("fashion_vae")
+    (measure,) = [
+        claim.measure
+        for claim in a_lesson.claims
+        if getattr(claim.measure, "func", None) is garments.recognised
+    ]
+    assert measure(network, data, a_lesson.presets["smoke"]) == 1
     for k, z in enumerate(seen):
         np.testing.assert_allclose(z, [[k, -k]] * 100, atol=0.01)
 
@@ -109,7 +113,8 @@ def test_clothes_are_drawn_from_the_prior(judged):
     data = SimpleNamespace(
         x_train=np.ones((5, 2), "float32"), y_train=np.zeros(5), x_test=np.zeros((3000, 2))
     )
-    assert value_of(lesson("fashion_vae"), "Random codes", network, data) == pytest.approx(1 / 3)
+    settings = smoke_settings("fashion_vae")
+    assert garments.drawn_and_recognised(network, data, settings) == pytest.approx(1 / 3)
     assert judged[0].shape == (3000, 2)
     np.testing.assert_allclose(judged[0].mean(axis=0), [0, 0], atol=0.06)
     np.testing.assert_allclose(np.cov(judged[0].T), np.eye(2), atol=0.08)

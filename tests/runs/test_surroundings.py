@@ -20,7 +20,7 @@ from ae.training.run import Run
 
 import pytest
 from filelock import FileLock
-from running import EACH_LESSON, NAMES, read_record, run, smoke_settings, train_run
+from running import EACH_LESSON, NAMES, lesson, read_record, run, smoke_settings, train_run
 
 LESSON = lesson("sigmoid_ae")
 SETTINGS = smoke_settings("sigmoid_ae", num_epochs=2)

@@ -113,16 +113,16 @@ def test_a_judge_s_training_stops_after_the_batch_it_fell_into(monkeypatch):
     x = np.ones((2, 4), "float32")
     drawn = []
 
-    def feed(order, *arrays):
+    def dataset(order, *arrays):
         def pairs():
+            os.kill(os.getpid(), signal.SIGINT)
             while True:
                 drawn.append(1)
                 yield x, x
 
-        press()
         return tf.data.Dataset.from_generator(pairs, output_signature=(tf.TensorSpec([2, 4]),) * 2)
 
-    monkeypatch.setattr(judges, "feed", feed)
+    monkeypatch.setattr(judges, "dataset", dataset)
     with pytest.raises(KeyboardInterrupt):
         judges.train_plain_encoder(judges.Hashable(x))
     assert len(drawn) < judges.PLAIN_STEPS / 10  # some are drawn ahead
@@ -164,14 +164,14 @@ def test_a_state_is_saved_whole_when_it_falls_into_the_saving(tmp_path, monkeypa
         patch.setattr(Checkpoints, "save", interrupted)
         with pytest.raises(KeyboardInterrupt, match="to resume: "):
             train_run(
-                lesson("sigmoid_ae"),
-                smoke_settings("sigmoid_ae", num_epochs=4),
+                lesson("tiny_ae"),
+                smoke_settings("tiny_ae", num_epochs=4),
                 *(tmp_path,),
                 preset="smoke",
                 style=style,
             )
     assert saved == [1, 2]
-    (training,) = resume_run(lesson("sigmoid_ae"), tmp_path)["trainings"]
+    (training,) = resume_run(lesson("tiny_ae"), tmp_path)["trainings"]
     assert len(training["history"]) == 4
 
 
@@ -207,9 +207,8 @@ import sys, threading
 from contextlib import suppress
 from pathlib import Path
 
-from ae.runs import lifecycle
 from ae.training.run import Run
-from running import lesson, smoke_settings
+from running import lesson, smoke_settings, train_run
 from test_interrupts import blocked
 
 def threads():
@@ -225,7 +224,8 @@ def observe(run, losses):
 name, folder = sys.argv[1:]
 imported = threads()
 Run.observe = observe
-train_run(lesson(name), smoke_settings(name, num_epochs=1), Path(folder), preset="smoke")
+chosen = smoke_settings(name, num_epochs=1, jit_compile=name == "tiny_ae")
+train_run(lesson(name), chosen, Path(folder), preset="smoke")
 """
 
 
@@ -258,9 +258,7 @@ def test_nor_does_one_that_starts_before_a_training(what):
 
 
 @LINUX
-@pytest.mark.parametrize(
-    "name", ["sigmoid_ae", pytest.param("fashion_vae", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("name", ["tiny_ae", pytest.param("fashion_vae", marks=pytest.mark.long)])
 def test_no_thread_of_tensorflow_s_receives_them(name, tmp_path):
     """In a process of its own, whose threads the lesson starts; XLA compiles one of the two."""
     assert_tensorflow_s_threads_receive_none(TRAINING, name, tmp_path)

@@ -1,6 +1,5 @@
 """What --mixed-precision does: products in bfloat16, everything else in float32."""
 
-from ae import cli
 from ae.networks import layers_of
 from ae.training import precision
 from tutorials import __main__ as tutorials
@@ -61,25 +60,37 @@ def test_what_a_loss_is_made_of_stays_in_float32():
 
 
 def test_keras_layers_compute_in_bfloat16_and_keep_their_weights_in_float32():
-    settings = conv_denoiser.PRESETS["smoke"]
-    with precision.keras_layers():
-        denoiser = conv_denoiser.build_keras(settings)
+    denoiser = conv_denoiser.build_keras()
+    precision.to_bfloat16(denoiser)
     first, last = denoiser.get_layer("encoder").layers[1], denoiser.get_layer("decoder").layers[-1]
     assert (first.compute_dtype, first.variable_dtype) == ("bfloat16", "float32")
     assert last.compute_dtype == "float32"
-    assert keras.mixed_precision.dtype_policy().name == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+    image = np.ones((1, 28, 28, 1), "float32")
+    assert denoiser.get_layer("encoder")(image).dtype == "bfloat16"
+    assert denoiser(image).dtype == "float32"
 
 
 @pytest.mark.parametrize(
     ("name", "network"), [n for n in NETWORKS if n[0] not in ("conv_denoiser", "fashion_vae")]
 )
 def test_outputs_are_float32_in_mixed_precision(name, network):
-    build = lesson(name).networks[network]["keras"].build
-    with precision.keras_layers():
-        layers = layers_of(build(smoke_settings(name)))
+    model = lesson(name).networks[network]["keras"].build(smoke_settings(name))
+    precision.to_bfloat16(model)
+    layers = layers_of(model)
     computed = [layer.compute_dtype for layer in layers if layer.weights]
     assert computed == ["bfloat16"] * (len(computed) - 1) + ["float32"]
     assert layers[-1].compute_dtype == "float32"
+
+
+def test_what_the_vae_samples_from_is_float32_in_mixed_precision():
+    vae = fashion_vae.build_keras()
+    precision.to_bfloat16(vae)
+    encoder, decoder = vae.get_layer("encoder"), vae.get_layer("decoder")
+    assert encoder.layers[1].compute_dtype == "bfloat16"
+    of_the_code = encoder.get_layer("z_mean"), encoder.get_layer("z_log_sigma")
+    for layer in (*of_the_code, *vae.layers[-2:], decoder.layers[-1]):
+        assert layer.compute_dtype == "float32", layer.name
 
 
 def losses_of(folder):
@@ -114,9 +125,8 @@ def test_the_low_level_style_is_refused_where_it_would_be_computed_in_float32(
 ):
     monkeypatch.setattr(precision, "rewrites_steps", lambda: rewrites)
     folder = tmp_path / "run"
-    arguments = ["--preset", "smoke", "--mixed-precision", *flags, "--out", str(folder)]
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(lesson("conv_denoiser"), arguments)
+    arguments = ["--preset", "smoke", "--mixed-precision", *flags, "--out", folder]
+    assert run("tiny_ae", *arguments) == 2
     assert "add --style keras" in capsys.readouterr().err
     assert not folder.exists()
 
@@ -125,7 +135,7 @@ def test_the_low_level_style_is_refused_where_it_would_be_computed_in_float32(
 def test_a_processor_without_bfloat16_is_warned_of(monkeypatch, tmp_path, capsys, native):
     monkeypatch.setattr(precision, "is_native", lambda: native)
     arguments = ["--preset", "smoke", "--mixed-precision", "--style", "keras"]
-    assert run("sigmoid_ae", *arguments, "--out", tmp_path / "run") == 0
+    assert run("tiny_ae", *arguments, "--out", tmp_path / "run") == 0
     assert ("slower" in capsys.readouterr().err) != native
 
 
