@@ -56,7 +56,10 @@ def resume_run(*arguments):
 def exit_code(a_lesson, *arguments):
     """Runs a lesson's command line as it is given."""
     chosen = [str(argument) for argument in arguments]
-    return console.guard(lambda: cli.run_script(a_lesson, chosen))
+    try:
+        return console.guard(lambda: cli.run_script(a_lesson, chosen))
+    except SystemExit as stopped:  # as --help does
+        return stopped.code
 
 
 def run(name_or_lesson, *arguments):

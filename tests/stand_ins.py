@@ -5,7 +5,7 @@ from tutorials import fashion_vae
 
 import numpy as np
 import tensorflow as tf
-from running import smoke_settings
+from running import lesson, smoke_settings
 
 
 class Net:
@@ -39,7 +39,7 @@ class Sink:
 
 
 def draw_code_in_pixels(monkeypatch, **changes):
-    """Lets `fashion_vae.draw` draw that VAE's codes; returns what reached the figures."""
+    """Lets the lesson and its article draw that VAE's codes; returns what reached the figures."""
     seen = {}
     for kind in ("manifold", "scatter", "strip"):
         monkeypatch.setattr(
@@ -49,5 +49,6 @@ def draw_code_in_pixels(monkeypatch, **changes):
     x = grey * np.ones((1, 28, 28, 1), "float32")
     data = fashion_vae.Data(x, np.arange(40) % 10, x[:5], x[:12], np.arange(12) % 10, None)
     sink = Sink()
-    fashion_vae.draw(CodeInPixels(), data, smoke_settings("fashion_vae", **changes), sink)
+    settings = smoke_settings("fashion_vae", **changes)
+    lesson("fashion_vae").draw(CodeInPixels(), data, settings, sink)
     return seen, sink.figures, data

@@ -1,4 +1,4 @@
-"""What the tiles of a cleaned page are held against."""
+"""A page cleaned whole, which a page cleaned in tiles must equal."""
 
 import numpy as np
 

@@ -126,16 +126,16 @@ def cross_entropy(x, x_hat):
 
 
 def kl_divergence(z_mean, s):
-    """Returns each image's D = -1/2 sum(1 + s - z_mean^2 - exp(s)), (batch,); s is log sigma^2."""
-    # The article writes a mean, which is half of a sum over two dimensions.
-    return -tf.reduce_mean(1 + s - tf.square(z_mean) - tf.exp(s), axis=-1)
+    """Averages D = -1/2 sum(1 + s - z_mean^2 - exp(s)) over the batch; here s is log sigma^2."""
+    # Half of a sum over two dimensions is their mean, so this averages over all (batch, 2).
+    return -tf.reduce_mean(1 + s - tf.square(z_mean) - tf.exp(s))
 
 
 # %% Low-level: training
 def train_low_level(network, data, settings, run, kl_weight=KL_WEIGHT):
     """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / (sqrt(v) + 1e-7)  with g = dL/dw.
 
-    L is cross entropy + kl_weight D, a mean over the batch. v starts at 0, so the first step is
+    L is the cross entropy plus kl_weight times the mean D. v starts at 0, so the first step is
     about 3 lr for every weight, whatever the gradient.
     """
     optimizer = RMSpropKeras2(settings.learning_rate)
@@ -146,7 +146,7 @@ def train_low_level(network, data, settings, run, kl_weight=KL_WEIGHT):
     def loss_of(x):
         z_mean, s = network.encode(x)
         x_hat = network.decode(network.sample(z_mean, s))
-        return cross_entropy(x, x_hat) + kl_weight * tf.reduce_mean(kl_divergence(z_mean, s))
+        return cross_entropy(x, x_hat) + kl_weight * kl_divergence(z_mean, s)
 
     @tf.function
     def train_step(x):
@@ -226,8 +226,8 @@ class VariationalLoss(layers.Layer):
         # x_hat. To get Keras 2's numbers we clip it ourselves, which hides the sigmoid.
         clipped = ops.clip(x_hat, EPSILON, 1 - EPSILON)
         reconstruction_loss = ops.mean(keras.losses.binary_crossentropy(x, clipped))
-        divergence = -ops.mean(1 + s - ops.square(z_mean) - ops.exp(s), axis=-1)  # (batch,)
-        self.add_loss(reconstruction_loss + self.kl_weight * ops.mean(divergence))
+        divergence = -ops.mean(1 + s - ops.square(z_mean) - ops.exp(s))
+        self.add_loss(reconstruction_loss + self.kl_weight * divergence)
         return x_hat
 
 

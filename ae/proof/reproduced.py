@@ -289,7 +289,7 @@ def times_table(lessons: Sequence[Lesson]) -> str:
         cells = [_duration(kept["quick"][lesson.name].get(style)) for style in STYLES]
         cells += [_article_time(trainings, style, kept["device"]) for style in STYLES]
         lines.append(f"| {lesson.name} | {' | '.join(cells)} |")
-    about = f"On {kept['device']}, but for those in brackets; `quick` with nothing else running."
+    about = f"On {kept['device']}, except the times in brackets; `quick` with nothing else running."
     return "\n".join(lines) + f"\n\n{about}"
 
 

@@ -7,17 +7,19 @@ import zipfile
 from ae.networks import codec
 from ae.runs import records
 from tutorials import fashion_vae
+from tutorials.articles import fashion_vae as article
 
 import keras
 import numpy as np
 import pytest
 from countable_clothes import load_both, numbers
-from running import lesson, pixels, run, smoke_settings
+from running import pixels, run, smoke_settings
 from scipy.stats import norm
 from stand_ins import draw_code_in_pixels
 
 
 def test_validation_of_the_vae(monkeypatch):
+    monkeypatch.setattr(fashion_vae, "HELD_OUT", 10)
     published, corrected = load_both(fashion_vae, monkeypatch)
     assert numbers(published.x_train) == list(range(60))
     assert numbers(corrected.x_train) == list(range(50))
@@ -25,6 +27,11 @@ def test_validation_of_the_vae(monkeypatch):
         assert numbers(data.x_val) == list(range(50, 60))
         assert list(data.y_train) == [i % 10 for i in numbers(data.x_train)]
         assert list(data.y_test) == [i % 10 for i in numbers(data.x_test)]
+
+
+def test_the_corrected_vae_holds_out_every_validation_image():
+    arguments = article.ARGUMENTS["variant", "corrected"]
+    assert arguments["load"] == {"held_out": fashion_vae.HELD_OUT} == {"held_out": 10_000}
 
 
 def all_layers(model):
@@ -43,7 +50,7 @@ def test_the_saved_vae_loads_in_safe_mode_and_holds_no_lambda(smoke):
     assert [type(x) for x in layers].count(fashion_vae.Sampling) == 1
     assert [type(x) for x in layers].count(fashion_vae.VariationalLoss) == 1
     assert not any(isinstance(x, keras.layers.Lambda) for x in layers)
-    again = fashion_vae.build_keras(lesson("fashion_vae").presets["smoke"])
+    again = fashion_vae.build_keras()
     records.load_weights(again, path)
     x = np.random.default_rng(0).random((3, 28, 28, 1), "float32")
     for one, two in zip(codec(vae).encode(x), codec(again).encode(x), strict=True):
@@ -78,7 +85,7 @@ def test_new_clothes_are_decoded_around_their_class(monkeypatch):
         given.extend([z_mean, s])
         return np.tile(np.float32([[0.5, 0.25]]), (number, 1))
 
-    monkeypatch.setattr(fashion_vae, "sample_around", sample)
+    monkeypatch.setattr(article, "sample_around", sample)
     seen, names, data = draw_code_in_pixels(monkeypatch, generate="trouser")
     assert names == ["manifold", "latent", "reconstructions", "trouser"]
     trousers = data.x_train[data.y_train == 1][:, 0, 0, 0]
@@ -101,12 +108,12 @@ def test_new_codes_lie_as_the_class_lies(variant, sigma):
         (4000, 2)
     ).astype("float32")
     s = np.full((4000, 2), math.log(0.6), "float32")
-    z = fashion_vae.sample_around(z_mean, s, 20_000, settings)
+    z = article.sample_around(z_mean, s, 20_000, settings)
     assert z.dtype == "float32"
     spread = np.sqrt(z_mean.var(axis=0) + sigma**2)
     np.testing.assert_allclose(z.mean(axis=0), z_mean.mean(axis=0), atol=0.08)
     np.testing.assert_allclose(z.std(axis=0), spread, rtol=0.03)
-    again = fashion_vae.sample_around(z_mean, s, 20_000, settings)
+    again = article.sample_around(z_mean, s, 20_000, settings)
     np.testing.assert_array_equal(again, z)
     other = dataclasses.replace(settings, seed=1)
-    assert not np.array_equal(fashion_vae.sample_around(z_mean, s, 20_000, other), z)
+    assert not np.array_equal(article.sample_around(z_mean, s, 20_000, other), z)

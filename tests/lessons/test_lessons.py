@@ -10,10 +10,11 @@ import struct
 from pathlib import Path
 
 from ae import cli, datasets, errors
+from ae.proof import published
 from ae.runs import records
 from ae.training.run import Run
-from tutorials import dense_ae
 from tutorials.__main__ import main as tutorials_main
+from tutorials.articles import dense_ae
 
 import keras
 import numpy as np
@@ -108,6 +109,12 @@ def test_a_record_holds_what_was_published_for_that_epoch(smoke, name, row):
     )
 
 
+def test_the_corrected_variant_is_compared_with_nothing_published():
+    settings = dataclasses.asdict(smoke_settings("sigmoid_ae", variant="corrected"))
+    record = {"settings": settings, "data": {"notice": ""}}
+    assert published.at_epoch(lesson("sigmoid_ae"), "autoencoder", record, 1) is None
+
+
 @EACH_LESSON
 def test_the_figures_are_pictures(smoke, name):
     folder = smoke(name)
@@ -152,7 +159,7 @@ def test_the_networks_are_saved(smoke, name):
 
 @EACH_LESSON
 def test_a_run_s_figures_are_drawn_again_to_the_pixel_without_training(smoke, name, tmp_path):
-    def train(*_):
+    def train(*_, **__):
         pytest.fail("--from trains")
 
     networks = {
@@ -227,8 +234,8 @@ def test_what_was_drawn_before_a_network_is_missed_is_listed(smoke, tmp_path, ca
 def test_what_a_run_began_with_is_no_option_of_redrawing_it(smoke, tmp_path, capsys):
     for name, *options in (
         ("conv_denoiser", "--output", "linear"),
-        ("sigmoid_ae", "--epochs", "3"),
-        ("sigmoid_ae", "--preset", "smoke"),
+        ("tiny_ae", "--epochs", "3"),
+        ("tiny_ae", "--preset", "smoke"),
     ):
         assert run(name, "--from", smoke(name), "--out", tmp_path / "out", *options) == 2
         assert "--from takes its settings from the run" in capsys.readouterr().err
@@ -245,9 +252,9 @@ def copied_with_other_data(run, tmp_path):
 
 
 def test_a_run_is_not_redrawn_on_other_data(smoke, tmp_path, capsys):
-    folder = copied_with_other_data(smoke("sigmoid_ae"), tmp_path)
+    folder = copied_with_other_data(smoke("tiny_ae"), tmp_path)
     figures_before = {path: path.stat().st_mtime_ns for path in (folder / "figures").iterdir()}
-    assert run("sigmoid_ae", "--from", folder) == 2
+    assert run("tiny_ae", "--from", folder) == 2
     assert "other data" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in (folder / "figures").iterdir()} == figures_before
 
@@ -265,44 +272,44 @@ def test_figures_of_other_data_go_to_another_folder(smoke, tmp_path, capsys):
 def test_figures_do_not_take_the_place_of_another_run_s(smoke, tmp_path, capsys, state):
     other = tmp_path / state
     other.mkdir(exist_ok=True)
-    shutil.copyfile(smoke("sigmoid_ae") / "record.json", other / "record.json")
-    assert run("sigmoid_ae", "--from", smoke("sigmoid_ae"), "--out", tmp_path) == 2
+    shutil.copyfile(smoke("tiny_ae") / "record.json", other / "record.json")
+    assert run("tiny_ae", "--from", smoke("tiny_ae"), "--out", tmp_path) == 2
     assert "another run is in this folder" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.png"))
 
 
 def test_figures_of_the_run_beside_an_unfinished_one_join_it(smoke, tmp_path):
     folder = tmp_path / "run"
-    shutil.copytree(smoke("sigmoid_ae"), folder)
-    shutil.copytree(smoke("sigmoid_ae"), folder / "unfinished")
-    (folder / "figures" / "keras-strip.png").unlink()
+    shutil.copytree(smoke("tiny_ae"), folder)
+    shutil.copytree(smoke("tiny_ae"), folder / "unfinished")
+    (folder / "figures" / "keras-pair.png").unlink()
     before = sorted((folder / "unfinished").rglob("*"))
-    assert run("sigmoid_ae", "--from", folder / "unfinished", "--style", "keras") == 0
-    assert (folder / "figures" / "keras-strip.png").is_file()
+    assert run("tiny_ae", "--from", folder / "unfinished", "--style", "keras") == 0
+    assert (folder / "figures" / "keras-pair.png").is_file()
     assert sorted((folder / "unfinished").rglob("*")) == before
 
 
 def test_figures_come_from_the_saved_network_of_that_style(smoke, tmp_path, capsys):
     folder = tmp_path / "run"
-    shutil.copytree(smoke("sigmoid_ae"), folder)
+    shutil.copytree(smoke("tiny_ae"), folder)
     (folder / "networks" / "keras.keras").unlink()
     out = tmp_path / "out"
-    assert run("sigmoid_ae", "--from", folder, "--out", out, "--style", "low-level") == 0
-    assert [path.name for path in (out / "figures").iterdir()] == ["low-level-strip.png"]
+    assert run("tiny_ae", "--from", folder, "--out", out, "--style", "low-level") == 0
+    assert [path.name for path in (out / "figures").iterdir()] == ["low-level-pair.png"]
     capsys.readouterr()
-    assert run("sigmoid_ae", "--from", folder, "--out", out, "--style", "keras") == 2
+    assert run("tiny_ae", "--from", folder, "--out", out, "--style", "keras") == 2
     assert "keras.keras" in capsys.readouterr().err
 
 
 def test_nothing_stays_of_the_run_that_a_folder_held_before(tmp_path, capsys):
     for style in ("keras", "low-level"):
         arguments = ["--preset", "smoke", "--style", style, "--out", tmp_path]
-        assert run("sigmoid_ae", *arguments) == 0
+        assert run("tiny_ae", *arguments) == 0
     names = {path.name for path in tmp_path.rglob("*")}
-    assert "low-level-strip.png" in names
+    assert "low-level-pair.png" in names
     assert not any("keras" in name for name in names)
     capsys.readouterr()
-    assert run("sigmoid_ae", "--from", tmp_path, "--style", "keras") == 2
+    assert run("tiny_ae", "--from", tmp_path, "--style", "keras") == 2
     assert "no keras network" in capsys.readouterr().err
 
 
@@ -327,10 +334,10 @@ def losses(record):
 
 
 def test_a_seed_repeats_a_run_and_another_seed_does_not(smoke, tmp_path):
-    first = losses(read_record(smoke("sigmoid_ae")))
+    first = losses(read_record(smoke("tiny_ae")))
     for seed in (0, 1):
         out = tmp_path / str(seed)
-        assert run("sigmoid_ae", "--preset", "smoke", "--seed", seed, "--out", out) == 0
+        assert run("tiny_ae", "--preset", "smoke", "--seed", seed, "--out", out) == 0
         again = losses(read_record(out))
         if seed == 0:
             assert again == first
@@ -339,17 +346,16 @@ def test_a_seed_repeats_a_run_and_another_seed_does_not(smoke, tmp_path):
 
 
 def test_options_take_the_place_of_the_preset_s_settings(tmp_path):
-    arguments = ["--preset", "smoke", "--style", "keras", "--epochs", 3, "--batch-size", 128]
-    arguments += ["--learning-rate", 0.25, "--seed", 5, "--variant", "corrected", "--no-xla"]
-    assert run("sigmoid_ae", *arguments, "--out", tmp_path) == 0
+    arguments = ["--preset", "smoke", "--style", "keras", "--epochs", 3, "--batch-size", 4]
+    arguments += ["--learning-rate", 0.25, "--seed", 5, "--variant", "corrected", "--xla"]
+    assert run("tiny_ae", *arguments, "--darkness", 3, "--out", tmp_path) == 0
     record = read_record(tmp_path)
-    chosen = {"num_epochs": 3, "batch_size": 128, "learning_rate": 0.25, "seed": 5}
-    chosen |= {"variant": "corrected", "jit_compile": False}
-    assert record["settings"] == dataclasses.asdict(smoke_settings("sigmoid_ae", **chosen))
+    chosen = {"num_epochs": 3, "batch_size": 4, "learning_rate": 0.25, "seed": 5}
+    chosen |= {"variant": "corrected", "jit_compile": True, "darkness": 3}
+    assert record["settings"] == dataclasses.asdict(smoke_settings("tiny_ae", **chosen))
     (training,) = record["trainings"]
     assert training["style"] == "keras"
     assert len(training["history"]) == 3
-    assert training["published"] is None  # that was not the corrected variant
 
 
 EPOCHS_TO_LEARN = {"dense_ae": 2, "sigmoid_ae": 70, "fashion_vae": 2}  # of 100, 3 and 20 steps

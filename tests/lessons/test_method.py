@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib
+import shutil
 from types import SimpleNamespace
 
 from ae import cli, datasets
@@ -118,20 +119,27 @@ def test_every_lesson_goes_on_with_its_batches_and_optimizer(
 ):
     monkeypatch.setattr(dense_ae, "STEPS_PER_EPOCH", 5)
     data, settings = random_data(name)
-    settings = dataclasses.replace(settings, num_epochs=2)
     made = lesson(name).networks[network][style]
+    after_one_epoch = tmp_path / "after one epoch"
 
-    def train(folder, epochs):
-        chosen = dataclasses.replace(settings, num_epochs=epochs)
+    class Copied(Checkpoints):
+        def save(self, history, stopped):
+            super().save(history, stopped)
+            if len(history) == 1:
+                shutil.copytree(tmp_path / "whole", after_one_epoch)
+
+    def train(folder):
         keras.utils.set_random_seed(0)
-        built = made.build(chosen)
-        run = Run(name, epochs, checkpoints=Checkpoints(folder, built))
-        made.train(built, data, chosen, run)
-        return [np.array(w) for w in built.trainable_variables]
+        built = made.build(settings)
+        run = Run(name, 2, settings.steps_per_call, checkpoints=Copied(folder, built))
+        done = run.epochs_done
+        made.train(built, data, settings, run)
+        return done, [np.array(w) for w in built.trainable_variables]
 
-    whole = train(tmp_path / "whole", 2)
-    train(tmp_path / "parts", 1)
-    for a, b in zip(whole, train(tmp_path / "parts", 2), strict=True):
+    done, whole = train(tmp_path / "whole")
+    done_before, resumed = train(after_one_epoch)
+    assert (done, done_before) == (0, 1)
+    for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ae.networks import codec, reconstruct
+from ae.networks import codec
 from ae.training.run import Run
 from tutorials import dense_ae
 
@@ -51,7 +51,8 @@ def assert_same_functions(name, network, settings):
         np.testing.assert_allclose(z_of_layers, z, rtol=1e-5, atol=1e-5 * abs(z).max())
     np.testing.assert_allclose(theirs.decode(codes[0][0]), ours.decode(codes[0][0]), atol=1e-5)
     np.testing.assert_allclose(theirs.reconstruct(x), ours.reconstruct(x), atol=1e-5)
-    np.testing.assert_allclose(reconstruct(layered, x), ours.reconstruct(x), atol=1e-5)
+    if name != "fashion_vae":  # that model samples its codes
+        np.testing.assert_allclose(layered(x), ours.reconstruct(x), atol=1e-5)
 
 
 @VARIANTS

@@ -2,9 +2,10 @@ import argparse
 import dataclasses
 import re
 
-from ae import cli
+from ae import cli, console
 from ae.errors import Interrupted
 from ae.lesson import ONLY_NETWORK
+from ae.maintain import __main__ as maintain
 from ae.proof import check, graph_mode, parity, published, reproduced
 from ae.runs import lifecycle
 from ae.runs.records import write_record
@@ -14,11 +15,11 @@ from tutorials import __main__ as tutorials
 import numpy as np
 import pytest
 from made_records import a_record
-from running import LESSONS
+from running import lesson
 
-SIGMOID = LESSONS[1]
-CLEANER = LESSONS[4]
-VAE = LESSONS[5]
+SIGMOID = lesson("sigmoid_ae")
+CLEANER = lesson("document_cleaner")
+VAE = lesson("fashion_vae")
 
 
 def runs(curves, measure, network=ONLY_NETWORK):
@@ -107,7 +108,7 @@ def test_an_epoch_that_three_of_four_runs_reached_is_compared_with_these():
 def test_two_runs_are_refused_and_a_lesson_without_a_curve_has_no_comparison():
     with pytest.raises(ValueError, match="three or more"):
         check.compare(VAE, ONLY_NETWORK, runs([published_curve(VAE, "loss")] * 2, "loss"))
-    assert check.compare(LESSONS[0], ONLY_NETWORK, runs([[1.0], [1.0]], "loss")) is None
+    assert check.compare(lesson("dense_ae"), ONLY_NETWORK, runs([[1.0], [1.0]], "loss")) is None
 
 
 def test_a_curve_of_generated_pages_is_not_checked(monkeypatch, capsys, tmp_path):
@@ -116,7 +117,7 @@ def test_a_curve_of_generated_pages_is_not_checked(monkeypatch, capsys, tmp_path
     trainings = {"document_cleaner-synthetic": reproduced.trainings_of(record)}
     monkeypatch.setattr(reproduced, "kept_of", lambda lesson: trainings)
     options = argparse.Namespace(kept=True, out=tmp_path)
-    assert check.main([CLEANER], options) == 0
+    assert check.main([CLEANER], options, train=None) == 0
     said = capsys.readouterr().out
     assert "not checked: generated pages" in said
     assert "Curves that failed: none; not checked: document_cleaner-synthetic." in said
@@ -203,30 +204,39 @@ def test_runs_of_different_kinds_or_smaller_scale_are_not_kept(folder):
 
 
 def test_the_notebook_s_run_is_as_long_as_what_it_printed():
-    denoiser = LESSONS[3]
+    denoiser = lesson("conv_denoiser")
     assert published.departures(denoiser, a_record(denoiser, 0, [0.5], num_epochs=2))
     linear = a_record(denoiser, 0, [0.5], num_epochs=2, output="linear")
     assert published.departures(denoiser, linear) == []
+
+
+def keeping(*runs):
+    return console.guard(lambda: maintain.run(["keep", *runs]))
+
+
+def checking(out):
+    command = ["check", "fashion_vae", "--out", str(out), "--from"]
+    return lambda *runs: tutorials.main([*command, *runs])
 
 
 def test_what_is_kept_is_of_one_lesson_and_whole(tmp_path, capsys):
     for name, record in (("vae", a_record(VAE, 0, [0.5])), ("digits", a_record(SIGMOID, 0, [0.5]))):
         write_record(tmp_path / name, record)
     runs = [str(tmp_path / "vae"), str(tmp_path / "digits")]
-    assert tutorials.main(["keep", *runs]) == 2
+    assert keeping(*runs) == 2
     assert "not of fashion_vae" in capsys.readouterr().err
     begun = a_record(VAE, 0, [0.5])
     del begun["source"]
     write_record(tmp_path / "begun", begun)
-    for command in (["keep"], ["check", "fashion_vae", "--out", str(tmp_path), "--from"]):
-        assert tutorials.main([*command, str(tmp_path / "begun")]) == 2
-        assert "not come to its end" in capsys.readouterr().err
+    for command in (keeping, checking(tmp_path)):
+        assert command(str(tmp_path / "begun")) == 2
+        assert "is not finished" in capsys.readouterr().err
 
 
 def test_one_run_is_not_taken_for_two(tmp_path, capsys):
     write_record(tmp_path / "vae", a_record(VAE, 4, [0.5]))
-    for command in (["keep"], ["check", "fashion_vae", "--out", str(tmp_path), "--from"]):
-        assert tutorials.main([*command, *[str(tmp_path / "vae")] * 2]) == 2
+    for command in (keeping, checking(tmp_path)):
+        assert command(*[str(tmp_path / "vae")] * 2) == 2
         assert "Two runs of fashion_vae have the seed 4" in capsys.readouterr().err
 
 
@@ -277,8 +287,13 @@ def test_an_interrupted_check_goes_on_where_it_was(monkeypatch, tmp_path, capsys
         observe(run, losses)
 
     def check_all(out, resume=False):
-        options = argparse.Namespace(seeds=3, resume=resume, out=out, from_runs=None, kept=False)
-        code = check.main([lesson], options)
+        options = argparse.Namespace(seeds=3, out=out, from_runs=None, kept=False)
+
+        def train(lesson, folder, changes):
+            run = cli.run_or_resume if resume else cli.run
+            return run(lesson, cli.article_options(**changes), folder)
+
+        code = check.main([lesson], options, train)
         return code, capsys.readouterr().out.partition("  curve ")[2].replace(str(out), "OUT")
 
     monkeypatch.setattr(lifecycle, "train", note_seed)
@@ -318,7 +333,7 @@ def test_there_must_be_something_to_check(tmp_path, capsys):
 
 
 def test_another_variant_output_or_data_set_is_another_kind():
-    denoiser = LESSONS[3]
+    denoiser = lesson("conv_denoiser")
     article = dataclasses.asdict(denoiser.presets["article"])
     assert reproduced.title(denoiser, article) == "conv_denoiser"
     linear = {**article, "output": "linear", "variant": "corrected"}
@@ -368,7 +383,7 @@ def trained(monkeypatch):
             training["history"] = [dict(zip(curves, losses, strict=True)) for losses in epochs]
             return record
 
-        monkeypatch.setattr(check.cli, "run", run)
+        monkeypatch.setattr(cli, "run", run)
         return runs
 
     return train_with
@@ -400,7 +415,7 @@ def test_the_command_trains_a_run_for_each_seed(trained, tmp_path, capsys, misse
 
 
 def test_numbers_that_other_settings_printed_are_checked_with_those(trained, tmp_path, capsys):
-    denoiser = LESSONS[3]
+    denoiser = lesson("conv_denoiser")
 
     def curves(options):
         by = 0.0 if hasattr(options, "output") else 0.1
@@ -439,7 +454,7 @@ def test_without_a_curve_tensorflow_1_decides(trained, monkeypatch, tmp_path, ca
 
 @pytest.mark.long
 def test_the_graph_of_an_article_judges_the_lesson_itself(monkeypatch):
-    dense = LESSONS[0]
+    dense = lesson("dense_ae")
     agrees, words = check.against_graph(dense, ONLY_NETWORK)
     assert agrees, words
     losses = graph_mode.losses
@@ -452,7 +467,7 @@ def test_the_graph_of_an_article_judges_the_lesson_itself(monkeypatch):
 
 
 def test_what_generated_pages_or_a_corrected_lesson_gave_is_not_what_was_published():
-    cleaner = LESSONS[4]
+    cleaner = lesson("document_cleaner")
     settings = dataclasses.asdict(cleaner.presets["article"])
     columns = check.published.columns
     both = {"loss": ("loss",), "val_loss": ("val_loss",)}

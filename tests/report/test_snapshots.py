@@ -1,25 +1,56 @@
+import itertools
 import json
+from types import SimpleNamespace
 
 from ae.datasets.pictures import read_grey
-from ae.report.snapshots import Examples, Plane, Snapshots, write_examples, write_plane
+from ae.lesson import ONLY_NETWORK, Examples
+from ae.report.snapshots import Plane, Snapshots, write_examples, write_plane
+from ae.runs.unfinished import Training
 
 import numpy as np
 import pytest
+from stand_ins import Net
 
 
-def test_snapshots_are_kept_at_powers_of_two_and_at_the_end(tmp_path):
-    epochs = iter(range(1, 100))
+@pytest.fixture
+def training(tmp_path):
+    """A training whose network makes brighter images from one snapshot to the next."""
+    number = itertools.count(1)
     examples = Examples(np.zeros((3, 4, 6, 1), "float32"))
-    snapshots = Snapshots(tmp_path, "low-level", examples, lambda x: x + next(epochs) / 100)
+    lesson = SimpleNamespace(examples=lambda data: examples, plane=None)
+    network = Net(decode=lambda z: z + next(number) / 100)
+    return Training(
+        *(lesson, ONLY_NETWORK, "low-level", network),
+        **{"data": None, "settings": None, "record": {}, "folder": tmp_path, "history": []},
+    )
+
+
+def test_snapshots_are_kept_at_powers_of_two_and_at_the_end(training, tmp_path):
+    snapshots = Snapshots(training)
     for epoch in range(1, 12):
+        training.history.append({})
         snapshots.after_epoch(epoch)
-    snapshots.keep(11)
-    snapshots.keep(11)
-    assert [kept["epoch"] for kept in snapshots.kept] == [1, 2, 4, 8, 11]
-    for number, kept in enumerate(snapshots.kept, start=1):
-        picture = read_grey(tmp_path / kept["image"])
+    kept = snapshots.result()["snapshots"]
+    assert snapshots.result() == {"snapshots": kept, "plane": None}
+    assert [one["epoch"] for one in kept] == [1, 2, 4, 8, 11]
+    for number, one in enumerate(kept, start=1):
+        picture = read_grey(tmp_path / one["image"])
         assert picture.shape == (4, 18)
         assert (picture == round(255 * number / 100)).all()
+
+
+def test_a_resumed_training_has_the_snapshots_of_its_first_process(training, tmp_path):
+    first = Snapshots(training)
+    for epoch in range(1, 6):
+        training.history.append({})
+        first.after_epoch(epoch)
+    second = Snapshots(training)
+    training.history.append({})
+    second.after_epoch(6)
+    kept = second.result()["snapshots"]
+    assert [one["epoch"] for one in kept] == [1, 2, 4, 6]
+    shades = [read_grey(tmp_path / one["image"])[0, 0] for one in kept]
+    assert shades == [round(255 * number / 100) for number in range(1, 5)]
 
 
 def test_examples_are_written_in_a_row_and_out_of_range_values_clipped(tmp_path):
