@@ -58,7 +58,6 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     """Runs `clean`: reads scans, cleans them with a network of an earlier run, writes pictures.
 
     Args:
-        lesson: the lesson that trained the network.
         arguments: the command line after "clean".
 
     Raises:

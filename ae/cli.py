@@ -35,7 +35,6 @@ def main(module: ModuleType, arguments: Sequence[str] | None = None) -> NoReturn
     """Runs a lesson as a script and exits.
 
     Args:
-        module: the lesson's.
         arguments: the command line without the program's name; None takes the process's own.
     """
     raise SystemExit(console.guard(lambda: run_script(_lesson_in(module), arguments)))
@@ -196,9 +195,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
     """Trains a lesson's networks as `ae.runs.lifecycle.train` does, with options for settings.
 
     Args:
-        lesson: the lesson.
         options: what `add_options` and `add_settings` parsed.
-        folder: where everything goes.
 
     Returns:
         The record.
@@ -247,7 +244,6 @@ def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
 
     Args:
         command: a command of `python -m tutorials` that takes --resume.
-        arguments: its own.
     """
     try:
         yield
@@ -267,7 +263,6 @@ def refuse_interrupted(folders: Iterable[Path], command: str, arguments: Sequenc
     Args:
         folders: of the runs.
         command: a command of `python -m tutorials` that takes --resume.
-        arguments: its own.
 
     Raises:
         InputError: if one of the runs was interrupted after an epoch or more, or is running.

@@ -254,7 +254,6 @@ def gather(module: ModuleType, name: str) -> Lesson:
 
     Args:
         module: where the lesson's functions are; a notebook's `__main__` will do.
-        name: the lesson's.
 
     Raises:
         ValueError: if the article passes arguments to a function that the lesson lacks.

@@ -40,7 +40,6 @@ def make_folder(folder: Path, option: str) -> None:
     """Makes a folder that an option of a command line asks for.
 
     Args:
-        folder: the folder.
         option: what the user gave, such as "--out runs".
 
     Raises:

@@ -32,7 +32,6 @@ def fill(lessons: Sequence[Lesson], runs: Sequence[Path]) -> list[Path]:
     """Copies the pictures of runs into data/gallery, and notes where they are from.
 
     Args:
-        lessons: all lessons.
         runs: folders of finished runs at the article's settings; a lesson whose run is not among
             them keeps its pictures.
 

@@ -75,8 +75,6 @@ def compare(
     our mean, which is what rounding a number to bfloat16 may change.
 
     Args:
-        lesson: the lesson.
-        network: which of its networks.
         trainings: some of that network, at the article's settings.
         float32: the runs that the deviation is taken from, at least three; by default the same.
         loss: the history entry to compare; by default the one that the article printed.
@@ -190,7 +188,6 @@ def against_graph(lesson: Lesson, network: str) -> tuple[bool, str]:
     """Trains a network beside the article's TensorFlow 1 graph: equal weights, equal batches.
 
     Args:
-        lesson: the lesson.
         network: one of its networks, in `graph_mode.NETWORKS`.
 
     Returns:
@@ -208,7 +205,6 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable
     """Checks lessons against what was published, prints a verdict each and draws the curves.
 
     Args:
-        lessons: the lessons.
         options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
         train: takes a lesson, a folder and options as `planned` yields them; returns the record.
 
@@ -289,7 +285,6 @@ def planned(lesson: Lesson, options: argparse.Namespace) -> Iterator[tuple[Path,
     """Yields the runs that a check trains.
 
     Args:
-        lesson: the lesson.
         options: `seeds` and `out`, as `main` takes them.
 
     Yields:

@@ -17,12 +17,6 @@ from tqdm.auto import tqdm
 def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list[dict[str, Any]]:
     """Measures the claims of a lesson on one of its trained networks.
 
-    Args:
-        lesson: the lesson.
-        network: the trained network, in either style.
-        data: what the lesson loaded.
-        settings: what it was trained with.
-
     Returns:
         For each claim its sentence and quantity, the value, the bound and why it is there, and
         whether the claim holds (None if it could not be measured).
@@ -64,7 +58,6 @@ def by_claim(
     """Sorts what was measured by the claim, each measurement once.
 
     Args:
-        lesson: the lesson.
         runs: what `measure` returned for each network.
 
     Returns:
@@ -94,7 +87,6 @@ def summary(lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]) -> list
     """Writes what several runs found of the same claims, a line each.
 
     Args:
-        lesson: the lesson.
         runs: what `measure` returned for each network.
 
     Returns:

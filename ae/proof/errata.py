@@ -21,7 +21,6 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     """Measures what each erratum changes, on the networks of runs, and keeps the values.
 
     Args:
-        lesson: the lesson.
         runs: folders of runs, some as published and some with the change that an erratum names,
             all of equally many epochs, batch size and learning rate.
 

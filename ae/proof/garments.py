@@ -25,7 +25,6 @@ def clearer(train_other: Callable, network: Network, data: Any, settings: Settin
 
     Args:
         train_other: a function from training images to another encoder.
-        network: a variational autoencoder.
         data: has `x_train`, `y_train`, `x_test` and `y_test`.
         settings: not used.
     """
@@ -40,7 +39,6 @@ def recognised(draw_codes: Callable, network: Network, data: Any, settings: Sett
     Args:
         draw_codes: a function that takes the means and spreads of a class's codes, a number n and
             the settings. It returns n codes.
-        network: a variational autoencoder.
         data: has `x_train` and `y_train`.
         settings: passed to `draw_codes`.
     """
@@ -61,7 +59,6 @@ def varied(draw_codes: Callable, network: Network, data: Any, settings: Settings
 
     Args:
         draw_codes: as in `recognised`.
-        network: a variational autoencoder.
         data: has `x_train` and `y_train`.
         settings: passed to `draw_codes`.
 

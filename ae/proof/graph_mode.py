@@ -98,8 +98,6 @@ def training(
     """Opens a session in which an article's network is trained, a `feed_dict` a batch.
 
     Args:
-        lesson: the lesson's name.
-        network: the network's name within the lesson.
         weights: the initial kernels and biases in the order of the layers; their type is what the
             graph computes in.
         width: numbers in an example.
@@ -135,8 +133,6 @@ def losses(
     """Trains an article's network on given batches.
 
     Args:
-        lesson: the lesson's name.
-        network: the network's name within the lesson.
         weights: as `training` takes them.
         batches: the minibatches (batch, width) in order.
 

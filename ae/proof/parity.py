@@ -44,8 +44,6 @@ class Parity(NamedTuple):
     """How a network's low-level style and another training of it compare.
 
     Attributes:
-        lesson: the lesson's name.
-        network: the network's name within the lesson.
         against: what the low-level style is compared with, `KERAS` or `GRAPH`.
         floatx: the numbers computed with.
         losses: (steps,) the loss of each minibatch in the low-level style.
@@ -123,8 +121,6 @@ def compare(
     """Trains a network's low-level style and another from equal weights, on equal batches.
 
     Args:
-        lesson: the lesson.
-        network_name: one of its networks.
         num_steps: steps to take at least; whole epochs are taken.
         floatx: "float32" or "float64".
         against: `KERAS`, or `GRAPH` for a network of `graph_mode.NETWORKS` with the article's
@@ -178,8 +174,6 @@ def settle(lesson: Lesson, network_name: str, num_steps: int, against: str) -> l
     """Compares in float32, and where that misses its target in float64, which decides.
 
     Args:
-        lesson: the lesson.
-        network_name: one of its networks.
         num_steps: steps to take at least.
         against: `KERAS` or `GRAPH`.
 
@@ -196,7 +190,6 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     """Compares the lessons' networks, prints the table and draws the losses over each other.
 
     Args:
-        lessons: the lessons.
         options: `steps`, and `out`, the folder for the figures.
 
     Returns:

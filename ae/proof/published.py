@@ -36,9 +36,7 @@ def columns(
     """Names the columns of a lesson's file that a run should reproduce.
 
     Args:
-        lesson: the lesson.
         network: the name of the network that was trained.
-        settings: the run's.
         notice: the data's notice; what was trained on generated data reproduces nothing.
 
     Returns:
@@ -53,10 +51,6 @@ def columns(
 
 def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     """Names what keeps a run from being one at the article's settings, which titles do not say.
-
-    Args:
-        lesson: the lesson.
-        record: the run's.
 
     Returns:
         What a sentence can list; nothing if the run is at the article's settings.

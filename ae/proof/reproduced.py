@@ -39,7 +39,6 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
     """Names a kind of run: the lesson and every choice that makes other numbers of it.
 
     Args:
-        lesson: the lesson.
         settings: the run's settings, as its record holds them.
         notice: the data's notice; generated pages have a title of their own.
     """
@@ -108,7 +107,6 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False
     """Writes the article-scale runs of a lesson into data/reproduced, as JSON and CSV.
 
     Args:
-        lesson: the lesson.
         records: records of one kind of run, one for each seed.
         add: whether to keep the earlier ones of other seeds and styles beside them.
 
@@ -247,7 +245,6 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
     """Keeps how long the trainings of `tutorials run --preset quick` took, in data/times.json.
 
     Args:
-        lessons: all lessons.
         folder: that of the runs.
 
     Raises:

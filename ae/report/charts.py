@@ -43,8 +43,6 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
     """Draws the learning curves of both styles, with the published points on top.
 
     Args:
-        lesson: the lesson.
-        network: which of its networks.
         record: the run's record.
 
     Returns:

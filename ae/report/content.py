@@ -20,8 +20,6 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
     """Collects what the pages say of one run, and copies its pictures.
 
     Args:
-        lesson: the lesson.
-        run: the run's folder.
         out: the report's; the pictures go into a folder of the lesson's name.
 
     Raises:

@@ -117,7 +117,6 @@ def write_plane(folder: Path, label: str, plane: Plane) -> dict[str, Any]:
     """Writes what the report needs to show what lies where on a plane of codes.
 
     Args:
-        folder: the run's folder.
         label: the training's name, which the files' names begin with.
         plane: the plane; of its training images the first 1600 that lie on it are shown.
 

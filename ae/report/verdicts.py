@@ -11,10 +11,6 @@ from ae.proof.reproduced import kept_in_float32, kept_like, trainings_of
 def cards(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """Yields what a lesson's card says of the published curves and of the claims.
 
-    Args:
-        lesson: the lesson.
-        record: a run's.
-
     Yields:
         What it is `of`, its `kind` ("passed", "failed" or "open") and a `text`.
     """
@@ -69,10 +65,6 @@ def cards(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, str]]
 
 def claims_table(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
     """Sets the claims in a table: a row for each, a column for each training.
-
-    Args:
-        lesson: the lesson.
-        record: a run's.
 
     Returns:
         The rows, the columns' labels, and what the lesson claims whether measured or not.

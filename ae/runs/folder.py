@@ -36,9 +36,6 @@ def was_interrupted(folder: Path) -> bool:
 def refuse_a_pattern(folder: Path) -> None:
     """Refuses a name that TensorFlow takes for a pattern when it looks for checkpoints.
 
-    Args:
-        folder: a run's.
-
     Raises:
         InputError: if it, or a folder that it is in, has such a name.
     """
@@ -54,7 +51,6 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
 
     Args:
         folder: where the new run is to be.
-        name: the lesson's.
 
     Raises:
         InputError: if the folder holds a run to resume, of an epoch or more, or something else

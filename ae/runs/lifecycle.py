@@ -40,13 +40,9 @@ def train(
     """Trains a lesson's networks, draws their figures and writes the record.
 
     Args:
-        lesson: the lesson.
-        settings: what to train with.
         folder: where everything goes; a finished run of the lesson there is replaced.
         preset: which settings these are a choice of; claims are measured at "article".
         style: "low-level", "keras" or "both".
-        data_dir: the user's folder with data sets.
-        show: whether to keep the figures open, for windows.
         tensorboard: whether to write TensorBoard's event files.
         observers: what keeps more of each training.
 
@@ -92,10 +88,6 @@ def resume(
     """Resumes an interrupted run after its last finished epoch.
 
     Args:
-        lesson: the lesson.
-        folder: the run's.
-        data_dir: the user's folder with data sets.
-        show: whether to keep the figures open, for windows.
         observers: as for `train`.
 
     Returns:
@@ -152,13 +144,9 @@ def redraw(
     settings in it stay those that the networks were trained with.
 
     Args:
-        lesson: the lesson.
-        folder: the run's.
         out: where the figures go; into the run's own folder if it is None.
         asked: settings that replace the run's own.
         style: whose figures: "low-level", "keras" or "both".
-        data_dir: the user's folder with data sets.
-        show: whether to keep the figures open, for windows.
 
     Returns:
         The run's record, with `out` for `folder`.

@@ -185,9 +185,6 @@ def write_json(path: Path, value: Any) -> Path:
 def read_record(folder: Path) -> dict[str, Any]:
     """Reads the record of a run.
 
-    Args:
-        folder: the run's.
-
     Returns:
         What `record.json` there holds.
 

@@ -20,8 +20,6 @@ def read_run(
     """Reads what an earlier run of a lesson was.
 
     Args:
-        lesson: the lesson.
-        folder: the run's.
         asked: settings that replace the run's own.
 
     Returns:
@@ -89,13 +87,6 @@ def load_data(
 ) -> Any:
     """Loads the data of an earlier run: where it was to take what it found, that kind again.
 
-    Args:
-        lesson: the lesson.
-        folder: the run's.
-        record: the run's.
-        settings: the run's.
-        data_dir: the user's folder with data sets.
-
     Raises:
         InputError: if they cannot be had, or others are there.
     """
@@ -118,10 +109,7 @@ def load_network(
     """Builds a network of an earlier run and fills it with the weights that the run saved.
 
     Args:
-        lesson: the lesson.
-        folder: the run's.
         training: one of the trainings in its record.
-        settings: the run's.
 
     Raises:
         InputError: if the weights are missing or are another network's.
@@ -136,10 +124,7 @@ def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
     """Builds an untrained network of a lesson, its weights drawn with the run's seed.
 
     Args:
-        lesson: the lesson.
-        network: the network's name in it.
         style: "low-level" or "keras".
-        settings: the run's.
 
     Returns:
         The network, as `ae.lesson.Style.build` makes it.

@@ -27,12 +27,8 @@ class Training(NamedTuple):
     """One training within a run, as its observers see it.
 
     Attributes:
-        lesson: the lesson.
-        network_name: the network's name in it.
         style: "low-level" or "keras".
         network: the network in training.
-        data: what the lesson loaded.
-        settings: the run's.
         record: the run's, so far.
         folder: where the run writes until it is complete.
         history: as `Run.history`; it grows.

@@ -71,7 +71,6 @@ def require(settings: Settings, style: str) -> None:
     """Refuses a training in bfloat16 that TensorFlow would do in float32.
 
     Args:
-        settings: what to train with.
         style: "low-level", "keras" or "both".
 
     Raises:
