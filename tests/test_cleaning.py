@@ -6,7 +6,6 @@ from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError
 from ae.networks import codec
 from ae.runs.records import save_network, write_record
-from tutorials.document_cleaner import LESSON
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from made_records import a_record
 from running import lesson
 from whole_page import cleaned_at_once
 
+LESSON = lesson("document_cleaner")
 STYLES = LESSON.networks["autoencoder"]
 BOTH = pytest.mark.parametrize("style", STYLES)
 RNG = np.random.default_rng(0)

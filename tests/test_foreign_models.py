@@ -9,15 +9,15 @@ from ae.cleaning import main
 from ae.datasets.pictures import write_grey
 from ae.errors import InputError
 from ae.runs.records import load_weights, save_network
-from tutorials.document_cleaner import LESSON
 
 import keras
 import numpy as np
 import pytest
-from running import lesson
+from running import lesson, smoke_settings
 
+LESSON = lesson("document_cleaner")
 BUILD = LESSON.networks["autoencoder"]["keras"].build
-SETTINGS = LESSON.presets["smoke"]
+SETTINGS = smoke_settings("document_cleaner")
 
 
 class Trap:
@@ -100,7 +100,7 @@ def test_a_pickle(tmp_path, scan, cleaner, name):
 @pytest.mark.fault("a model file from elsewhere")
 def test_the_model_of_another_lesson(tmp_path, scan):
     style = lesson("fashion_vae").networks["autoencoder"]["keras"]
-    network = style.build(lesson("fashion_vae").presets["smoke"])
+    network = style.build(smoke_settings("fashion_vae"))
     assert_refused(scan, save_network(network, tmp_path, "vae"))
 
 

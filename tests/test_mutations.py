@@ -16,7 +16,6 @@ from ae.runs import lifecycle
 from ae.runs.records import load_weights, save_network, table
 from ae.runs.saved import read_run
 from ae.training.checkpoints import Checkpoints
-from tutorials.dense_ae import LESSON
 
 import keras
 import numpy as np
@@ -25,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import NETWORKS
 from PIL import Image
+from running import lesson
 
 CHANGES = ("flip", "cut", "remove", "insert", "blank", "double")
 MUTATIONS = st.lists(
@@ -221,15 +221,16 @@ def test_states_of_interrupted_runs(tmp_path, cases):
 
 @pytest.mark.fault("a run's record damaged at random")
 def test_records(smoke, tmp_path, cases):
+    dense = lesson("dense_ae")
     sound = (smoke("dense_ae") / "record.json").read_bytes()
-    read = partial(read_run, LESSON, tmp_path)
+    read = partial(read_run, dense, tmp_path)
 
     def expected(run):
         record, _ = run
         table([record])
         trainings_of(record)
-        title(LESSON, record["settings"], record["data"]["notice"])
-        departures(LESSON, record)
+        title(dense, record["settings"], record["data"]["notice"])
+        departures(dense, record)
         for part in (*record["trainings"], record.get("appendix", {})):
             lifecycle._add(part, {"figures": [], "results": {}})
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae.errors import InputError
-from ae.paths import REPOSITORY
+from ae.paths import REPOSITORY, replacing
 
 import jupytext
 import nbformat
@@ -67,13 +67,11 @@ def write(source: Path, folder: Path, preset: str) -> Path:
         written={"sha256": _digest(notebook.cells)},
     )
     path = folder / f"{source.stem}.ipynb"
-    partial = path.with_name(f".{path.name}")
     try:
         if path.exists() and not _is_as_written(path):
             raise EditedError(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        jupytext.write(notebook, partial, fmt="ipynb")
-        partial.replace(path)
+        with replacing(path) as partial:
+            jupytext.write(notebook, partial, fmt="ipynb")
     except OSError as error:
         raise InputError(f"--out {folder}: notebooks cannot be written there ({error}).") from error
     return path

@@ -67,7 +67,7 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
         if read_record(folder)["lesson"] == name:
             theirs = []
     left = (path for path in (folder / UNFINISHED).rglob("*") if path.is_file())
-    if not is_unfinished(folder) and any(path.suffix != ".partial" for path in left):
+    if not is_unfinished(folder) and any(".partial" not in path.suffixes for path in left):
         theirs.append(UNFINISHED)
     if theirs:
         raise InputError(
@@ -149,7 +149,11 @@ def complete(folder: Path) -> None:
             shutil.rmtree(folder / part, ignore_errors=True)
         (folder / RECORD).unlink()
     for path in sorted(work.rglob("*")):
-        if path.is_file() and path != work / RECORD and path.suffix not in (".tmp", ".partial"):
+        if (
+            path.is_file()
+            and path != work / RECORD
+            and not {".tmp", ".partial"} & set(path.suffixes)
+        ):
             target = folder / path.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)

@@ -14,6 +14,7 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, with_network
 from ae.networks import Network
+from ae.paths import replacing
 from ae.training import interrupts
 from ae.training.checkpoints import writing
 
@@ -47,7 +48,7 @@ class Report:
         self.results: dict[str, Any] = {}
 
     def figure(self, name: str, figure: Figure, shows: str = "") -> None:
-        """Saves a figure as `PREFIX NAME.png`, under a temporary name first.
+        """Saves a figure as `PREFIX NAME.png`.
 
         Args:
             name: of the figure.
@@ -56,12 +57,10 @@ class Report:
         """
         if self._notice:
             figure.text(0.5, 0.0, self._notice, ha="center", va="bottom", color="tab:red")
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._prefix}{name}.png"
-        partial = path.with_suffix(".partial")
         about = {"Description": shows} if shows else None
-        figure.savefig(partial, format="png", dpi=100, bbox_inches="tight", metadata=about)
-        partial.replace(path)
+        with replacing(path) as partial:
+            figure.savefig(partial, format="png", dpi=100, bbox_inches="tight", metadata=about)
         self.figures.append(path)
         if not self._show:
             plt.close(figure)
@@ -117,12 +116,12 @@ def save_network(network: Network, folder: Path, name: str) -> Path:
     Raises:
         OSError: if it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if isinstance(network, keras.Model):
-        path, partial = folder / f"{name}.keras", folder / f"{name}.partial.keras"
-        network.save(partial)
-        partial.replace(path)
+        path = folder / f"{name}.keras"
+        with replacing(path) as partial:
+            network.save(partial)
         return path
+    folder.mkdir(parents=True, exist_ok=True)
     with writing():
         prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
     return Path(prefix)
@@ -175,11 +174,10 @@ def changed_settings(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Writes a file of JSON, under a temporary name first; makes its folder if that is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1, default=_plain) + "\n", encoding="utf-8")
-    return partial.replace(path)
+    """Writes a file of JSON and returns its path."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, default=_plain) + "\n", encoding="utf-8")
+    return path
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -251,8 +249,8 @@ def environment(*others: str) -> dict[str, Any]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-            for gpu in tf.config.list_physical_devices("GPU")]  # fmt: skip
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    gpus = [detail.get("device_name", "GPU") for detail in details]
     return {
         "versions": versions,
         "device": ", ".join(gpus) if gpus else f"{_cores()}, {_processor()}",
