@@ -24,6 +24,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
+from ae.networks import codec
 from ae.paths import python
 
 PACKAGE = "tutorials"
@@ -285,7 +286,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         return module.load(settings, data_dir, **passed_to(module.load, settings))
 
     def draw(network: Any, data: Any, settings: Settings, report: Any) -> None:
-        for title, figure in module.draw(*_codec(network)[:2], data).items():
+        for title, figure in module.draw(*codec(network)[:2], data).items():
             report.figure(title, figure, captions.get(title, title.replace("-", " ")))
         if more := part("draw", None):
             more(network, data, settings, report)
@@ -318,12 +319,6 @@ def gather(module: ModuleType, name: str) -> Lesson:
         epoch_line=part("epoch_line", fit_line),
         commands=part("COMMANDS", {}),
     )
-
-
-def _codec(network: Any) -> Any:
-    from ae.networks import codec  # which imports TensorFlow; listing the lessons does not
-
-    return codec(network)
 
 
 def _article(name: str) -> ModuleType | None:

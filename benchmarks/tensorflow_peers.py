@@ -18,10 +18,10 @@ EpochDone = Callable[[float, float], None]  # takes mean loss and seconds; retur
 PLAIN = {  # optimizer and loss that the article's reader would hand to `compile`
     "dense_ae": (lambda: RMSpropTF1(0.001), "mse"),
     "sigmoid_ae": (lambda: RMSpropTF1(0.01), "mse"),
-    "low_level_ae_class": (lambda: RMSpropTF1(0.005), low_level_ae.sum_loss),
+    "low_level_ae_class": (lambda: RMSpropTF1(0.005), low_level_ae.sum_of_cross_entropies),
     "low_level_ae_layers": (
         lambda: keras.optimizers.Adam(0.001, epsilon=1e-8),
-        low_level_ae.doubled_sigmoid_loss,
+        low_level_ae.doubled_sigmoid_cross_entropy,
     ),
     "conv_denoiser": (lambda: keras.optimizers.Adam(0.001), "mse"),
     "document_cleaner": (lambda: keras.optimizers.Adam(0.001), "mse"),

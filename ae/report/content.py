@@ -1,5 +1,6 @@
 """What a page of the report says of one run, ready for its template."""
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,7 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         return {
             "name": lesson.name,
             "title": title,
-            "about": [{"text": text, "is_table": "   " in text} for text in about],
+            "about": [{"text": text, "table": _table(text)} for text in about],
             "preset": _preset(lesson, record),
             "departures": ", ".join(published.departures(lesson, record)),
             "notice": record["data"]["notice"],
@@ -90,6 +91,22 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         raise InputError(
             f"{run}: this run lacks what a report needs ({error}); run the lesson again."
         ) from error
+
+
+def _table(text: str) -> list[list[str]]:
+    """Cuts a paragraph of a lesson's docstring that is set as a table into rows of two cells.
+
+    Two spaces or more stand between the cells. A line with one cell continues the row before it.
+    """
+    rows: list[list[str]] = []
+    if "   " in text:
+        for line in text.split("\n"):
+            first, *second = re.split(" {2,}", line.strip(), maxsplit=1)
+            if second or not rows:
+                rows.append([first, *second])
+            else:
+                rows[-1][-1] += f" {first}"
+    return rows
 
 
 def _label(training: Mapping[str, Any]) -> str:

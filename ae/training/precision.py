@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Settings
 from ae.training import interrupts
 
 import keras
@@ -67,7 +67,7 @@ def compiled_steps() -> Iterator[None]:
         )
 
 
-def require(settings: Settings, style: str) -> None:
+def require(settings: Any, style: str) -> None:
     """Refuses a training in bfloat16 that TensorFlow would do in float32.
 
     Args:

@@ -385,5 +385,4 @@ def test_every_network_learns_in_both_styles(name):
             styles[style].train(styles[style].build(settings), data, settings, training)
             history = [epoch["loss"] for epoch in training.history]
             assert len(history) == settings.num_epochs
-            print(name, network, style, history[0], history[-1])
             assert history[-1] < 0.95 * history[0], (network, style, history)

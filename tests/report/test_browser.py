@@ -92,18 +92,15 @@ def test_line_numbers_stand_beside_their_lines(open_page):
 
 
 @EACH_LESSON
-def test_the_header_keeps_its_table_and_its_commands(open_page, name):
-    """What stands below each other in the file does on a wide page: no line of it wraps."""
+def test_the_header_is_a_table_of_the_article_and_one_of_commands(open_page, name):
     page = open_page(name)
-    header = page.locator("pre.about")
-    assert header.count() == 2
-    for part in header.all():
-        height, line = part.evaluate(
-            "(e) => [e.clientHeight, parseFloat(getComputedStyle(e).lineHeight)]"
-        )
-        lines = part.inner_text().strip("\n").count("\n") + 1
-        assert lines >= 3
-        assert height == pytest.approx(lines * line, abs=line / 2)
+    article, commands = page.locator(".about").all()
+    assert article.locator("dt").all_inner_texts()[0] == "Article"
+    assert all(c.startswith("python -m ") for c in commands.locator("dt").all_inner_texts())
+    for table in (article, commands):
+        for first, second in zip(*(table.locator(tag).all() for tag in ("dt", "dd")), strict=True):
+            assert first.bounding_box()["y"] == second.bounding_box()["y"]
+            assert second.inner_text()
 
 
 @pytest.mark.parametrize("name", ["index", *NAMES])
