@@ -1,6 +1,8 @@
 import contextlib
 import functools
+import hashlib
 import os
+import pickle
 import signal
 import sys
 from pathlib import Path
@@ -79,14 +81,19 @@ def _no_figure_survives_a_test():
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
+def shared_folder(tmp_path_factory):
+    """A folder of this test session that all workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def smoke(shared_folder):
     """Gives the folder of a lesson's smoke run, which is made when it is first asked for.
 
     All workers share it. The documents are generated ones.
     """
-    runs = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        runs = runs.parent
+    runs = shared_folder
 
     @functools.cache
     def run_once(name):
@@ -99,8 +106,22 @@ def smoke(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _documents_are_made_once():
+def _documents_are_made_once(shared_folder):
+    """Generating them takes seconds; all workers share what the first one made."""
+    generate = datasets.load_or_generate_documents
+
+    @functools.cache
+    def load_or_generate(*arguments):
+        path = shared_folder / f"documents-{hash_of(arguments)}.pickle"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                path.write_bytes(pickle.dumps(generate(*arguments)))
+            return pickle.loads(path.read_bytes())
+
     with pytest.MonkeyPatch.context() as patch:
-        once = functools.cache(datasets.load_or_generate_documents)
-        patch.setattr(datasets, "load_or_generate_documents", once)
+        patch.setattr(datasets, "load_or_generate_documents", load_or_generate)
         yield
+
+
+def hash_of(arguments):
+    return hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]

@@ -11,8 +11,8 @@ from running import lesson, smoke_settings
 class Net:
     """A network whose parts are these functions; each gives back what it is given."""
 
-    def __init__(self, encode=tf.identity, decode=tf.identity, reconstruct=tf.identity):
-        self.encode, self.decode, self.reconstruct = encode, decode, reconstruct
+    def __init__(self, encode=tf.identity, decode=tf.identity):
+        self.encode, self.decode = encode, decode
 
 
 class CodeInPixels:
@@ -23,9 +23,6 @@ class CodeInPixels:
 
     def decode(self, z):
         return (100 * z[:, 0] + z[:, 1])[:, None, None, None] * tf.ones([1, 28, 28, 1])
-
-    def reconstruct(self, x):
-        return self.decode(self.encode(x)[0])
 
 
 class Sink:

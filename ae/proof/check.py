@@ -1,10 +1,10 @@
 """Compares our learning curves with the published ones, in bands that come from our own runs.
 
-If an article printed no numbers, its network is compared with the article's code path in
-TensorFlow 1.
+Where an article printed no losses, its network is trained beside the article's TensorFlow 1 code.
 """
 
 import argparse
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,31 +24,21 @@ from matplotlib.ticker import MaxNLocator
 
 ROUNDING = 0.5e-4  # published losses have four decimals
 DEVIATIONS = 3.0
-FEWEST_RUNS = 3  # with a spread worth the name
+FEWEST_RUNS = 3  # fewer say little about the spread
 BFLOAT16 = 2.0**-8  # relative; the gap between neighbours is twice as wide
-ORACLE_STEPS = 100  # rounding grows with the steps, a difference of method shows at once
+GRAPH_STEPS = 100  # rounding grows with the steps; a difference of method shows at once
+CURVE = "  curve   "  # heads a line about a curve
 
 
 class Comparison(NamedTuple):
-    """Our runs of one network over the published curve.
+    """Our runs of one network over the published curve."""
 
-    Attributes:
-        network: the network's name in its lesson.
-        epochs: the published epochs that enough of our runs reached.
-        ours: (runs, epochs); NaN where a run had stopped.
-        printed: (published runs, epochs).
-        lower: (epochs,) what a point may not be below.
-        upper: (epochs,) nor above.
-        inside: (epochs,) whether the point is within.
-    """
-
-    network: str
-    epochs: np.ndarray
-    ours: np.ndarray
-    printed: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    inside: np.ndarray
+    epochs: np.ndarray  # the published ones that enough of our runs reached
+    ours: np.ndarray  # (runs, epochs) losses; NaN where a run had stopped
+    printed: np.ndarray  # (published runs, epochs) losses
+    lower: np.ndarray  # (epochs,) where the band begins
+    upper: np.ndarray  # (epochs,) where it ends
+    inside: np.ndarray  # (epochs,) whether the point is within
 
     @property
     def passed(self) -> bool:
@@ -62,8 +52,8 @@ def compare(
     trainings: Sequence[Training],
     float32: Sequence[Training] | None = None,
     *,
-    loss: str = "",
-) -> Comparison | None:
+    loss: str | None = None,
+) -> Comparison:
     """Lays our curves over the published one, at every epoch that three of ours reached.
 
     Where several complete runs were published, the mean of ours must lie within their range,
@@ -76,40 +66,31 @@ def compare(
 
     Args:
         trainings: some of that network, at the article's settings.
-        float32: the runs that the deviation is taken from, at least three; by default the same.
+        float32: the runs to take the deviation from, at least three; by default `trainings`.
         loss: the history entry to compare; by default the one that the article printed.
 
-    Returns:
-        The comparison, or None if no such curve of this network was published.
-
     Raises:
-        ValueError: if the deviation is of fewer than three trainings, and says little.
+        ValueError: if the deviation would be that of fewer than three trainings.
     """
     loss = loss or lesson.printed_loss
-    columns = lesson.published.get(network, {}).get(loss)
-    if not columns:
-        return None
     spread = trainings if float32 is None else float32
     if len(spread) < FEWEST_RUNS:
         raise ValueError(f"{len(spread)} runs are too few to make a band of; give three or more.")
     curve = published.curve(lesson.name)
     ours, widths = (_curves(runs, loss, len(curve["epoch"])) for runs in (trainings, spread))
-    enough = np.sum(np.isfinite(widths), axis=0) >= FEWEST_RUNS
+    enough = np.isfinite(widths).sum(axis=0) >= FEWEST_RUNS
     length = np.count_nonzero(enough & np.isfinite(ours).any(axis=0))
-    printed = np.array([curve[column][:length] for column in columns])
     ours, widths = ours[:, :length], widths[:, :length]
-    mean = np.nanmean(ours, axis=0)
-    margin = _margin(widths)
+    printed = np.array([curve[column][:length] for column in lesson.published[network][loss]])
+    mean, margin = np.nanmean(ours, axis=0), _margin(widths)
     if float32 is not None:
         margin += BFLOAT16 * mean
-    if len(printed) > 1:
-        lower, upper = printed.min(axis=0) - margin, printed.max(axis=0) + margin
-        inside = (lower <= mean) & (mean <= upper)
-    else:
-        lower, upper = mean - margin, mean + margin
-        inside = (lower <= printed[0]) & (printed[0] <= upper)
+    several = len(printed) > 1
+    lower = (printed.min(axis=0) if several else mean) - margin
+    upper = (printed.max(axis=0) if several else mean) + margin
+    point = mean if several else printed[0]
     epochs = np.array(curve["epoch"][:length], dtype=int)
-    return Comparison(network, epochs, ours, printed, lower, upper, inside)
+    return Comparison(epochs, ours, printed, lower, upper, (lower <= point) & (point <= upper))
 
 
 def control(comparison: Comparison) -> list[int]:
@@ -119,13 +100,13 @@ def control(comparison: Comparison) -> list[int]:
     and then, because a few runs underestimate their deviation; these counts show how often.
 
     Returns:
-        A number for each run, of the epochs that three others reached; nothing where several runs
-        were published or ours are too few.
+        A number for each run, over the epochs that three others reached; an empty list where
+        several runs were published or ours are too few.
     """
     ours = comparison.ours
     if len(comparison.printed) > 1 or len(ours) <= FEWEST_RUNS:
         return []
-    ours = ours[:, np.sum(np.isfinite(ours), axis=0) > FEWEST_RUNS]
+    ours = ours[:, np.isfinite(ours).sum(axis=0) > FEWEST_RUNS]
     counts = []
     for number, run in enumerate(ours):
         others = np.delete(ours, number, axis=0)
@@ -163,37 +144,31 @@ def verdict(comparison: Comparison) -> str:
 
 def draw(comparison: Comparison, name: str, loss: str) -> Figure:
     """Draws our runs, the band and the published points."""
-    epochs, outside = comparison.epochs, ~comparison.inside
+    epochs, ours, printed, lower, upper, inside = comparison
     figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
-    axis.fill_between(epochs, comparison.lower, comparison.upper, alpha=0.25, label="band")
-    ours = axis.plot(epochs, comparison.ours.T, color="tab:blue", linewidth=0.7)
-    ours[0].set_label("our runs")
-    printed = axis.plot(epochs, comparison.printed.T, "k.", markersize=4)
-    printed[0].set_label("published")
-    if outside.any():
-        missed = axis.plot(epochs[outside], comparison.printed[:, outside].T, "r.", markersize=4)
-        missed[0].set_label("published, outside the band")
+    axis.fill_between(epochs, lower, upper, alpha=0.25, label="band")
+    axis.plot(epochs, ours.T, color="tab:blue", linewidth=0.7)[0].set_label("our runs")
+    axis.plot(epochs, printed.T, "k.", markersize=4)[0].set_label("published")
+    if not comparison.passed:
+        outside = axis.plot(epochs[~inside], printed[:, ~inside].T, "r.", markersize=4)
+        outside[0].set_label("published, outside the band")
     axis.set(xlabel="epoch", ylabel=loss.replace("_", " "), title=name, yscale="log")
-    lowest = min(comparison.printed.min(), *comparison.lower[comparison.lower > 0])
-    usual = np.nanmedian(comparison.ours, axis=0)  # one run may begin far above
-    axis.set_ylim(0.97 * min(lowest, usual.min()), 1.1 * max(comparison.printed.max(), usual.max()))
+    usual = np.nanmedian(ours, axis=0)  # one run may begin far above
+    lowest = min(printed.min(), usual.min(), *lower[lower > 0])
+    axis.set_ylim(0.97 * lowest, 1.1 * max(printed.max(), usual.max()))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3, which="both")
     axis.legend()
-    plt.close(figure)
     return figure
 
 
 def against_graph(lesson: Lesson, network: str) -> tuple[bool, str]:
-    """Trains a network beside the article's TensorFlow 1 graph: equal weights, equal batches.
-
-    Args:
-        network: one of its networks, in `graph_mode.NETWORKS`.
+    """Trains a network beside its graph in `graph_mode`: equal weights, equal batches.
 
     Returns:
         Whether the losses agree, and the verdict in one line.
     """
-    *_, last = parity.settle(lesson, network, ORACLE_STEPS, parity.GRAPH)
+    *_, last = parity.settle(lesson, network, GRAPH_STEPS, parity.GRAPH)
     return last.agrees, (
         f"{'passed' if last.agrees else 'FAILED'}: losses of {len(last.losses)} steps are within "
         f"{last.loss_difference:.1e} of the article's TensorFlow 1 graph's ({last.floatx}; "
@@ -206,12 +181,11 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable
 
     Args:
         options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
-        train: takes a lesson, a folder and options as `planned` yields them; returns the record.
+        train: takes a lesson and what `planned` yields; returns the record.
 
     Returns:
         1 if a published point is outside its band, or losses differ from those of the article's
-        graph; else 0. A claim that fails is the article's own affair: it is printed and changes
-        nothing.
+        graph; else 0. A claim that fails is printed and does not change the exit code.
 
     Raises:
         InputError: if there is nothing to check, or `out` cannot be written to.
@@ -220,7 +194,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable
     make_folder(options.out, f"--out {options.out}")
     verdicts: dict[str, bool | None] = {}
     for lesson in lessons:
-        for name, trainings in _kinds(lesson, options, train).items():
+        for name, trainings in _trainings_by_kind(lesson, options, train).items():
             for network in lesson.networks:
                 chosen = [t for t in trainings if t.about["network"] == network]
                 label = with_network(name, network)
@@ -228,96 +202,82 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable
                 verdicts[label] = _check(lesson, network, name, chosen, options.out)
     if not verdicts:
         raise InputError("There are no runs of these lessons to check.")
-    failed, open_ = (
-        [label for label, passed in verdicts.items() if passed is word] for word in (False, None)
-    )
-    undecided = f"; not checked: {', '.join(open_)}" if open_ else ""
-    print(f"\nCurves that failed: {', '.join(failed) or 'none'}{undecided}.")
+    failed = [label for label, passed in verdicts.items() if passed is False]
+    unchecked = [label for label, passed in verdicts.items() if passed is None]
+    rest = f"; not checked: {', '.join(unchecked)}" if unchecked else ""
+    print(f"\nCurves that failed: {', '.join(failed) or 'none'}{rest}.")
     return int(bool(failed))
 
 
 def _check(
     lesson: Lesson, network: str, name: str, trainings: Sequence[Training], out: Path
 ) -> bool | None:
-    """Checks one network of one kind of run and prints what it finds.
+    """Checks one network of one kind of run and prints the result.
 
     Returns:
-        False if it fails, None if the runs are too few to tell, or not of the article's data.
+        False if it fails, None if the runs are too few to tell, or not on the article's data.
     """
+    about = trainings[0].about
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
         print_wrapped(line, "  claim   ")
-    settings, data = trainings[0].about["settings"], trainings[0].about["data"]
-    if lesson.published.get(network) and data["notice"]:
-        print_wrapped(f"not checked: {data['notice']}", "  curve   ")
-        return None
-    if printed := published.columns(lesson, network, settings, data["notice"]):
-        float32 = reproduced.kept_in_float32(lesson, trainings[0])
-        spread = trainings if float32 is None else float32
-        if len(spread) < FEWEST_RUNS:
-            print(f"  curve   not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
-            return None
-        wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
-        report = records.Report(out, f"{name}-")
-        passed = True
-        for loss in printed:
-            comparison = compare(lesson, network, trainings, float32, loss=loss)
-            passed = passed and comparison.passed
-            words = f"{loss.replace('_', ' ')} {verdict(comparison)}"
-            print_wrapped(f"{words}; {len(trainings)} runs{wider}", "  curve   ")
-            if counts := control(comparison) if float32 is None else []:
-                words = f"each of our runs against the others: {', '.join(map(str, counts))}"
-                print_wrapped(f"{words} points outside", "  control ")
-            report.figure(loss, draw(comparison, name, loss))
-            print(f"  figure  {report.figures[-1]}")
-        return passed
-    if lesson.published.get(network):
-        print("  curve   not checked, for the published one is of other settings")
-        return True
-    if (lesson.name, network) in graph_mode.NETWORKS and name == lesson.name:
+    if not lesson.published.get(network):
+        if (lesson.name, network) not in graph_mode.NETWORKS or name != lesson.name:
+            print(f"{CURVE}none was published")
+            return True
         agrees, words = against_graph(lesson, network)
-        print_wrapped(words, "  curve   ")
+        print_wrapped(words, CURVE)
         return agrees
-    print("  curve   none was published")
-    return True
+    if about["data"]["notice"]:
+        print_wrapped(f"not checked: {about['data']['notice']}", CURVE)
+        return None
+    printed = published.columns(lesson, network, about["settings"])
+    if not printed:
+        print(f"{CURVE}not checked, for the published one is of other settings")
+        return True
+    float32 = reproduced.kept_in_float32(lesson, trainings[0])
+    spread = trainings if float32 is None else float32
+    if len(spread) < FEWEST_RUNS:
+        print(f"{CURVE}not checked: {len(spread)} of {FEWEST_RUNS} runs that it takes")
+        return None
+    wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
+    report = records.Report(out, f"{name}-")
+    passed = True
+    for loss in printed:
+        comparison = compare(lesson, network, trainings, float32, loss=loss)
+        passed = passed and comparison.passed
+        words = f"{loss.replace('_', ' ')} {verdict(comparison)}"
+        print_wrapped(f"{words}; {len(trainings)} runs{wider}", CURVE)
+        if counts := control(comparison) if float32 is None else []:
+            words = f"each of our runs against the others: {', '.join(map(str, counts))}"
+            print_wrapped(f"{words} points outside", "  control ")
+        report.figure(loss, draw(comparison, name, loss))
+        print(f"  figure  {report.figures[-1]}")
+    return passed
 
 
 def planned(lesson: Lesson, options: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yields the runs that a check trains.
-
-    Args:
-        options: `seeds` and `out`, as `main` takes them.
-
-    Yields:
-        Their folders, and the options in which they are not `--preset article`.
-    """
+    """Yields the runs that a check trains: a folder, and what differs from `--preset article`."""
     for seed in range(options.seeds):
         yield options.out / f"{lesson.name}-{seed}", {"seed": seed}
         if lesson.published_with:
-            epochs = published.num_epochs(lesson)
-            chosen = {"seed": seed, "epochs": epochs, **lesson.published_with}
-            yield options.out / f"{lesson.name}-published-{seed}", chosen
+            chosen = {"epochs": published.num_epochs(lesson), **lesson.published_with}
+            yield options.out / f"{lesson.name}-published-{seed}", {"seed": seed, **chosen}
 
 
-def _kinds(
+def _trainings_by_kind(
     lesson: Lesson, options: argparse.Namespace, train: Callable
 ) -> dict[str, list[Training]]:
-    """Collects trainings by the kind of run that they belong to, training them if need be."""
+    """Collects trainings by the title of their run; trains them unless there are runs to take."""
     if options.kept:
         return reproduced.kept_of(lesson)
     if options.from_runs:
         folders = [f for f in options.from_runs if records.read_record(f)["lesson"] == lesson.name]
-        runs = [reproduced.read_finished(lesson, folder) for folder in folders]
+        runs = [reproduced.read_article_run(lesson, folder) for folder in folders]
         reproduced.refuse_repeated(lesson, runs)
-        for folder, record in zip(folders, runs, strict=True):
-            if found := published.departures(lesson, record):
-                raise InputError(
-                    f"{folder}: only runs at the article's settings can be checked, and this one "
-                    f"has {', '.join(found)}."
-                )
     else:
         runs = [train(lesson, folder, chosen) for folder, chosen in planned(lesson, options)]
-    kinds: dict[str, list[Training]] = {}
+    kinds = defaultdict(list)
     for record in runs:
         name = reproduced.title(lesson, record["settings"], record["data"]["notice"])
-        kinds.setdefault(name, []).extend(reproduced.trainings_of(record))
+        kinds[name] += reproduced.trainings_of(record)
     return kinds

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list
     """Measures the claims of a lesson on one of its trained networks.
 
     Returns:
-        For each claim its sentence and quantity, the value, the bound and why it is there, and
-        whether the claim holds (None if it could not be measured).
+        For each claim its sentence and quantity, the value, the bound and its reason, and whether
+        the claim holds. Value and `holds` are None if it could not be measured.
     """
     results = []
     for claim in tqdm(lesson.claims, "claims", unit="claim", disable=None, leave=False):
@@ -29,11 +30,11 @@ def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list
             {
                 "claim": claim.sentence,
                 "quantity": claim.quantity,
-                "value": value if value is None else float(value),
+                "value": None if value is None else float(value),
                 "at_least": claim.at_least,
                 "at_most": claim.at_most,
                 "why": claim.why,
-                "holds": value if value is None else bool(claim.holds(value)),
+                "holds": None if value is None else bool(claim.holds(value)),
                 "seconds": time.perf_counter() - started,
             }
         )
@@ -55,55 +56,51 @@ def lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
 def by_claim(
     lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]
 ) -> dict[str, list[Mapping[str, Any]]]:
-    """Sorts what was measured by the claim, each measurement once.
+    """Sorts the measurements of several networks by the claim's `text`.
+
+    If a claim does not depend on the network, values that agree to four digits count as one
+    measurement.
 
     Args:
         runs: what `measure` returned for each network.
-
-    Returns:
-        The results by the claim's `text`. If a claim does not depend on the network, values that
-        agree to four digits count as one measurement.
     """
-    alone = {claim.quantity for claim in lesson.claims if not claim.of_network}
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    of_data = {claim.quantity for claim in lesson.claims if not claim.of_network}
+    found = defaultdict(list)
     for result in itertools.chain.from_iterable(runs):
-        found.setdefault(text(result), []).append(result)
+        found[text(result)].append(result)
     for name, results in found.items():
-        if results[0]["quantity"] in alone:
-            found[name] = list({_rounded(result["value"]): result for result in results}.values())
+        if results[0]["quantity"] in of_data:
+            measured = [result for result in results if result["value"] is not None]
+            found[name] = list({f"{result['value']:.4g}": result for result in measured}.values())
     return found
 
 
 def text(result: Mapping[str, Any]) -> str:
-    """Writes a measured claim's sentence and what was measured of it."""
+    """Writes a measured claim's sentence and quantity."""
     return f"{result['claim']} {result['quantity']}"
 
 
-def _rounded(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4g}"
+def span(values: Sequence[float]) -> str:
+    """Writes one number, or the smallest and the largest of several."""
+    return " to ".join(dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values))))
 
 
 def summary(lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Writes what several runs found of the same claims, a line each.
-
-    Args:
-        runs: what `measure` returned for each network.
+    """Writes what `measure` found on several networks, a line for each claim.
 
     Returns:
-        Lines of "holds", "mixed" or "fails", in how many measurements the claim holds, its text,
-        and the range of the measured values.
+        Lines such as "mixed, 2 of 3: SENTENCE QUANTITY: 1 to 3 (at least 2)".
     """
     written = []
     for name, results in by_claim(lesson, runs).items():
-        values = [result["value"] for result in results if result["value"] is not None]
-        if not values:
+        measured = [result for result in results if result["value"] is not None]
+        if not measured:
             written.append(f"not measured: {name}")
             continue
-        held = sum(bool(result["holds"]) for result in results)
-        verdict = "holds" if held == len(values) else "mixed" if held else "fails"
-        span = " to ".join(dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values))))
-        span += bound(results[0])
-        written.append(f"{verdict}, {held} of {len(values)}: {name}: {span}")
+        held = sum(result["holds"] for result in measured)
+        verdict = "holds" if held == len(measured) else "mixed" if held else "fails"
+        values = span([result["value"] for result in measured]) + bound(measured[0])
+        written.append(f"{verdict}, {held} of {len(measured)}: {name}: {values}")
     return written
 
 
@@ -119,8 +116,7 @@ def bound(result: Mapping[str, Any]) -> str:
 class Verdicts:
     """Observes a training: measures its claims, and looks up what was published beside it.
 
-    Args:
-        training: the training to observe. Claims are measured only at the article's settings.
+    Claims are measured only at the article's settings.
     """
 
     def __init__(self, training: Training):
@@ -131,15 +127,14 @@ class Verdicts:
 
     def result(self) -> dict[str, Any]:
         """Returns the measured claims, and the published losses of the last epoch."""
-        lesson, record = self._training.lesson, self._training.record
+        training = self._training
+        lesson, record = training.lesson, training.record
         measured = []
         if not published.departures(lesson, record):
-            measured = measure(
-                lesson, self._training.network, self._training.data, self._training.settings
-            )
-            print("\n".join(f"{self._training.label}: {line}" for line in lines(measured)))
-        epochs_done = len(self._training.history)
-        printed = published.at_epoch(lesson, self._training.network_name, record, epochs_done)
+            measured = measure(lesson, training.network, training.data, training.settings)
+            print("\n".join(f"{training.label}: {line}" for line in lines(measured)))
+        epochs_done = len(training.history)
+        printed = published.at_epoch(lesson, training.network_name, record, epochs_done)
         return {"claims": measured, "published": printed}
 
     @staticmethod

@@ -1,25 +1,14 @@
-"""Measures of autoencoders of digits: the size of the code, errors, recognition, planes."""
+"""Measures for claims about digits: the size of the code, errors, recognition, planes."""
 
 from collections.abc import Callable
 from typing import Any
 
+from ae import metrics
 from ae.lesson import Claim, Settings
-from ae.metrics import (
-    knn_labels,
-    nearest_angle,
-    pca_error,
-    principal_angle,
-    principal_components,
-    rmse,
-)
+from ae.metrics import principal_components, rmse
 from ae.networks import Network, codec, in_batches
-from ae.proof.judges import (
-    Hashable,
-    share_sure,
-    train_classifier,
-    train_linear_autoencoder,
-    train_two_d_encoder,
-)
+from ae.proof import judges
+from ae.proof.judges import Hashable, train_classifier, train_linear_autoencoder
 
 import keras
 import numpy as np
@@ -40,14 +29,15 @@ def test_error(network: Network, data: Any, settings: Settings) -> float:
 
 def error_beside_mean(network: Network, data: Any, settings: Settings) -> float:
     """Divides the test error by the error of the mean training digit."""
-    error = rmse(data.x_test, codec(network).reconstruct(data.x_test))
-    return (error / rmse(data.x_test, data.x_train.mean(axis=0))) ** 2
+    of_mean = rmse(data.x_test, data.x_train.mean(axis=0)) ** 2
+    return test_error(network, data, settings) / of_mean
 
 
 def error_beside_pca(network: Network, data: Any, settings: Settings) -> float:
     """Divides the test error by that of as many principal components as the code has numbers."""
-    error = test_error(network, data, settings)
-    return error / pca_error(data.x_train, data.x_test, code_size(network, data, settings))
+    number = code_size(network, data, settings)
+    of_pca = metrics.pca_error(data.x_train, data.x_test, number)
+    return test_error(network, data, settings) / of_pca
 
 
 def round_trip_difference(network: Network, data: Any, settings: Settings) -> float:
@@ -83,22 +73,18 @@ def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> flo
     generator = np.random.default_rng(settings.seed)
     drawn = generator.multivariate_normal(z.mean(axis=0), np.cov(z.T), len(data.x_test))
     classifier = train_classifier(Hashable(data.x_train, data.y_train))
-    return share_sure(classifier, decode(drawn.astype("float32")))
+    return judges.share_sure(classifier, decode(drawn.astype("float32")))
 
 
 def two_d_encoders(data: Any, settings: Settings, num_epochs: int) -> dict[str, Callable]:
     """Finds two planes for digits: two principal components, and a trained autoencoder's code.
 
     Returns:
-        Functions from digits (n, 784) to codes (n, 2), by name. The same digits, epochs and
-        settings give the same autoencoder, which is trained once.
+        Functions from digits (n, 784) to codes (n, 2), by name.
     """
     mean, components = principal_components(data.x_train, 2)
-    encoder = train_two_d_encoder(
-        Hashable(data.x_train),
-        num_epochs,
-        *(settings.batch_size, settings.seed, settings.jit_compile),
-    )
+    chosen = settings.batch_size, settings.seed, settings.jit_compile
+    encoder = judges.train_two_d_encoder(Hashable(data.x_train), num_epochs, *chosen)
     return {
         "PCA": lambda x: (x - mean) @ components.T,
         "autoencoder": lambda x: encoder.predict(x, verbose=0),
@@ -108,16 +94,12 @@ def two_d_encoders(data: Any, settings: Settings, num_epochs: int) -> dict[str, 
 def separation_gained(most_epochs: int, network: Network, data: Any, settings: Settings) -> float:
     """Subtracts the accuracy of ten neighbours in PCA's plane from that in the learned plane.
 
-    Args:
-        most_epochs: epochs to train the learned plane for, if `settings.two_d_epochs` is not less.
-        network: not used.
-        data: digits; all test digits are classified.
-        settings: has `two_d_epochs` and what `two_d_encoders` needs.
+    The learned plane is trained for `settings.two_d_epochs`, or for `most_epochs` if that is less.
     """
     x, y = data.x_train[:NEIGHBOURS], data.y_train[:NEIGHBOURS]
     num_epochs = min(most_epochs, settings.two_d_epochs)
     accuracy = {
-        name: np.mean(knn_labels(encode(x), y, encode(data.x_test)) == data.y_test)
+        name: np.mean(metrics.knn_labels(encode(x), y, encode(data.x_test)) == data.y_test)
         for name, encode in two_d_encoders(data, settings, num_epochs).items()
     }
     return accuracy["autoencoder"] - accuracy["PCA"]
@@ -126,13 +108,13 @@ def separation_gained(most_epochs: int, network: Network, data: Any, settings: S
 def linear_code_angle(network: Network, data: Any, settings: Settings) -> float:
     """Returns the largest angle between a linear decoder's span and PCA's, in degrees."""
     decoder = train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE)
-    return principal_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
+    return metrics.principal_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
 
 
 def linear_unit_angle(network: Network, data: Any, settings: Settings) -> float:
     """Returns the mean angle from a linear code's unit to the nearest component, in degrees."""
     decoder = train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE)
-    return nearest_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
+    return metrics.nearest_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
 
 
 BASIC_CLAIMS = (  # of every article on digits

@@ -1,7 +1,7 @@
 """Measures what the articles' errata change, keeps it in data/errata, and prints the errata."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from ae.errors import InputError
 from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
 from ae.proof import reproduced
+from ae.proof.claims import span
 from ae.runs.records import write_json
 from ae.runs.saved import load_data, load_network, read_run
 from ae.training import interrupts
@@ -33,66 +34,73 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     """
     finished = [reproduced.read_finished(lesson, folder) for folder in runs]
     reproduced.refuse_repeated(lesson, finished)
-    measured = [
-        {"erratum": erratum.quote, "quantity": what, "published": [], "changed": []}
-        for erratum in lesson.errata
-        for what in erratum.measures
-    ]
-    about: dict[str, Any] = {}
-    devices: dict[str, None] = {}
-    for folder in runs:
-        record, settings = read_run(lesson, folder)
-        kind = reproduced.title(lesson, record["settings"], record["data"]["notice"])
+    about = {}
+    for folder, record in zip(runs, finished, strict=True):
+        settings = record["settings"]
         scale = {
             "preset": record["preset"],
-            "epochs": settings.num_epochs,
-            "batch_size": settings.batch_size,
-            "learning_rate": settings.learning_rate,
+            "epochs": settings["num_epochs"],
+            "batch_size": settings["batch_size"],
+            "learning_rate": settings["learning_rate"],
+            "versions": record["versions"],
         }
-        for key in scale:
-            if about and scale[key] != about[key]:
-                raise InputError(
-                    f"{folder}: {key} is {scale[key]}, in the run before {about[key]}."
-                )
-        versions = record["versions"]
-        if about and versions != about["versions"]:
-            raise InputError(
-                f"{folder}: this run had other versions of its packages than the run before."
-            )
-        about = {**scale, "versions": versions}
-        devices[record["device"]] = None
-        data = load_data(lesson, folder, record, settings)
-        for training in record["trainings"]:
-            network = load_network(lesson, folder, training, settings)
-            for entry, (erratum, function) in zip(measured, _functions(lesson), strict=True):
-                kinds = {lesson.name: "published", _changed(lesson, erratum): "changed"}
-                if kind in kinds and erratum.network == training["network"]:
-                    with interrupts.postponed():
-                        value = function(network, data, settings)
-                    if value is None:
-                        raise InputError(f"'{entry['quantity']}' cannot be measured here.")
-                    entry[kinds[kind]].append(float(value))
-    for entry in measured:
-        for kind in ("published", "changed"):
-            if not entry[kind]:
-                raise InputError(f"'{entry['erratum']}' needs a {kind} run of {lesson.name} too.")
-    about["device"] = "; ".join(devices)
-    before = {(e["erratum"], e["quantity"]): e for e in (read(lesson) or {}).get("measured", ())}
-    for number, entry in enumerate(measured):
-        earlier = before.get((entry["erratum"], entry["quantity"]), {})
-        if {**earlier, **entry} == earlier:  # a note that was written by hand is still true
-            measured[number] = earlier
+        for key, value in scale.items():
+            if about.setdefault(key, value) != value:
+                raise InputError(f"{folder}: {key} is {value}, in the first run {about[key]}.")
+    about["device"] = "; ".join(dict.fromkeys(record["device"] for record in finished))
+    values = _values(lesson, runs)
+    earlier = (read(lesson) or {"measured": []})["measured"]
+    measured = []
+    for (erratum, quantity), (published, changed) in values.items():
+        if not (published and changed):
+            kind = "changed" if published else "published"
+            raise InputError(f"'{erratum}' needs a {kind} run of {lesson.name} too.")
+        entry = {"erratum": erratum, "quantity": quantity}
+        entry |= {"published": published, "changed": changed}
+        # Where nothing changed, a note that somebody wrote by hand is still true.
+        measured.append(next((e for e in earlier if e.items() >= entry.items()), entry))
     kept = {"lesson": lesson.name, **about, "measured": measured}
     return write_json(FOLDER / f"{lesson.name}.json", kept)
 
 
+def _values(lesson: Lesson, runs: Sequence[Path]) -> dict[tuple[str, str], tuple[list, list]]:
+    """Measures all errata on the networks of runs.
+
+    Returns:
+        By quote and quantity, the values as published and those with the erratum's change.
+    """
+    values = {(e.quote, quantity): ([], []) for e in lesson.errata for quantity in e.measures}
+    for folder in runs:
+        record, settings = read_run(lesson, folder)
+        title = reproduced.title(lesson, record["settings"], record["data"]["notice"])
+        data = load_data(lesson, folder, record, settings)
+        for training in record["trainings"]:
+            network = load_network(lesson, folder, training, settings)
+            for erratum in lesson.errata:
+                titles = [lesson.name, changed_title(lesson, erratum)]
+                if title not in titles or erratum.network != training["network"]:
+                    continue
+                for quantity, function in erratum.measures.items():
+                    with interrupts.postponed():
+                        value = function(network, data, settings)
+                    if value is None:
+                        raise InputError(f"'{quantity}' cannot be measured here.")
+                    values[erratum.quote, quantity][titles.index(title)].append(float(value))
+    return values
+
+
+def changed_title(lesson: Lesson, erratum: Erratum) -> str:
+    """Names the kind of run that an erratum's change makes, as `reproduced.title` does."""
+    return "-".join([lesson.name, *erratum.change])
+
+
 def print_all(lessons: Sequence[Lesson]) -> None:
-    """Prints the errata of lessons with their measured effects, those first."""
+    """Prints the errata of lessons, those with measured effects first."""
     for lesson in lessons:
         print(f"\n{lesson.name}")
         for erratum in sorted(lesson.errata, key=lambda e: not differences(lesson, e)):
             print_wrapped(f'"{erratum.quote}"', "  - ")
-            print_wrapped(" ".join(filter(None, (erratum.problem, erratum.effect))), "    ")
+            print_wrapped(f"{erratum.problem} {erratum.effect}", "    ")
             if erratum.fix:
                 print_wrapped(f"Here: {erratum.fix}", "    ")
             for difference in differences(lesson, erratum):
@@ -108,16 +116,14 @@ def read(lesson: Lesson) -> dict[str, Any] | None:
 
 
 def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
-    """Writes what was measured of one erratum, a line for each measure."""
+    """Writes what was measured of one erratum, a line for each quantity."""
     kept = read(lesson)
-    entries = kept["measured"] if kept else []
     name, value = erratum.change
     changed = value if name == "variant" else f"with {name} {value}"
     return [
-        f"{entry['quantity']}: {_values(entry['published'])} as published, "
-        f"{_values(entry['changed'])} {changed}"
-        + (f" ({entry['note']})" if "note" in entry else "")
-        for entry in entries
+        f"{entry['quantity']}: {span(entry['published'])} as published, "
+        f"{span(entry['changed'])} {changed}" + (f" ({entry['note']})" if "note" in entry else "")
+        for entry in (kept["measured"] if kept else [])
         if entry["erratum"] == erratum.quote
     ]
 
@@ -130,20 +136,3 @@ def circumstances(kept: Mapping[str, Any]) -> str:
         f"{trainings} run{'s' if trainings > 1 else ''} with the change, on {kept['device']}. "
         "The variant 'corrected' has all of the lesson's corrections together."
     )
-
-
-def _functions(lesson: Lesson) -> Iterator[tuple[Erratum, Any]]:
-    for erratum in lesson.errata:
-        for function in erratum.measures.values():
-            yield erratum, function
-
-
-def _changed(lesson: Lesson, erratum: Erratum) -> str:
-    """Names the kind of run that an erratum's change makes, as `reproduced.title` does."""
-    return "-".join([lesson.name, *erratum.change])
-
-
-def _values(values: Sequence[float]) -> str:
-    """Writes one number, or the smallest and the largest of several."""
-    texts = list(dict.fromkeys(f"{value:.3g}" for value in (min(values), max(values))))
-    return " to ".join(texts)

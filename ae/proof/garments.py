@@ -1,6 +1,6 @@
-"""Measures of variational autoencoders of clothes: their plane of codes, and new clothes."""
+"""Measures for claims about variational autoencoders of clothes: plane of codes, new clothes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ae import metrics
@@ -25,30 +25,20 @@ def clearer(train_other: Callable, network: Network, data: Any, settings: Settin
 
     Args:
         train_other: a function from training images to another encoder.
-        data: has `x_train`, `y_train`, `x_test` and `y_test`.
-        settings: not used.
     """
     return accuracy(_mean_code(network), data) - accuracy(train_other(data.x_train), data)
 
 
 def recognised(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
-    """Returns the share of new images in which a classifier sees the intended class.
-
-    The classifier is trained on real clothes. Each class has 100 new images.
+    """Returns the share of new images in which a classifier of real clothes sees their class.
 
     Args:
         draw_codes: a function that takes the means and spreads of a class's codes, a number n and
             the settings. It returns n codes.
-        data: has `x_train` and `y_train`.
-        settings: passed to `draw_codes`.
     """
-    encode, decode, _ = codec(network)
-    y = data.y_train[COMPARED]
-    z_mean, s = encode(data.x_train[COMPARED])
     classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
     shares = []
-    for label in np.unique(y):
-        new = decode(draw_codes(z_mean[y == label], s[y == label], NEW, settings))
+    for label, new, _ in _new_and_real(draw_codes, network, data, settings):
         scores = classifier.predict(_flat(new), batch_size=500, verbose=0)
         shares.append(np.mean(scores.argmax(axis=-1) == label))
     return float(np.mean(shares))
@@ -59,47 +49,47 @@ def varied(draw_codes: Callable, network: Network, data: Any, settings: Settings
 
     Args:
         draw_codes: as in `recognised`.
-        data: has `x_train` and `y_train`.
-        settings: passed to `draw_codes`.
 
     Returns:
         The root mean squared deviation of 100 new images from their mean, divided by that of 100
         training images of the same class, averaged over the classes.
     """
+    pairs = _new_and_real(draw_codes, network, data, settings)
+    return float(np.mean([_deviation(new) / _deviation(real[:NEW]) for _, new, real in pairs]))
+
+
+def _new_and_real(
+    draw_codes: Callable, network: Network, data: Any, settings: Settings
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yields, for each class, its label, 100 new images and its training images."""
     encode, decode, _ = codec(network)
     x, y = data.x_train[COMPARED], data.y_train[COMPARED]
     z_mean, s = encode(x)
-    shares = []
     for label in np.unique(y):
-        new = decode(draw_codes(z_mean[y == label], s[y == label], NEW, settings))
-        shares.append(_deviation(new) / _deviation(x[y == label][:NEW]))
-    return float(np.mean(shares))
+        of_class = y == label
+        z = draw_codes(z_mean[of_class], s[of_class], NEW, settings)
+        yield label, decode(z), x[of_class]
 
 
 def _deviation(images: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(images - images.mean(axis=0)))))
+    return metrics.rmse(images, images.mean(axis=0))
 
 
 def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> float:
     """Draws codes from N(0, 1), decodes them and returns the share that a classifier is sure of.
 
-    It is sure if it gives one class a probability above 0.9. There are as many codes as test
-    images. The network is a variational autoencoder.
+    There are as many codes as test images.
     """
-    dimensions = codec(network).encode(data.x_train[:1])[0].shape[-1]
+    encode, decode, _ = codec(network)
+    dimensions = encode(data.x_train[:1])[0].shape[-1]
     generator = np.random.default_rng(settings.seed)
     z = generator.standard_normal((len(data.x_test), dimensions)).astype("float32")
     classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
-    return share_sure(classifier, _flat(codec(network).decode(z)))
+    return share_sure(classifier, _flat(decode(z)))
 
 
 def accuracy(encode: Callable, data: Any) -> float:
-    """Returns the share of test images that their ten nearest training codes classify rightly.
-
-    Args:
-        encode: a function from images to codes (n, 2).
-        data: has `x_train`, `y_train`, `x_test` and `y_test`.
-    """
+    """Returns the share of test images that their ten nearest training codes classify rightly."""
     return float(np.mean(_knn_labels(encode, data) == data.y_test))
 
 
@@ -123,7 +113,7 @@ def plain_encoder(x_train: np.ndarray) -> Callable:
     """Trains an autoencoder without noise in its code, on images (n, ...) in [0, 1].
 
     Returns:
-        A function from images to codes (n, 2). The same images train it once.
+        A function from images to codes (n, 2).
     """
     encoder = train_plain_encoder(Hashable(_flat(x_train)))
     return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)

@@ -1,4 +1,4 @@
-"""The articles' TensorFlow 1 code path, which shares nothing with the lessons but the arithmetic.
+"""The articles' TensorFlow 1 code path, which shares only the arithmetic with the lessons.
 
 Three articles build a graph of placeholders and run it in a session with TensorFlow 1's optimizers.
 `tf.compat.v1` still can, so it shows whether `ae.training.optimizers` and the lessons' steps
@@ -9,26 +9,12 @@ purpose.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
-
-class GraphNetwork(NamedTuple):
-    """What a session needs of an article.
-
-    Attributes:
-        loss: takes the batch's placeholder and the list of weights; returns the scalar loss.
-        optimizer: takes the learning rate as a NumPy number, in whose type it computes (a Python
-            number would be rounded to float32); returns TensorFlow 1's optimizer.
-        learning_rate: the article's.
-    """
-
-    loss: Callable
-    optimizer: Callable
-    learning_rate: float
+# Each network takes the batch's placeholder and the list of weights, and returns the scalar loss.
 
 
 def dense_ae(x, weights):
@@ -64,62 +50,57 @@ def low_level_layers(x, weights):
     return tf1.reduce_mean(tf1.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=x_hat))
 
 
+# The optimizers take NumPy numbers and compute in their type; they round a Python number to
+# float32. Their constants are TensorFlow 1's defaults.
+
+
 def rmsprop(learning_rate):
-    """Makes the optimizer of three networks; the other numbers are TensorFlow 1's defaults."""
+    """Makes the optimizer of three networks."""
     number = type(learning_rate)
-    return tf1.train.RMSPropOptimizer(
-        learning_rate, decay=number(0.9), momentum=number(0), epsilon=number(1e-10)
-    )
+    return tf1.train.RMSPropOptimizer(learning_rate, number(0.9), number(0), number(1e-10))
 
 
 def adam(learning_rate):
-    """Makes the optimizer of the fourth; the other numbers are TensorFlow 1's defaults."""
+    """Makes the optimizer of the fourth."""
     number = type(learning_rate)
     return tf1.train.AdamOptimizer(learning_rate, number(0.9), number(0.999), number(1e-8))
 
 
-NETWORKS = {
-    ("dense_ae", "autoencoder"): GraphNetwork(dense_ae, rmsprop, 0.001),
-    ("sigmoid_ae", "autoencoder"): GraphNetwork(sigmoid_ae, rmsprop, 0.01),
-    ("low_level_ae", "class"): GraphNetwork(low_level_class, rmsprop, 0.005),
-    ("low_level_ae", "layers"): GraphNetwork(low_level_layers, adam, 0.001),
+NETWORKS = {  # lesson and network: loss, optimizer, learning rate
+    ("dense_ae", "autoencoder"): (dense_ae, rmsprop, 0.001),
+    ("sigmoid_ae", "autoencoder"): (sigmoid_ae, rmsprop, 0.01),
+    ("low_level_ae", "class"): (low_level_class, rmsprop, 0.005),
+    ("low_level_ae", "layers"): (low_level_layers, adam, 0.001),
 }
-
-
-def uses_adam(lesson: str, network: str) -> bool:
-    """Says whether an article trains a network with Adam."""
-    return NETWORKS[lesson, network].optimizer is adam
 
 
 @contextmanager
 def training(
     lesson: str, network: str, weights: Sequence[np.ndarray], width: int
 ) -> Iterator[tuple[Callable, Callable]]:
-    """Opens a session in which an article's network is trained, a `feed_dict` a batch.
+    """Opens a session in which one of `NETWORKS` is trained, a `feed_dict` a batch.
 
     Args:
-        weights: the initial kernels and biases in the order of the layers; their type is what the
-            graph computes in.
+        weights: the initial kernels and biases in the order of the layers; the graph computes in
+            their type.
         width: numbers in an example.
 
     Yields:
         A function that takes a batch (batch, width) and returns its loss before the step that it
         causes, and one that returns the weights.
-
-    Raises:
-        ValueError: if the article did not use graph mode.
     """
-    if (lesson, network) not in NETWORKS:
-        raise ValueError(f"{lesson} has no network '{network}' in graph mode.")
-    article = NETWORKS[lesson, network]
+    loss, optimizer, learning_rate = NETWORKS[lesson, network]
     dtype = weights[0].dtype
     with tf.Graph().as_default(), tf1.Session() as session:
         X = tf1.placeholder(dtype, [None, width])
         # TensorFlow 1's own kind of variable, whose optimizer kernels the lessons do not use.
         variables = [tf1.Variable(w, dtype=dtype, use_resource=False) for w in weights]
-        cost = article.loss(X, variables)
-        with _without_deprecation_notice():
-            step = article.optimizer(dtype.type(article.learning_rate)).minimize(cost)
+        cost = loss(X, variables)
+        logger = tf.get_logger()
+        level = logger.level
+        logger.setLevel(logging.ERROR)  # its own old optimizer calls a deprecated initializer
+        step = optimizer(dtype.type(learning_rate)).minimize(cost)
+        logger.setLevel(level)
         session.run(tf1.global_variables_initializer())
         yield (
             lambda batch: float(session.run([step, cost], feed_dict={X: batch})[1]),
@@ -130,30 +111,10 @@ def training(
 def losses(
     lesson: str, network: str, weights: Sequence[np.ndarray], batches: Sequence[np.ndarray]
 ) -> tuple[list[float], list[np.ndarray]]:
-    """Trains an article's network on given batches.
-
-    Args:
-        weights: as `training` takes them.
-        batches: the minibatches (batch, width) in order.
+    """Trains one of `NETWORKS` on given batches; takes weights and batches as `training` does.
 
     Returns:
         The loss of each batch before the step that it causes, and the weights after the last step.
-
-    Raises:
-        ValueError: if the article did not use graph mode.
     """
-    width = batches[0].shape[1] if len(batches) else 0
-    with training(lesson, network, weights, width) as (step, read):
+    with training(lesson, network, weights, len(weights[0])) as (step, read):
         return [step(batch) for batch in batches], read()
-
-
-@contextmanager
-def _without_deprecation_notice() -> Iterator[None]:
-    """Silences what TensorFlow says of its own old optimizer calling an old initializer."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

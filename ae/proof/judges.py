@@ -1,4 +1,4 @@
-"""Networks that judge a lesson's network or are compared with it, trained once an input."""
+"""Networks that judge a lesson's network or are compared with it; equal data train them once."""
 
 import functools
 
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from keras.initializers import GlorotUniform
 
 CLASSIFIER_EPOCHS = 5  # after them it is right on 97 to 98 % of MNIST's test digits
 CLASSIFIER_BATCH_SIZE = 128
@@ -24,10 +25,8 @@ def fit(model: keras.Model, batches: tf.data.Dataset, steps: int, num_epochs: in
     """Fits a compiled model and prints nothing. Ctrl-C stops it between two steps.
 
     Args:
-        model: what to train.
         batches: an endless stream of minibatches, already shuffled.
         steps: minibatches in an epoch.
-        num_epochs: how many epochs.
     """
     model.fit(
         batches,
@@ -65,8 +64,8 @@ def train_classifier(examples: Hashable) -> keras.Model:
     """
     x, y = examples.arrays
     pixels = keras.Input(x.shape[1:])
-    h = layers.Dense(256, activation="relu", kernel_initializer=_glorot(1))(pixels)
-    scores = layers.Dense(10, activation="softmax", kernel_initializer=_glorot(2))(h)
+    h = layers.Dense(256, "relu", kernel_initializer=GlorotUniform(1))(pixels)
+    scores = layers.Dense(10, "softmax", kernel_initializer=GlorotUniform(2))(h)
     classifier = keras.Model(pixels, scores)
     classifier.compile("adam", "sparse_categorical_crossentropy")
     order = Shuffled(len(x), CLASSIFIER_BATCH_SIZE, seed=0)
@@ -86,15 +85,14 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
 
     Args:
         examples: rows (n, features).
-        code_size: numbers in the code x W + b.
 
     Returns:
         V (code_size, features). Row j is what number j of the code adds to x_hat.
     """
     (x,) = examples.arrays
     row = keras.Input(x.shape[1:])
-    z = layers.Dense(code_size, kernel_initializer=_glorot(1))(row)
-    decoder = layers.Dense(x.shape[1], kernel_initializer=_glorot(2))
+    z = layers.Dense(code_size, kernel_initializer=GlorotUniform(1))(row)
+    decoder = layers.Dense(x.shape[1], kernel_initializer=GlorotUniform(2))
     autoencoder = keras.Model(row, decoder(z))
     step_size = keras.optimizers.schedules.CosineDecay(0.003, LINEAR_STEPS)
     autoencoder.compile(keras.optimizers.Adam(step_size), "mean_squared_error")
@@ -115,10 +113,6 @@ def train_two_d_encoder(
 
     Args:
         examples: rows (n, features) in [0, 1].
-        num_epochs: how many epochs.
-        batch_size: rows in a minibatch, at most n.
-        seed: seeds the weights and the shuffling.
-        jit_compile: whether XLA compiles the training steps.
 
     Returns:
         The encoder, from rows to codes (n, 2).
@@ -127,11 +121,11 @@ def train_two_d_encoder(
     keras.utils.set_random_seed(seed)
     pixels = h = keras.Input(x.shape[1:])
     for units in (1000, 500, 250):
-        h = layers.Dense(units, activation="relu")(h)
+        h = layers.Dense(units, "relu")(h)
     z = h = layers.Dense(2, name="code")(h)
     for units in (250, 500, 1000):
-        h = layers.Dense(units, activation="relu")(h)
-    autoencoder = keras.Model(pixels, layers.Dense(x.shape[1], activation="sigmoid")(h))
+        h = layers.Dense(units, "relu")(h)
+    autoencoder = keras.Model(pixels, layers.Dense(x.shape[1], "sigmoid")(h))
     autoencoder.compile("adam", "binary_crossentropy", jit_compile=jit_compile)
     order = Shuffled(len(x), min(batch_size, len(x)), seed, drop_remainder=True)
     fit(autoencoder, dataset(order, x), order.steps_per_epoch, num_epochs)
@@ -150,17 +144,13 @@ def train_plain_encoder(examples: Hashable) -> keras.Model:
     """
     (x,) = examples.arrays
     h = pixels = keras.Input(x.shape[1:])
-    sizes = ((256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu"))
-    outputs = []
-    for seed, (units, activation) in enumerate((*sizes, (x.shape[1], "sigmoid"))):
-        h = layers.Dense(units, activation, kernel_initializer=_glorot(seed))(h)
-        outputs.append(h)
+    sizes = [(256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu")]
+    for seed, (units, activation) in enumerate([*sizes, (x.shape[1], "sigmoid")]):
+        h = layers.Dense(units, activation, kernel_initializer=GlorotUniform(seed))(h)
+        if units == 2:
+            z = h
     autoencoder = keras.Model(pixels, h)
     autoencoder.compile("adam", "mean_squared_error")
     order = NextBatch(len(x), PLAIN_BATCH_SIZE, PLAIN_STEPS, seed=0)
     fit(autoencoder, dataset(order, x), PLAIN_STEPS)
-    return keras.Model(pixels, outputs[2])
-
-
-def _glorot(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed)
+    return keras.Model(pixels, z)

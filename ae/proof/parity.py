@@ -1,13 +1,13 @@
 """Whether two ways of training a network are one: equal weights and batches, equal losses?
 
-A lesson's low-level style is run against its Keras style, and where `ae.proof.graph_mode` has the
-article's own code path, against that. What runs are the lesson's own `train` functions.
+A lesson's low-level style runs beside its Keras style, and beside the article's own code path where
+`ae.proof.graph_mode` has it. What runs are the lesson's own `train` functions.
 """
 
 import argparse
-import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,31 +38,21 @@ TARGETS = {
 ADAM_TARGET = 5e-5
 FORWARD_TARGET = 1e-5  # largest absolute difference of a reconstruction whose pixels are in [0, 1]
 FORWARD_EXAMPLES = 16
+ROW = "{:24}{:11}{:9}{:>5}  {:>9}  {:>7}  {:>10}"
 
 
 class Parity(NamedTuple):
-    """How a network's low-level style and another training of it compare.
-
-    Attributes:
-        against: what the low-level style is compared with, `KERAS` or `GRAPH`.
-        floatx: the numbers computed with.
-        losses: (steps,) the loss of each minibatch in the low-level style.
-        other_losses: (steps,) the same of the other.
-        loss_difference: the largest |a - b| / |a| of the losses.
-        weight_difference: the largest ||a - b|| / ||a|| of a weight tensor after the last step.
-        forward_difference: the largest |a - b| of a reconstructed pixel before the first step;
-            None where only losses were computed.
-    """
+    """How a network's low-level style and another training of it compare."""
 
     lesson: str
     network: str
-    against: str
-    floatx: str
-    losses: np.ndarray
-    other_losses: np.ndarray
-    loss_difference: float
-    weight_difference: float
-    forward_difference: float | None
+    against: str  # `KERAS` or `GRAPH`
+    floatx: str  # the numbers computed with
+    losses: np.ndarray  # (steps,) the loss of each minibatch in the low-level style
+    other_losses: np.ndarray  # (steps,) the same of the other
+    loss_difference: float  # the largest |a - b| / |a| of the losses
+    weight_difference: float  # the largest ||a - b|| / ||a|| of a weight tensor after the last step
+    forward_difference: float | None  # the largest |a - b| of a pixel before the first step
 
     @property
     def label(self) -> str:
@@ -78,17 +68,15 @@ class Parity(NamedTuple):
     @property
     def target(self) -> float:
         """The largest relative difference of a loss that rounding explains."""
-        if self.against == GRAPH and graph_mode.uses_adam(self.lesson, self.network):
-            return ADAM_TARGET
+        if self.against == GRAPH:
+            _, optimizer, _ = graph_mode.NETWORKS[self.lesson, self.network]
+            if optimizer is graph_mode.adam:
+                return ADAM_TARGET
         return TARGETS[self.against, self.floatx]
 
 
 def to_keras(network: tf.Module, keras_network: keras.Model) -> None:
-    """Copies the weights of the low-level style into the Keras style.
-
-    Args:
-        network: a network whose `weights` are in the order of Keras.
-        keras_network: the same network in the Keras style.
+    """Copies the weights of the low-level style into the Keras style of the same network.
 
     Raises:
         ValueError: if number or shapes of the weights differ.
@@ -97,16 +85,22 @@ def to_keras(network: tf.Module, keras_network: keras.Model) -> None:
 
 
 def from_keras(keras_network: keras.Model, network: tf.Module) -> None:
-    """Copies the weights of the Keras style into the low-level style.
-
-    Args:
-        keras_network: a network in the Keras style.
-        network: the same network in the low-level style.
+    """Copies the weights of the Keras style into the low-level style of the same network.
 
     Raises:
         ValueError: if number or shapes of the weights differ.
     """
     _copy(keras_network.trainable_weights, network.weights)
+
+
+def _copy(sources: Sequence[Any], targets: Sequence[Any]) -> None:
+    if len(sources) != len(targets):
+        raise ValueError(f"Cannot copy {len(sources)} weights into {len(targets)}.")
+    for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        here, there = tuple(source.shape), tuple(target.shape)
+        if here != there:
+            raise ValueError(f"Cannot copy weight {number}: its shape {here} is not {there}.")
+        target.assign(source)
 
 
 def compare(
@@ -124,15 +118,11 @@ def compare(
         num_steps: steps to take at least; whole epochs are taken.
         floatx: "float32" or "float64".
         against: `KERAS`, or `GRAPH` for a network of `graph_mode.NETWORKS` with the article's
-            settings.
-        settings: settings of the lesson; None takes its smoke preset. The number of epochs
-            follows from the steps.
+            settings. There, only losses and weights are compared.
+        settings: by default the smoke preset. The number of epochs follows from the steps.
         data: what the lesson's `load` returns; None calls it.
-
-    Returns:
-        The losses and how much they, the weights and the forward pass differ.
     """
-    settings = dataclasses.replace(settings or lesson.presets["smoke"], steps_per_call=1)
+    settings = replace(settings or lesson.presets["smoke"], steps_per_call=1)
     data = cast(lesson.load(settings, None) if data is None else data, floatx)
     styles = lesson.networks[network_name]
     with computing_in(floatx), interrupts.postponed():
@@ -157,7 +147,7 @@ def compare(
             )
         else:
             other = StepRun(f"{lesson.name} keras", num_steps)
-            settings = dataclasses.replace(settings, num_epochs=run.num_epochs)
+            settings = replace(settings, num_epochs=run.num_epochs)
             styles["keras"].train(theirs, data, settings, other)
             other_losses = other.step_losses
             other_weights = [w.numpy() for w in theirs.trainable_weights]
@@ -170,16 +160,17 @@ def compare(
     )
 
 
+def _largest_relative(a: np.ndarray, b: np.ndarray) -> float:
+    """Compares loss by loss; a training that stopped before the other is infinitely far."""
+    return float(np.max(np.abs(a - b) / np.abs(a))) if len(a) == len(b) else math.inf
+
+
+def _relative(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.linalg.norm(a - b) / (np.linalg.norm(a) or 1.0))  # a bias may still be zero
+
+
 def settle(lesson: Lesson, network_name: str, num_steps: int, against: str) -> list[Parity]:
-    """Compares in float32, and where that misses its target in float64, which decides.
-
-    Args:
-        num_steps: steps to take at least.
-        against: `KERAS` or `GRAPH`.
-
-    Returns:
-        One comparison or two; the last is the verdict.
-    """
+    """Compares in float32, and where that misses its target in float64; the last one decides."""
     parities = [compare(lesson, network_name, num_steps, FLOAT32, against)]
     if not parities[0].agrees:
         parities.append(compare(lesson, network_name, num_steps, FLOAT64, against))
@@ -201,17 +192,17 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     pyplot.switch_backend("Agg")
     make_folder(options.out, f"--out {options.out}")
     agree = True
-    print(_LINE.format("lesson", "against", "type", "steps", "loss by", "allowed", "weights by"))
+    print(ROW.format("lesson", "against", "type", "steps", "loss by", "allowed", "weights by"))
     for lesson in lessons:
         for network in lesson.networks:
-            ways = [KERAS, GRAPH] if (lesson.name, network) in graph_mode.NETWORKS else [KERAS]
-            settled = []
-            for way in ways:
-                settled.append(settle(lesson, network, options.steps, way))
-                for parity in settled[-1]:
+            in_float32 = []
+            for way in [KERAS, GRAPH] if (lesson.name, network) in graph_mode.NETWORKS else [KERAS]:
+                parities = settle(lesson, network, options.steps, way)
+                for parity in parities:
                     _print_row(parity)
-                agree = agree and settled[-1][-1].agrees
-            _draw([parities[0] for parities in settled], options.out)
+                agree = agree and parities[-1].agrees
+                in_float32.append(parities[0])
+            _draw(in_float32, options.out)
     print("\nLargest relative differences, over whole epochs; Keras adds up its loss in another")
     print("order. Float64 decides where float32 misses what is allowed: rounding that training")
     print("magnifies shrinks with the precision, a mistake does not.")
@@ -219,13 +210,10 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     return 0 if agree else 1
 
 
-_LINE = "{:24}{:11}{:9}{:>5}  {:>9}  {:>7}  {:>10}"
-
-
 def _print_row(parity: Parity) -> None:
     numbers = (parity.loss_difference, parity.target, parity.weight_difference)
     cells = (parity.label, parity.against, parity.floatx, len(parity.losses))
-    line = _LINE.format(*cells, *(f"{number:.1e}" for number in numbers))
+    line = ROW.format(*cells, *(f"{number:.1e}" for number in numbers))
     print(f"{line}  {'agrees' if parity.agrees else 'missed'}", flush=True)
 
 
@@ -240,25 +228,3 @@ def _draw(parities: Sequence[Parity], folder: Path) -> None:
     axis.legend()
     figure.savefig(folder / f"{first.label.replace(' ', '-')}.png")
     pyplot.close(figure)
-
-
-def _copy(sources: Sequence[Any], targets: Sequence[Any]) -> None:
-    if len(sources) != len(targets):
-        raise ValueError(f"Cannot copy {len(sources)} weights into {len(targets)}.")
-    for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        if tuple(source.shape) != tuple(target.shape):
-            raise ValueError(
-                f"Cannot copy weight {number}: its shape {tuple(source.shape)} is not "
-                f"{tuple(target.shape)}."
-            )
-    for source, target in zip(sources, targets, strict=True):
-        target.assign(source)
-
-
-def _largest_relative(a: np.ndarray, b: np.ndarray) -> float:
-    """Compares loss by loss; a training that stopped before the other is no match at all."""
-    return float(np.max(np.abs(a - b) / np.abs(a))) if len(a) == len(b) else math.inf
-
-
-def _relative(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.linalg.norm(a - b) / (np.linalg.norm(a) or 1.0))  # a bias may still be zero

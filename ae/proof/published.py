@@ -11,14 +11,9 @@ FOLDER = DATA / "published"
 
 
 def curve(name: str) -> dict[str, list[float]]:
-    """Reads a published learning curve.
+    """Reads the columns of `data/published/NAME.csv`; a lesson's own file has a column `epoch`.
 
-    Args:
-        name: file name in `data/published` without its ending. Lines that begin with "#" say
-            what the columns are and where they were printed.
-
-    Returns:
-        Values by column name; a lesson's own file has a column `epoch`.
+    Lines that begin with "#" say what the columns are and where they were printed.
     """
     with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
@@ -33,15 +28,10 @@ def num_epochs(lesson: Lesson) -> int:
 def columns(
     lesson: Lesson, network: str, settings: Mapping[str, Any], notice: str = ""
 ) -> Mapping[str, tuple[str, ...]]:
-    """Names the columns of a lesson's file that a run should reproduce.
+    """Names the columns of a lesson's file that a run should reproduce, by history entry.
 
-    Args:
-        network: the name of the network that was trained.
-        notice: the data's notice; what was trained on generated data reproduces nothing.
-
-    Returns:
-        The columns by the history entry that they are of; none if nothing was published of this
-        network, or only with other settings.
+    They are none if nothing was published of this network, or only with other settings, or if the
+    run was on generated data, which the data's `notice` says.
     """
     printed_with = {"variant": "published", **lesson.published_with}
     if notice or any(settings[name] != value for name, value in printed_with.items()):
@@ -50,10 +40,9 @@ def columns(
 
 
 def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
-    """Names what keeps a run from being one at the article's settings, which titles do not say.
+    """Names what keeps a run from being one at the article's settings, for a sentence to list.
 
-    Returns:
-        What a sentence can list; nothing if the run is at the article's settings.
+    Settings that the title of a run names are none: they make another kind of run.
     """
     article, settings = lesson.presets["article"], record["settings"]
     epochs = article.num_epochs
@@ -83,5 +72,5 @@ def at_epoch(
     row = min(epochs_done, len(published["epoch"])) - 1
     return {
         "epoch": int(published["epoch"][row]),
-        "losses": [published[c][row] for c in printed[lesson.printed_loss]],
+        "losses": [published[column][row] for column in printed[lesson.printed_loss]],
     }

@@ -20,6 +20,18 @@ SCALE = 3  # Tesseract needs letters about 30 pixels high; those of the scans ha
 COMMAND = ("tesseract", "stdin", "stdout", "-l", "eng", "--psm", "6", "--dpi", "300")
 
 
+def misreadings_added(network: Network, data: Any, settings: Settings) -> float | None:
+    """Subtracts the error rate before cleaning from that after, on one page of each kind of dirt.
+
+    The data have dirty pages `x_val`, clean pages `y_val`, and the kinds of dirt `noise_val`.
+    """
+    _, first = np.unique(data.noise_val, return_index=True)
+    clean, dirty = data.y_val[first], data.x_val[first]
+    cleaned = codec(network, batch_size=1).reconstruct(dirty)
+    rates = error_rates(clean, dirty, cleaned)
+    return None if rates is None else rates[1] - rates[0]
+
+
 def error_rates(clean: np.ndarray, *others: np.ndarray) -> list[float] | None:
     """Compares what Tesseract reads on pages with what it reads on the clean pages.
 
@@ -46,25 +58,8 @@ def _not_measured(why: str) -> None:
     print(f"Readability is not measured: {why}.", file=sys.stderr)
 
 
-def misreadings_added(network: Network, data: Any, settings: Settings) -> float | None:
-    """Subtracts the error rate before cleaning from that after, on one page of each kind of dirt.
-
-    The data have dirty pages `x_val`, clean pages `y_val`, and the kinds of dirt `noise_val`.
-    """
-    _, first = np.unique(data.noise_val, return_index=True)
-    clean, dirty = data.y_val[first], data.x_val[first]
-    cleaned = codec(network, batch_size=1).reconstruct(dirty)
-    rates = error_rates(clean, dirty, cleaned)
-    return None if rates is None else rates[1] - rates[0]
-
-
 def read(page: np.ndarray) -> str:
-    """Reads a page (height, width, 1) in [0, 1] as one block of English text.
-
-    Raises:
-        OSError: if Tesseract does not start.
-        subprocess.SubprocessError: if Tesseract fails.
-    """
+    """Reads a page (height, width, 1) in [0, 1] as one block of English text."""
     pixels = np.rint(255 * np.clip(page[..., 0], 0, 1)).astype("uint8")
     height, width = pixels.shape
     picture = Image.fromarray(pixels).resize((SCALE * width, SCALE * height), Image.BICUBIC)
@@ -75,13 +70,9 @@ def read(page: np.ndarray) -> str:
 
 @functools.lru_cache(maxsize=64)  # both styles need the clean and the dirty pages
 def _read_png(png: bytes) -> str:
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     done = subprocess.run(
-        COMMAND,
-        input=png,
-        capture_output=True,
-        check=True,
-        timeout=60,
-        env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+        COMMAND, input=png, capture_output=True, check=True, timeout=60, env=environment
     )
     return " ".join(done.stdout.decode(errors="replace").split())
 

@@ -4,13 +4,14 @@ import csv
 import dataclasses
 import json
 import os
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, with_network
-from ae.paths import DATA
+from ae.paths import DATA, replacing
 from ae.proof import published
 from ae.runs.records import changed_settings, write_json
 from ae.runs.saved import read_run
@@ -23,24 +24,18 @@ LOGGED = ("loss", "last_batch_loss", "val_loss", "seconds")
 
 
 class Training(NamedTuple):
-    """One training at the article's settings.
+    """One training at the article's settings."""
 
-    Attributes:
-        about: what it was: network, style, seed, seconds, settings, versions, device, data; and
-            what `ae.proof.claims.measure` found.
-        history: what was logged after each epoch.
-    """
-
-    about: Mapping[str, Any]
-    history: Sequence[Mapping[str, float]]
+    about: Mapping[str, Any]  # network, style, seed, settings, device ...; and measured claims
+    history: Sequence[Mapping[str, float]]  # what was logged after each epoch
 
 
 def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
-    """Names a kind of run: the lesson and every choice that makes other numbers of it.
+    """Names a kind of run: the lesson, and every choice that needs networks of its own.
 
     Args:
         settings: the run's settings, as its record holds them.
-        notice: the data's notice; generated pages have a title of their own.
+        notice: the data's notice; runs on generated pages are another kind.
     """
     article = lesson.presets["article"]
     inherited = {field.name for field in dataclasses.fields(Settings)}
@@ -65,8 +60,22 @@ def read_finished(lesson: Lesson, folder: Path) -> dict[str, Any]:
     return record
 
 
+def read_article_run(lesson: Lesson, folder: Path) -> dict[str, Any]:
+    """Reads the record of a finished run at the article's settings.
+
+    Raises:
+        InputError: as `read_finished`, or if the run departs from those settings.
+    """
+    record = read_finished(lesson, folder)
+    if found := published.departures(lesson, record):
+        raise InputError(
+            f"{folder}: this takes runs at the article's settings, and here is {', '.join(found)}."
+        )
+    return record
+
+
 def refuse_repeated(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses to take one run for two.
+    """Refuses to count one run twice.
 
     Raises:
         InputError: if two are of the same kind, seed and style.
@@ -74,12 +83,12 @@ def refuse_repeated(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Non
     seen = set()
     for record in records:
         kind = title(lesson, record["settings"], record["data"]["notice"])
+        seed = record["settings"]["seed"]
         for training in record["trainings"]:
-            seed = record["settings"]["seed"]
             key = (kind, seed, training["network"], training["style"])
             if key in seen:
                 raise InputError(
-                    f"Two runs of {kind} have the seed {seed} in the {training['style']} style; "
+                    f"Two runs of {kind} have the seed {seed} in the {key[-1]} style; "
                     "give one of them."
                 )
             seen.add(key)
@@ -87,105 +96,71 @@ def refuse_repeated(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Non
 
 def trainings_of(record: Mapping[str, Any]) -> list[Training]:
     """Takes the trainings out of a run's record."""
-    shared = {key: record[key] for key in ("settings", "versions", "device", "started")}
-    shared["data"] = {key: record["data"][key] for key in ("sha256", "notice")}
+    own = ("network", "style", "seconds", "parameters")
+    shared = {
+        "seed": record["settings"]["seed"],
+        **{key: record[key] for key in ("settings", "versions", "device", "started")},
+        "data": {key: record["data"][key] for key in ("sha256", "notice")},
+    }
     return [
-        Training(
-            {
-                **{key: training[key] for key in ("network", "style", "seconds", "parameters")},
-                "seed": record["settings"]["seed"],
-                **shared,
-                "claims": training["claims"],
-            },
-            training["history"],
-        )
-        for training in record["trainings"]
+        Training({**{key: t[key] for key in own}, **shared, "claims": t["claims"]}, t["history"])
+        for t in record["trainings"]
     ]
 
 
-def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]], add: bool = False) -> Path:
-    """Writes the article-scale runs of a lesson into data/reproduced, as JSON and CSV.
+def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
+    """Adds article-scale runs of one kind to those in data/reproduced, as JSON and CSV.
 
-    Args:
-        records: records of one kind of run, one for each seed.
-        add: whether to keep the earlier ones of other seeds and styles beside them.
-
-    Returns:
-        The CSV file.
+    A run replaces the kept one of the same seed and style.
 
     Raises:
-        InputError: if a run is not at the article's settings, or they are of different kinds.
+        InputError: if one run is given twice, or they are of different kinds.
     """
     refuse_repeated(lesson, records)
-    for record in records:
-        if found := published.departures(lesson, record):
-            raise InputError(
-                f"Only runs at the article's settings are kept; one has {', '.join(found)}."
-            )
-    titles = {title(lesson, r["settings"], r["data"]["notice"]) for r in records}
-    if len(titles) != 1:
-        raise InputError(f"These runs differ in more than the seed: {', '.join(sorted(titles))}.")
-    name = titles.pop()
-    trainings = [training for record in records for training in trainings_of(record)]
-    if add:
-        by_kind = {
-            (t.about["seed"], t.about["network"], t.about["style"]): t
-            for t in [*kept(name), *trainings]
-        }
-        trainings = list(by_kind.values())
-    about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
+    name, *others = {title(lesson, r["settings"], r["data"]["notice"]): None for r in records}
+    if others:
+        raise InputError(f"These runs differ in more than the seed: {', '.join([name, *others])}.")
+    new = [training for record in records for training in trainings_of(record)]
+    trainings = {
+        (t.about["seed"], t.about["network"], t.about["style"]): t for t in [*kept(name), *new]
+    }.values()
     path = FOLDER / f"{name}.csv"
-    partial = path.with_suffix(".csv.partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["training", "epoch", *LOGGED])
         for number, training in enumerate(trainings):
             for epoch, logs in enumerate(training.history, start=1):
-                values = [f"{logs[m]:.7g}" if m in logs else "" for m in LOGGED]
+                values = [f"{logs[key]:.7g}" if key in logs else "" for key in LOGGED]
                 writer.writerow([number, epoch, *values])
-    partial.replace(path)
+    about = {"lesson": lesson.name, "trainings": [training.about for training in trainings]}
     write_json(path.with_suffix(".json"), about)
     return path
 
 
 def read(path: str | os.PathLike) -> list[Training]:
-    """Reads the kept runs of one kind.
-
-    Args:
-        path: the CSV file; the JSON file of the same name lies beside it.
-
-    Raises:
-        InputError: if one of the files is missing or damaged.
-    """
-    path = Path(path)
-    try:
-        abouts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["trainings"]
-        histories: dict[str, list] = {str(number): [] for number in range(len(abouts))}
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                logs = {m: float(row[m]) for m in LOGGED if row[m]}
-                histories[row["training"]].append(logs)
-        if not all(histories.values()):
-            raise ValueError("A training has no epoch.")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} and its .json do not hold the records of runs.") from error
-    return [Training(*pair) for pair in zip(abouts, histories.values(), strict=True)]
+    """Reads the kept runs of one kind: a CSV file, and the JSON file of the same name beside it."""
+    about = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+    trainings = [Training(training, []) for training in about["trainings"]]
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            logs = {key: float(row[key]) for key in LOGGED if row[key]}
+            trainings[int(row["training"])].history.append(logs)
+    return trainings
 
 
 def kept(name: str) -> list[Training]:
-    """Reads the kept runs of one kind, if there are any."""
+    """Reads the kept runs of the kind with this title, if there are any."""
     path = FOLDER / f"{name}.csv"
     return read(path) if path.exists() else []
 
 
 def kept_of(lesson: Lesson) -> dict[str, list[Training]]:
-    """Reads all kept runs of a lesson, by their kind: first those that are as the article says."""
+    """Reads all kept runs of a lesson by their title: first those that are as the article says."""
     return {name: kept(name) for name in sorted(p.stem for p in FOLDER.glob(f"{lesson.name}*.csv"))}
 
 
 def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None:
-    """Reads the kept runs that differ from one in bfloat16 in that alone; None for another run."""
+    """Reads the kept runs in float32 that are else like one in bfloat16; None for another run."""
     about = training.about
     if not about["settings"].get("mixed_precision"):
         return None
@@ -207,69 +182,64 @@ def table(lessons: Sequence[Lesson]) -> str:
         "| lesson | loss | published | reproduced, mean ± sd | runs |",
         "|---|---|---|---|---|",
     ]
-    devices: dict[str, None] = {}
+    devices = set()
     for lesson in lessons:
         for kind, trainings in kept_of(lesson).items():
-            devices.update(dict.fromkeys(t.about["device"] for t in trainings))
+            devices.update(t.about["device"] for t in trainings)
+            choice = kind.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
+            name = f"{lesson.name},{choice}" if choice else lesson.name
             for network in dict.fromkeys(t.about["network"] for t in trainings):
-                chosen = [t for t in trainings if t.about["network"] == network]
-                choice = kind.removeprefix(lesson.name).replace("-", " ").replace("_", " ")
-                name = f"{lesson.name},{choice}" if choice else lesson.name
-                row = _row(lesson, network, chosen)
+                row = _row(lesson, [t for t in trainings if t.about["network"] == network])
                 lines.append(f"| {with_network(name, network)} | {' | '.join(row)} |")
     return "\n".join(lines) + f"\n\nThe machines: {'; '.join(sorted(devices))}."
 
 
-def _row(lesson: Lesson, network: str, trainings: Sequence[Training]) -> list[str]:
+def _row(lesson: Lesson, trainings: Sequence[Training]) -> list[str]:
+    """Writes what a network's runs reached at the last epoch that all of them have."""
+    about, loss = trainings[0].about, lesson.printed_loss
     epochs = min(len(training.history) for training in trainings)
-    about = trainings[0].about
-    columns = published.columns(lesson, network, about["settings"], about["data"]["notice"])
+    columns = published.columns(
+        lesson, about["network"], about["settings"], about["data"]["notice"]
+    )
     printed = "no number"
     if columns:
         curve = published.curve(lesson.name)
         epochs = min(epochs, len(curve["epoch"]))
-        last = [curve[column][epochs - 1] for column in columns[lesson.printed_loss]]
-        printed = " and ".join(f"{loss:.4f}" for loss in last)
-    values = [t.history[epochs - 1][lesson.printed_loss] for t in trainings]
+        printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns[loss])
+    values = [t.history[epochs - 1][loss] for t in trainings]
     digits = 4 if np.mean(values) < 10 else 0
     reached = f"{np.mean(values):.{digits}f}"
     if len(values) > 1:
         reached += f" ± {np.std(values, ddof=1):.{digits}f}"
-    styles = [t.about["style"] for t in trainings]
-    runs = ", ".join(f"{styles.count(style)} {style}" for style in dict.fromkeys(styles))
-    what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[lesson.printed_loss]
+    styles = Counter(t.about["style"] for t in trainings)
+    runs = ", ".join(f"{count} {style}" for style, count in styles.items())
+    what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[loss]
     return [f"{what}, epoch {epochs}", printed, reached, runs]
 
 
 def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
     """Keeps how long the trainings of `tutorials run --preset quick` took, in data/times.json.
 
-    Args:
-        folder: that of the runs.
-
     Raises:
-        InputError: if the run of a lesson is missing, of another preset or of another machine.
+        InputError: if the run of a lesson is missing, not of that preset as it is, or they are of
+            different machines.
     """
-    times, device = {}, None
+    times, machines = {}, {}
     for lesson in lessons:
         record, _ = read_run(lesson, folder / lesson.name)
-        if record["preset"] != "quick":
-            raise InputError(f"{folder / lesson.name}: this is no run of the preset 'quick'.")
-        changed = changed_settings(lesson, record)
-        changed.pop("seed", None)
-        if found := [*changed, *filter(None, [record["data"]["notice"]])]:
+        changed = set(changed_settings(lesson, record)) - {"seed"}
+        if record["preset"] != "quick" or changed or record["data"]["notice"]:
             raise InputError(
-                f"{folder / lesson.name}: not as the preset 'quick' is by itself: "
-                f"{', '.join(found)}."
+                f"{folder / lesson.name}: this run is not of the preset 'quick' as it is."
             )
-        if device not in (None, record["device"]):
-            raise InputError(
-                f"{folder / lesson.name}: this run was on {record['device']}, others on {device}."
-            )
-        device = record["device"]
-        times[lesson.name] = _sum_by_style(record["trainings"])
-    kept = {"device": device, "versions": record["versions"], "quick": times}
-    return write_json(TIMES, kept)
+        seconds = times[lesson.name] = defaultdict(float)
+        for training in record["trainings"]:
+            seconds[training["style"]] += training["seconds"]
+        machines[record["device"]] = record["versions"]
+    if len(machines) > 1:
+        raise InputError(f"These runs are of different machines: {'; '.join(machines)}.")
+    ((device, versions),) = machines.items()
+    return write_json(TIMES, {"device": device, "versions": versions, "quick": times})
 
 
 def times_table(lessons: Sequence[Lesson]) -> str:
@@ -278,39 +248,36 @@ def times_table(lessons: Sequence[Lesson]) -> str:
     The times at the article's settings are those of the kept runs, on the machine of the quick
     ones where that trained the style.
     """
-    kept = json.loads(TIMES.read_text(encoding="utf-8"))
+    measured = json.loads(TIMES.read_text(encoding="utf-8"))
+    device, quick = measured["device"], measured["quick"]
     columns = [f"`{preset}`, {style}" for preset in ("quick", "article") for style in STYLES]
     lines = [f"| lesson | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for lesson in lessons:
-        trainings = read(FOLDER / f"{lesson.name}.csv")
-        cells = [_duration(kept["quick"][lesson.name].get(style)) for style in STYLES]
-        cells += [_article_time(trainings, style, kept["device"]) for style in STYLES]
+        trainings = kept(lesson.name)
+        cells = [_duration(quick[lesson.name].get(style)) for style in STYLES]
+        for style in STYLES:
+            chosen = [t for t in trainings if t.about["style"] == style]
+            cells.append(_article_time(chosen, device))
         lines.append(f"| {lesson.name} | {' | '.join(cells)} |")
-    about = f"On {kept['device']}, except the times in brackets; `quick` with nothing else running."
+    about = f"On {device}, except the times in brackets; `quick` with nothing else running."
     return "\n".join(lines) + f"\n\n{about}"
 
 
-def _article_time(trainings: Sequence[Training], style: str, device: str) -> str:
-    """Sums over networks and averages over seeds; a process that was halted does not count."""
-    chosen = [t for t in trainings if t.about["style"] == style]
-    devices = [t.about["device"] for t in chosen]
+def _article_time(trainings: Sequence[Training], device: str) -> str:
+    """Sums over networks and averages over seeds.
+
+    Every epoch counts as long as the median one, because a process may have been stopped meanwhile.
+    """
+    devices = [t.about["device"] for t in trainings]
     if not devices:
         return _duration(None)
     where = device if device in devices else devices[0]
-    by_seed: dict[int, float] = {}
-    for t in (t for t in chosen if t.about["device"] == where):
-        usual = len(t.history) * float(np.median([logs["seconds"] for logs in t.history]))
-        by_seed[t.about["seed"]] = by_seed.get(t.about["seed"], 0) + usual
-    time = _duration(float(np.mean(list(by_seed.values()))))
+    here = [t for t in trainings if t.about["device"] == where]
+    seconds = sum(
+        len(t.history) * float(np.median([logs["seconds"] for logs in t.history])) for t in here
+    )
+    time = _duration(seconds / len({t.about["seed"] for t in here}))
     return time if where == device else f"{time} ({where})"
-
-
-def _sum_by_style(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Adds up the seconds of a run's networks, for each style."""
-    seconds: dict[str, float] = {}
-    for training in trainings:
-        seconds[training["style"]] = seconds.get(training["style"], 0) + training["seconds"]
-    return seconds
 
 
 def _duration(seconds: float | None) -> str:

@@ -59,7 +59,7 @@ class _ForgetEarlierBatches(keras.callbacks.Callback):
 
 
 class SharedNoise:
-    """Stands for a low-level network's noise and draws the numbers that a Keras layer draws.
+    """Replaces a low-level network's noise by the numbers that a Keras layer draws.
 
     Args:
         layer: a Keras layer with a `seed_generator`.
@@ -75,11 +75,8 @@ class SharedNoise:
 
 
 def in_float64(network: tf.Module) -> None:
-    """Replaces a low-level network's variables by float64 ones of the same values.
-
-    A lesson draws float32 variables and need not know of other types.
-    """
-    replaced: dict[int, tf.Variable] = {}
+    """Replaces a low-level network's float32 variables, which lessons draw, by float64 ones."""
+    replaced: dict[int, tf.Variable] = {}  # a variable may be an attribute and in a list
 
     def wider(value):
         if not isinstance(value, tf.Variable) or value.dtype != tf.float32:
@@ -87,9 +84,7 @@ def in_float64(network: tf.Module) -> None:
         return replaced.setdefault(id(value), tf.Variable(tf.cast(value, tf.float64)))
 
     for name, value in list(vars(network).items()):
-        if not name.startswith("_") and any(
-            isinstance(leaf, tf.Variable) for leaf in tf.nest.flatten(value)
-        ):
+        if not name.startswith("_"):
             setattr(network, name, tf.nest.map_structure(wider, value))
 
 
@@ -108,10 +103,6 @@ def computing_in(floatx: str) -> Iterator[None]:
 
 def cast(data: Any, floatx: str) -> Any:
     """Returns a lesson's data with its pixels as `floatx`; labels stay whole numbers."""
-    return data._replace(
-        **{
-            name: array.astype(floatx)
-            for name, array in data._asdict().items()
-            if isinstance(array, np.ndarray) and np.issubdtype(array.dtype, np.floating)
-        }
-    )
+    arrays = {name: a for name, a in data._asdict().items() if isinstance(a, np.ndarray)}
+    pixels = {name: a.astype(floatx) for name, a in arrays.items() if a.dtype.kind == "f"}
+    return data._replace(**pixels)

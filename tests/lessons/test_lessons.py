@@ -363,7 +363,7 @@ def test_options_take_the_place_of_the_preset_s_settings(tmp_path):
 
 TO_LEARN = {  # others take four epochs
     "dense_ae": {"num_epochs": 2, "batch_size": 32},  # of 100 steps
-    "sigmoid_ae": {"num_epochs": 10, "batch_size": 32},  # of 24 steps
+    "sigmoid_ae": {"num_epochs": 6, "batch_size": 32},  # of 24 steps
     "fashion_vae": {"num_epochs": 2},  # of 20 steps
 }
 

@@ -1,4 +1,4 @@
-"""The published method: settings, batches, seeds and patience, in a run gone on with too."""
+"""The published method: settings, minibatches, seeds and patience, in a resumed run too."""
 
 import contextlib
 import dataclasses
@@ -86,7 +86,7 @@ def test_a_lesson_stops_early_with_the_article_s_patience(name, patience, style)
 
 
 @STYLES
-def test_patience_is_counted_from_the_beginning_in_a_run_gone_on_with(style, tmp_path):
+def test_patience_is_counted_from_the_beginning_in_a_resumed_run(style, tmp_path):
     name = "document_cleaner"
     settings = smoke_settings(name, num_epochs=30, batch_size=2, learning_rate=1e-30)
     data = two_of_each(name)
@@ -114,7 +114,7 @@ def test_patience_is_counted_from_the_beginning_in_a_run_gone_on_with(style, tmp
 
 @STYLES
 @EACH_NETWORK
-def test_every_lesson_goes_on_with_its_batches_and_optimizer(
+def test_every_lesson_resumes_with_its_batches_and_optimizer(
     name, network, style, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(dense_ae, "STEPS_PER_EPOCH", 5)

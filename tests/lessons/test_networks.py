@@ -236,16 +236,16 @@ def test_the_vae_s_cross_entropy_stays_away_from_infinity():
     assert float(fashion_vae.cross_entropy(white, black)) == pytest.approx(-math.log(1e-7))
 
 
-def test_the_divergence_is_that_of_each_image_s_two_gaussians_from_the_prior():
+def test_the_divergence_is_that_of_two_gaussians_a_mean_over_the_images():
     mu, sigma = Z_MEAN.astype("float64"), np.exp(S.astype("float64") / 2)
     divergence = np.log(1 / sigma) + (sigma**2 + mu**2) / 2 - 1 / 2  # of N(mu, sigma) and N(0, 1)
-    got = fashion_vae.kl_divergence(Z_MEAN, S)
-    np.testing.assert_allclose(got, divergence.sum(axis=1), rtol=1e-5)
+    got = float(fashion_vae.kl_divergence(Z_MEAN, S))
+    assert got == pytest.approx(divergence.sum(axis=1).mean(), rel=1e-5)
 
 
 def test_no_divergence_from_the_prior_itself():
     zeros = np.zeros((3, 2), "float32")
-    np.testing.assert_array_equal(fashion_vae.kl_divergence(zeros, zeros), [0, 0, 0])
+    assert float(fashion_vae.kl_divergence(zeros, zeros)) == 0
 
 
 @STYLES

@@ -69,6 +69,13 @@ def test_errata_claims_and_losses_stand_on_the_page(smoke, pages, name):
     assert "`" not in shown.partition("<pre")[0]
 
 
+def test_a_cell_of_the_header_may_take_several_lines_in_the_file(pages):
+    rows = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", (pages / "low_level_ae.html").read_text())
+    training = dict(rows)["Training"]
+    assert training.startswith("10 epochs. ")
+    assert "batches of 64. Layers: " in training
+
+
 @EACH_LESSON
 def test_every_picture_has_words(pages, name):
     text = (pages / f"{name}.html").read_text()
