@@ -229,7 +229,7 @@ def test_records(smoke, tmp_path, cases):
         record, _ = run
         table([record])
         trainings_of(record)
-        title(dense, record["settings"], record["data"]["notice"])
+        title(dense, record)
         departures(dense, record)
         for part in (*record["trainings"], record.get("appendix", {})):
             lifecycle._add(part, {"figures": [], "results": {}})

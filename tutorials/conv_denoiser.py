@@ -3,22 +3,22 @@
 Article   "Comprehensive Introduction to Autoencoders", Matthew Stewart, part 1, Denoising
 Network   Conv 64-32-16 with pooling, a code of 4 x 4 x 16, Conv 16-32-64 with up-sampling, Conv 1
 Training  mean squared error; Adam 0.001; 20 epochs of 30 minibatches of 2048
-Result    loss of epoch 20 0.0167 +- 0.0004 (published: none); ten minutes a style on two cores
+Result    training loss of epoch 20: 0.0167 +- 0.0004, standard deviation of 3 runs (none published)
 
-    python -m tutorials.conv_denoiser                       both styles; see runs/conv_denoiser
+    python -m tutorials.conv_denoiser                       both styles, 10 minutes each on 2 cores
     python -m tutorials.conv_denoiser --output linear       no sigmoid, as in the author's notebook
     python -m tutorials.conv_denoiser --variant corrected   validate on images held out of training
     python -m tutorials errata conv_denoiser                what the article gets wrong, measured
 
-Look for what goes with the noise, such as the print of the second garment: the code has 256 numbers
-for 784 pixels. A 3 x 3 median filter, which needs no training, comes nearer to the clean images.
+Look for what disappears with the noise, such as the print of the second garment: a code has only
+256 numbers. A 3 x 3 median filter, which needs no training, comes nearer to the clean images.
 """
 
 # %% Setup
 import sys
 from collections import namedtuple
 
-from ae import cli, datasets, figures
+from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
 from ae.operations import pooled_relu, upsampled_conv2d
 from ae.training.minibatches import Shuffled
@@ -33,7 +33,7 @@ NOISE = 0.1  # share of the pixels that salt and pepper replace
 PATIENCE = 10  # epochs without a better validation loss; the last weights stay, not the best
 # The garments in the article's figures, by their split and number in Keras's Fashion-MNIST.
 SHOWN = (("test", 6616), ("test", 6329), ("train", 32595), ("test", 9830), ("train", 5469))
-# The options override these. steps_per_call: minibatches in one compiled call; one takes a second.
+# Options override these. steps_per_call: minibatches in one call (steps_per_execution), for speed.
 SETTINGS = Settings(num_epochs=20, batch_size=2048, learning_rate=0.001, steps_per_call=1)
 
 # %% Data
@@ -42,7 +42,7 @@ Data = namedtuple("Data", f"{PAIRS} provenance")  # images (n, 28, 28, 1) in [0,
 
 
 def load(settings, data_dir, held_out=0):
-    """Loads Fashion-MNIST, 60,000 images to train on and 10,000 to test on, and adds noise."""
+    """Loads Fashion-MNIST with noise; validates on `held_out` training images or on test images."""
     fashion = datasets.load_fashion_mnist(data_dir)
     x_train = datasets.nhwc(fashion.x_train[: -held_out or None])[: settings.num_train]
     x_test = datasets.nhwc(fashion.x_test)[: settings.num_test]
@@ -52,16 +52,15 @@ def load(settings, data_dir, held_out=0):
         return noise.augment_images(x * 255) / 255
 
     x_train_noisy, x_test_noisy = with_noise(x_train), with_noise(x_test)
-    # The article validates on the test images, the corrected variant on the last training images.
     x_val = datasets.nhwc(fashion.x_train[-held_out:])[: settings.num_test] if held_out else x_test
-    x_val_noisy = with_noise(x_val) if held_out else x_test_noisy
+    x_val_noisy = with_noise(x_val) if held_out else x_test_noisy  # the article: test images
     x_shown = datasets.nhwc(np.stack([getattr(fashion, f"x_{split}")[i] for split, i in SHOWN]))
     pairs = x_train, x_train_noisy, x_val, x_val_noisy, x_test, x_test_noisy
     return Data(*pairs, x_shown, with_noise(x_shown), fashion.provenance)
 
 
 def minibatches(data, settings):
-    """Shuffles the images at each epoch, as `fit` does; the last minibatch is smaller."""
+    """Shuffles the images at each epoch, as `fit` does; the last of 30 minibatches is smaller."""
     return Shuffled(len(data.x_train), settings.batch_size, settings.seed)
 
 
@@ -113,7 +112,7 @@ def train_low_level(network, data, settings, run):
     """Repeats Adam's step t:  w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-7).
 
     First m <- 0.9 m + 0.1 g and v <- 0.999 v + 0.001 g^2, where g = dL/dw. Both start at 0, so the
-    first step moves almost every weight by lr, against the sign of g.
+    first step is about lr where |g| is far above 3e-6.
     """
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(network.weights)
@@ -132,29 +131,29 @@ def train_low_level(network, data, settings, run):
     @tf.function(jit_compile=settings.jit_compile)
     def train_steps(rows):  # rows (steps, 2048): which images make up each minibatch
         losses = tf.TensorArray(x.dtype, len(rows))
-        for i in tf.range(len(rows)):
+        for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
             losses = losses.write(i, train_step(tf.gather(x_noisy, rows[i]), tf.gather(x, rows[i])))
         return losses.stack()
 
     test_step = tf.function(loss_of, reduce_retracing=True)
     for epoch in run.epochs(optimizer, patience=PATIENCE):  # shows progress, saves and resumes
-        for rows in run.chunks(order.epoch(epoch)):  # one minibatch at a time
+        for rows in run.chunks(order.epoch(epoch)):  # one at a time, as each takes a second
             run.log(train_steps(rows))
         run.validate(test_step, data.x_val_noisy, data.x_val, batch_size=settings.batch_size)
 
 
 # %% Keras: network
 def build_keras(output="sigmoid"):
-    """Stacks the same layers into an encoder, a decoder and the two together."""
-    same = {"activation": "relu", "padding": "same"}
+    """Builds an encoder and a decoder of the same layers, and a model that joins them."""
+    relu_same = {"activation": "relu", "padding": "same"}
     x = keras.Input([28, 28, 1])
-    h = layers.MaxPooling2D(2, padding="same")(layers.Conv2D(64, 3, **same)(x))  # (14, 14, 64)
-    h = layers.MaxPooling2D(2, padding="same")(layers.Conv2D(32, 3, **same)(h))  # (7, 7, 32)
-    z = layers.MaxPooling2D(2, padding="same")(layers.Conv2D(16, 3, **same)(h))  # (4, 4, 16)
+    h = layers.MaxPooling2D(2, padding="same")(layers.Conv2D(64, 3, **relu_same)(x))  # (14, 14, 64)
+    h = layers.MaxPooling2D(2, padding="same")(layers.Conv2D(32, 3, **relu_same)(h))  # (7, 7, 32)
+    z = layers.MaxPooling2D(2, padding="same")(layers.Conv2D(16, 3, **relu_same)(h))  # (4, 4, 16)
     encoder = keras.Model(x, z, name="encoder")
     z = keras.Input([4, 4, 16])
-    h = layers.UpSampling2D(2)(layers.Conv2D(16, 3, **same)(z))  # (8, 8, 16)
-    h = layers.UpSampling2D(2)(layers.Conv2D(32, 3, **same)(h))  # (16, 16, 32)
+    h = layers.UpSampling2D(2)(layers.Conv2D(16, 3, **relu_same)(z))  # (8, 8, 16)
+    h = layers.UpSampling2D(2)(layers.Conv2D(32, 3, **relu_same)(h))  # (16, 16, 32)
     h = layers.UpSampling2D(2)(layers.Conv2D(64, 3, activation="relu")(h))  # 14 to (28, 28, 64)
     x_hat = layers.Conv2D(1, 3, padding="same", activation=output)(h)
     decoder = keras.Model(z, x_hat, name="decoder")
@@ -163,7 +162,7 @@ def build_keras(output="sigmoid"):
 
 # %% Keras: training
 def train_keras(autoencoder, data, settings, run):
-    """Compiles and fits, on the minibatches of the low-level style."""
+    """Compiles the model and fits it to the minibatches of the low-level style."""
     autoencoder.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss="mean_squared_error",
@@ -183,7 +182,7 @@ def train_keras(autoencoder, data, settings, run):
 
 # %% Figure
 def draw(encode, decode, data):
-    """Draws garments clean, noisy and cleaned, each in its full range of greys, and their codes."""
+    """Plots garments clean, noisy and cleaned, each in its full range of greys, and their codes."""
     codes = encode(data.x_shown_noisy)
     rows = {"clean": data.x_shown, "noisy": data.x_shown_noisy, "output": decode(codes)}
     strip = figures.strip({name: x[..., 0] for name, x in rows.items()}, size=2, stretched=True)
@@ -191,8 +190,9 @@ def draw(encode, decode, data):
 
 
 # %% Run
-# `cli.main` calls the functions above. It loads the data once. Then, for each style, it builds the
-# network, trains it, and draws it with its `encode` and `decode`, which take NumPy arrays.
+# `cli.main` calls `load` once. For each style it builds the network, calls its train function
+# (which calls `minibatches`), then `draw`. Its `encode` and `decode` take and return NumPy arrays.
+# `--variant` and `--output` pass arguments: see ARGUMENTS in tutorials/articles/conv_denoiser.py.
 STYLES = {"low-level": (Denoiser, train_low_level), "keras": (build_keras, train_keras)}
 NETWORKS = {"autoencoder": STYLES}
 

@@ -3,7 +3,8 @@
 Article   "Building an Autoencoder for Generative Models", Patrick D. Smith (Excella), dev.to (2019)
 Network   784-784-256-128-128-256-784, a ReLU after every layer
 Training  mean squared error; RMSProp 0.001 as in TensorFlow 1; 1000 steps of 256 digits
-Result    last minibatch 0.0199 +- 0.0012 (the article prints none); 25 seconds a style on two cores
+Result    last minibatch's loss 0.0199 +- 0.0012, mean +- standard deviation of 12 recorded runs
+          (none published); 25 seconds per style on two cores
 
     python -m tutorials.dense_ae                        both styles; figures go to runs/dense_ae
     python -m tutorials.dense_ae --style keras          one style
@@ -11,15 +12,15 @@ Result    last minibatch 0.0199 +- 0.0012 (the article prints none); 25 seconds 
     python -m tutorials.dense_ae --classifier           start a classifier from the trained encoder
     python -m tutorials errata dense_ae                 what the article gets wrong, measured
 
-Look for black dots in the reconstructed strokes, about two a digit. There the last ReLU outputs 0,
-so no gradient passes back and this digit cannot correct the pixel. A sigmoid leaves few such dots.
+Look for black dots in the reconstructed strokes, about two per digit. There the last ReLU outputs
+0. So no gradient passes back, and this digit cannot correct the pixel. A sigmoid leaves few dots.
 """
 
 # %% Setup
 import math
 import sys
 
-from ae import cli, datasets, figures
+from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
 from ae.metrics import LastBatch
 from ae.training.minibatches import NextBatch
@@ -31,15 +32,15 @@ from keras import layers
 
 INPUT_DIM = 784  # 28 x 28 pixels
 HIDDEN_UNITS = 256
-CODE_UNITS = 128
+CODE_UNITS = 128  # numbers in a code, each 0 or more
 STEPS_PER_EPOCH = 100  # the article counts steps, not epochs; here 100 steps make an epoch
 
 SETTINGS = Settings(  # options such as --epochs override them
     num_epochs=10,  # 10 x 100 steps, the article's 1000
     batch_size=256,
     learning_rate=0.001,
-    steps_per_call=25,  # minibatches in one compiled call, a quarter of an epoch; for speed alone
-    jit_compile=True,  # XLA makes dense layers faster
+    steps_per_call=25,  # minibatches in one compiled call (Keras: steps_per_execution); speed only
+    jit_compile=True,  # compile with XLA; for speed only
 )
 
 
@@ -47,17 +48,18 @@ SETTINGS = Settings(  # options such as --epochs override them
 def load(settings, data_dir):
     """Loads MNIST as TensorFlow 1's tutorials did: rows of 784 pixels in [0, 1].
 
-    x_train (55000, 784), x_test (10000, 784), and their labels 0 to 9. The first 5,000 training
-    digits are set aside for validation, which this article does not use.
+    x_train (55000, 784), x_test (10000, 784), and their labels. TensorFlow 1 sets the first 5,000
+    training digits aside for validation; this article does not use them.
     """
     return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 
 
 def minibatches(data, settings):
-    """Draws the minibatches in the order of `mnist.train.next_batch`.
+    """Chooses the digits of each minibatch as TensorFlow 1's `mnist.train.next_batch` does.
 
-    Digits are shuffled at each pass. A minibatch that reaches the end of one pass is filled up
-    from the next. The 1000 steps make 4.65 passes.
+    `NextBatch` shuffles all digits, uses each once, then shuffles again. A minibatch that reaches
+    the end takes its missing digits from the new order. The 1000 steps use 256,000 digits: each of
+    the 55,000 four or five times.
     """
     return NextBatch(len(data.x_train), settings.batch_size, STEPS_PER_EPOCH, settings.seed)
 
@@ -67,7 +69,7 @@ def xavier(fan_in, fan_out):
     """Draws W and b from U(-l, l), l = sqrt(6 / (fan_in + fan_out)): Glorot and Bengio, 2010."""
     limit = math.sqrt(6 / (fan_in + fan_out))
     kernel = tf.random.uniform([fan_in, fan_out], -limit, limit)
-    limit = math.sqrt(6 / (fan_out + fan_out))  # to TensorFlow 1, biases have fan_in = fan_out
+    limit = math.sqrt(6 / (fan_out + fan_out))  # TensorFlow 1 sets fan_in = fan_out for biases
     bias = tf.random.uniform([fan_out], -limit, limit)
     return tf.Variable(kernel), tf.Variable(bias)
 
@@ -110,8 +112,9 @@ def mean_squared_error(x, x_hat):
 def train_low_level(network, data, settings, run):
     """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / sqrt(v + 1e-10)  with g = dL/dw.
 
-    TensorFlow 1 starts v at 1, so the first steps are small: about lr g. Keras 3 starts v at 0,
-    so its first step is about 3 lr for every weight, whatever the gradient.
+    TensorFlow 1 starts v at 1, so the first steps are about lr g. Keras 3 starts v at 0 and adds
+    1e-7 instead of 1e-10. So its first step is about 3 lr where |g| is far above 1e-3, and about
+    3000 lr g where |g| is far below.
     """
     optimizer = RMSpropTF1(settings.learning_rate)
     optimizer.build(network.weights)
@@ -128,18 +131,18 @@ def train_low_level(network, data, settings, run):
     @tf.function(jit_compile=settings.jit_compile)
     def train_steps(rows):  # rows (steps, 256): which digits make up each minibatch
         losses = tf.TensorArray(digits.dtype, len(rows))
-        for i in tf.range(len(rows)):  # AutoGraph compiles this loop, so Python is not in the way
+        for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
             losses = losses.write(i, train_step(tf.gather(digits, rows[i])))
         return losses.stack()
 
     for epoch in run.epochs(optimizer):  # shows progress, saves and resumes
-        for rows in run.chunks(order.epoch(epoch)):  # 25 minibatches at a time
-            run.log(train_steps(rows))  # the article prints the last minibatch's loss
+        for rows in run.chunks(order.epoch(epoch)):  # 25 at a time, four times
+            run.log(train_steps(rows))  # logs every loss; the article prints only an epoch's last
 
 
 # %% Keras: network
 def build_keras(output="relu"):
-    """Stacks the same six layers into an encoder, a decoder and the two together."""
+    """Builds an encoder and a decoder of the same six layers, and a model that joins them."""
 
     def dense(units, activation="relu"):
         glorot = {"kernel_initializer": "glorot_uniform", "bias_initializer": "glorot_uniform"}
@@ -149,18 +152,16 @@ def build_keras(output="relu"):
     h = dense(INPUT_DIM)(x)
     h = dense(HIDDEN_UNITS)(h)
     encoder = keras.Model(x, dense(CODE_UNITS)(h), name="encoder")
-
     z = keras.Input([CODE_UNITS])
     h = dense(CODE_UNITS)(z)
     h = dense(HIDDEN_UNITS)(h)
     decoder = keras.Model(z, dense(INPUT_DIM, output)(h), name="decoder")
-
     return keras.Model(x, decoder(encoder(x)), name="autoencoder")
 
 
 # %% Keras: training
 def train_keras(autoencoder, data, settings, run):
-    """Compiles and fits, on the minibatches of the low-level style."""
+    """Compiles the model and fits it to the minibatches of the low-level style."""
     autoencoder.compile(
         optimizer=RMSpropTF1(settings.learning_rate),
         loss="mean_squared_error",
@@ -179,21 +180,18 @@ def train_keras(autoencoder, data, settings, run):
 
 # %% Figure
 def draw(encode, decode, data):
-    """Draws the article's two canvases: the first 16 test digits beside their reconstructions."""
+    """Plots the article's two canvases: the first 16 test digits beside their reconstructions."""
     digits = data.x_test[:16]
     images, reconstructed = (x.reshape(-1, 28, 28) for x in (digits, decode(encode(digits))))
     return {"digits": figures.canvases(images, reconstructed, side=4)}
 
 
 # %% Run
-# `cli.main` calls the functions above. It loads the data once. Then, for each style, it builds the
-# network, trains it, and draws it with its `encode` and `decode`, which take NumPy arrays.
-NETWORKS = {
-    "autoencoder": {
-        "low-level": (Autoencoder, train_low_level),
-        "keras": (build_keras, train_keras),
-    }
-}
+# `cli.main` calls `load` once. For each style it builds the network, calls its train function
+# (which calls `minibatches`), then `draw`. Its `encode` and `decode` take and return NumPy arrays.
+# `--variant corrected` passes `output`: see ARGUMENTS in tutorials/articles/dense_ae.py.
+STYLES = {"low-level": (Autoencoder, train_low_level), "keras": (build_keras, train_keras)}
+NETWORKS = {"autoencoder": STYLES}
 
 if __name__ == "__main__":
     cli.main(sys.modules[__name__])

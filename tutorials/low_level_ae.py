@@ -1,25 +1,25 @@
-"""One autoencoder from raw variables, another from Keras layers, and the code in between.
+"""One autoencoder is made of raw variables, another of Keras layers.
 
 Article   E. Barp, "Implementing a Simple Auto-Encoder in Tensorflow"
 Networks  "class" 784-128-784, ReLU code; "layers" 784-256-128-784, linear code, sigmoid output
 Training  10 epochs. Class: a sum of cross entropies, RMSProp 0.005 as in TensorFlow 1, batches of
           64. Layers: sigmoid cross entropy of a sigmoid's output, Adam 0.001, batches of 32
-Result    mean loss of the last epoch: class 11937 +- 252, layers 0.6582 (nothing published); both
-          networks take one to two minutes a style on two cores
+Result    training loss of epoch 10: class 11937 +- 252, layers 0.6582 +- 0.0000, mean +- standard
+          deviation of 6 recorded runs (none published); one to two minutes per style on two cores
 
     python -m tutorials.low_level_ae                        both networks in both styles
     python -m tutorials.low_level_ae --style keras          one style
     python -m tutorials.low_level_ae --variant corrected    smaller first weights, one sigmoid
     python -m tutorials errata low_level_ae                 what the article gets wrong, measured
 
-Look for the blur that the class makes of most digits: more than half of its units are dead. The
-layers drive greys to black or white, because their loss applies a second sigmoid.
+Look for the blur that the class makes of most digits: more than half of its code is 0 for every
+digit. The layers turn greys black or white, because their loss applies a second sigmoid.
 """
 
 # %% Setup
 import sys
 
-from ae import cli, datasets, figures
+from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
 from ae.metrics import LastBatch
 from ae.training.minibatches import Shuffled
@@ -31,7 +31,7 @@ import tensorflow as tf
 from keras import layers
 
 D = 784  # input dimension: 28 x 28 pixels
-d = 128  # encoding dimension
+d = 128  # encoding dimension: numbers in a code
 LAYERS_BATCH_SIZE = 32  # of the layers; no option changes it
 LAYERS_LEARNING_RATE = 0.001
 
@@ -39,8 +39,8 @@ SETTINGS = Settings(  # options such as --epochs override them
     num_epochs=10,  # of both networks
     batch_size=64,  # of the class
     learning_rate=0.005,  # of the class
-    steps_per_call=214,  # batches in one compiled call, 1/4 of the class's epoch; for speed alone
-    jit_compile=True,  # XLA makes dense layers faster
+    steps_per_call=214,  # batches in one compiled call (Keras: steps_per_execution); for speed only
+    jit_compile=True,  # compile with XLA; for speed only
 )
 
 
@@ -48,18 +48,19 @@ SETTINGS = Settings(  # options such as --epochs override them
 def load(settings, data_dir):
     """Loads MNIST as TensorFlow 1's tutorials did: rows of 784 pixels in [0, 1].
 
-    x_train (55000, 784), x_test (10000, 784), and their labels. The article names no numbers.
+    x_train (55000, 784), x_test (10000, 784), and their labels. TensorFlow 1 sets the first 5,000
+    training digits aside for validation; this article does not use them.
     """
     return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 
 
 def permuted(data, settings):
-    """Permutes the digits at each epoch and drops those that do not fill the last batch."""
+    """Shuffles the digits at each epoch and drops those that do not fill the last batch."""
     return Shuffled(len(data.x_train), settings.batch_size, settings.seed, drop_remainder=True)
 
 
 def shuffled(data, settings):
-    """Permutes the digits at each epoch, as `fit` does; the last batch may be smaller."""
+    """Shuffles the digits at each epoch, as `fit` does; the last batch is smaller."""
     return Shuffled(len(data.x_train), LAYERS_BATCH_SIZE, settings.seed)
 
 
@@ -136,14 +137,14 @@ def compile_steps(network, output, loss, optimizer, digits, settings):
     def train_step(x):  # x stands for the article's placeholder
         with tf.GradientTape() as tape:
             cost = loss(x, output(network.encode(x)))
-        gradients = tape.gradient(cost, network.weights)  # with the next line: `minimize`
+        gradients = tape.gradient(cost, network.weights)  # this and the next line: `minimize`
         optimizer.apply(gradients, network.weights)
         return cost
 
     @tf.function(jit_compile=settings.jit_compile)
     def train_steps(rows):  # rows (steps, batch): which digits make up each batch
         losses = tf.TensorArray(digits.dtype, len(rows))
-        for i in tf.range(len(rows)):  # AutoGraph compiles this loop, so Python is not in the way
+        for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
             losses = losses.write(i, train_step(tf.gather(digits, rows[i])))
         return losses.stack()
 
@@ -153,8 +154,8 @@ def compile_steps(network, output, loss, optimizer, digits, settings):
 def train_class_low_level(network, data, settings, run):
     """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / sqrt(v + 1e-10)  with g = dL/dw.
 
-    TensorFlow 1 starts v at 1. The loss is a sum, so most g that are not 0 are far above 1, and
-    the first step is about 3 lr, however large g is.
+    TensorFlow 1 starts v at 1, so the first step is about lr g where |g| is far below 3, and about
+    3 lr where it is far above. This loss is a sum, so most |g| that are not 0 are far above.
     """
     digits, batch_size = tf.constant(data.x_train), settings.batch_size
     n_batches = permuted(data, settings).steps_per_epoch  # len(digits) // 64; zero is an error
@@ -168,7 +169,7 @@ def train_class_low_level(network, data, settings, run):
         permutation = np.random.default_rng([settings.seed, epoch]).permutation(len(digits))
         # Cut the permutation into 859 batches of 64. The last 24 digits fill none and drop out.
         batches = [permutation[j * batch_size : (j + 1) * batch_size] for j in range(n_batches)]
-        # Run the batch training: a step for each batch, 214 steps in a call.
+        # Run the batch training: a step for each batch, 214 steps in a call, then the 3 left.
         for rows in run.chunks(batches):
             run.log(train_steps(rows))  # was `Session.run`; it returns the loss of each step
 
@@ -176,7 +177,8 @@ def train_class_low_level(network, data, settings, run):
 def train_layers_low_level(network, data, settings, run, loss=doubled_sigmoid_cross_entropy):
     """Repeats  w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-8)  in step t.
 
-    m <- 0.9 m + 0.1 g,  v <- 0.999 v + 0.001 g^2,  both from 0, so the first step is about lr.
+    m <- 0.9 m + 0.1 g,  v <- 0.999 v + 0.001 g^2,  both from 0. So the first step is about lr
+    where |g| is far above 3e-7.
     """
     digits, order = tf.constant(data.x_train), shuffled(data, settings)
     optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)  # TensorFlow 1's epsilon
@@ -189,7 +191,7 @@ def train_layers_low_level(network, data, settings, run, loss=doubled_sigmoid_cr
 
 # %% Keras: network
 def build_class(scale=1.0):
-    """Builds the class's network; its decoder holds a model "logits", which training needs."""
+    """Builds the class's network; its decoder contains a model "logits", which training needs."""
     normal = keras.initializers.RandomNormal
     x = keras.Input([D], name="digit")
     code = layers.Dense(d, activation="relu", kernel_initializer=normal(stddev=scale))(x)
@@ -202,12 +204,12 @@ def build_class(scale=1.0):
 
 
 def build_layers():
-    """Stacks the article's layers and takes the stack apart; the parts share its weights."""
+    """Stacks the article's layers, then makes encoder and decoder; all share the same weights."""
     stack = keras.Sequential([keras.Input([D], name="digit")])
     stack.add(layers.Dense(256))
     stack.add(layers.Dense(d, name="bottleneck"))
     stack.add(layers.Dense(D, activation="sigmoid"))
-    # The article does this after training. As the weights are shared, the order does not matter.
+    # The article does this after training. The weights are shared, so the order does not matter.
     x = stack.inputs[0]
     encoder = keras.Model(x, stack.get_layer("bottleneck").output, name="encoder")
     z = keras.Input([d], name="code")
@@ -231,13 +233,13 @@ def train_class(autoencoder, data, settings, run):
 
 
 def train_layers(autoencoder, data, settings, run, loss=doubled_sigmoid_cross_entropy):
-    """Fits the layers."""
+    """Fits the layers, from pixels to pixels."""
     optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)
     fit(autoencoder, optimizer, loss, shuffled(data, settings), data, settings, run)
 
 
 def fit(model, optimizer, loss, order, data, settings, run):
-    """Compiles and fits, on the minibatches of the low-level style."""
+    """Compiles the model and fits it to the minibatches of the low-level style."""
     model.compile(
         optimizer,
         loss,
@@ -256,25 +258,23 @@ def fit(model, optimizer, loss, order, data, settings, run):
 
 # %% Figure
 def draw(encode, decode, data):
-    """Draws ten test digits over decode(encode(x)); the article's own picture is lost."""
+    """Plots ten test digits above decode(encode(x)); the article's own picture is lost."""
     x = data.x_test[:10]
     rows = {"original": x, "decode(z)": decode(encode(x))}
     return {"reconstructions": figures.strip({k: v.reshape(-1, 28, 28) for k, v in rows.items()})}
 
 
 # %% Run
-# `cli.main` calls the functions above. It loads the data once. Then, for each network and style, it
-# builds, trains and draws a network, with its `encode` and `decode`, which take NumPy arrays.
-NETWORKS = {
-    "class": {
-        "low-level": (Autoencoder, train_class_low_level),
-        "keras": (build_class, train_class),
-    },
-    "layers": {
-        "low-level": (LayeredAutoencoder, train_layers_low_level),
-        "keras": (build_layers, train_layers),
-    },
+# `cli.main` calls `load` once. For each network and style it builds the network, calls its train
+# function (which calls `permuted` or `shuffled`), then `draw`, whose `encode` and `decode` take and
+# return NumPy arrays. `--variant corrected` passes `scale` to the class and `loss` to the layers:
+# see ARGUMENTS in tutorials/articles/low_level_ae.py.
+CLASS = {"low-level": (Autoencoder, train_class_low_level), "keras": (build_class, train_class)}
+LAYERS = {
+    "low-level": (LayeredAutoencoder, train_layers_low_level),
+    "keras": (build_layers, train_layers),
 }
+NETWORKS = {"class": CLASS, "layers": LAYERS}
 
 if __name__ == "__main__":
     cli.main(sys.modules[__name__])

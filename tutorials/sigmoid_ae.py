@@ -4,21 +4,23 @@ Article   "Deep Learning" on Medium, after Hinton and Salakhutdinov, Science 313
 Code      aymericdamien/TensorFlow-Examples, notebooks/3_NeuralNetworks/autoencoder.ipynb
 Network   784-256-128-256-784, a sigmoid after every layer
 Training  mean squared error; RMSProp 0.01 as in TensorFlow 1; 20 epochs of 214 minibatches of 256
-Result    last minibatch 0.102 +- 0.009 (published: 0.100 and 0.096); a minute a style on two cores
+Result    last minibatch's loss 0.102 +- 0.009, mean +- standard deviation of 12 recorded runs
+          (published: 0.100 and 0.096); a minute per style on two cores
 
     python -m tutorials.sigmoid_ae                        both styles; figures go to runs/sigmoid_ae
     python -m tutorials.sigmoid_ae --style keras          one style
-    python -m tutorials.sigmoid_ae --variant corrected    start from Glorot's weights instead
+    python -m tutorials.sigmoid_ae --variant corrected    start from Glorot's smaller weights
     python -m tutorials errata sigmoid_ae                 what the article gets wrong, measured
 
-Look for the grey noise around the reconstructed digits. It comes from the first weights: drawn
-from N(0, 1) they saturate most sigmoids, so the gradient that passes through them is almost zero.
+Look for the noise around the reconstructed digits. It comes from the first weights, drawn from
+N(0, 1). A unit sums its inputs times hundreds of such weights, so most sums are far from 0. There
+a sigmoid is flat, so almost no gradient passes back.
 """
 
 # %% Setup
 import sys
 
-from ae import cli, datasets
+from ae import cli, datasets  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
 from ae.metrics import LastBatch
 from ae.training.minibatches import NextBatch
@@ -31,15 +33,15 @@ from keras import layers
 
 NUM_INPUT = 784  # 28 x 28 pixels
 NUM_HIDDEN_1 = 256
-NUM_HIDDEN_2 = 128  # the code
+NUM_HIDDEN_2 = 128  # numbers in a code, each between 0 and 1
 EXAMPLES_TO_SHOW = 10
 
 SETTINGS = Settings(  # options such as --epochs override them
     num_epochs=20,
     batch_size=256,
     learning_rate=0.01,
-    steps_per_call=53,  # minibatches in one compiled call, a quarter of an epoch; for speed alone
-    jit_compile=True,  # XLA makes dense layers faster
+    steps_per_call=53,  # minibatches in one compiled call (Keras: steps_per_execution); speed only
+    jit_compile=True,  # compile with XLA; for speed only
 )
 
 
@@ -47,17 +49,18 @@ SETTINGS = Settings(  # options such as --epochs override them
 def load(settings, data_dir):
     """Loads MNIST as TensorFlow 1's tutorials did: rows of 784 pixels in [0, 1].
 
-    x_train (55000, 784), x_test (10000, 784), and their labels. The first 5,000 training digits
-    are set aside for validation, which this article does not use.
+    x_train (55000, 784), x_test (10000, 784), and their labels. TensorFlow 1 sets the first 5,000
+    training digits aside for validation; this article does not use them.
     """
     return datasets.read_data_sets(data_dir, settings.num_train, settings.num_test)
 
 
 def minibatches(data, settings):
-    """Draws the minibatches in the order of `mnist.train.next_batch`, 214 to an epoch.
+    """Chooses the digits of each minibatch as TensorFlow 1's `mnist.train.next_batch` does.
 
-    Digits are shuffled at each pass. A minibatch that reaches the end of one pass is filled up
-    from the next.
+    `NextBatch` shuffles all digits, uses each once, then shuffles again. A minibatch that reaches
+    the end takes its missing digits from the new order. An epoch is 214 minibatches: 214 x 256 =
+    54,784 digits of 55,000.
     """
     steps_per_epoch = max(1, len(data.x_train) // settings.batch_size)
     return NextBatch(len(data.x_train), settings.batch_size, steps_per_epoch, settings.seed)
@@ -83,12 +86,12 @@ class Autoencoder(tf.Module):
         self.weights = [self.W1, self.b1, self.W2, self.b2, self.W3, self.b3, self.W4, self.b4]
 
     def encode(self, x):
-        """Maps digits to codes."""
+        """Maps digits (batch, 784) to codes (batch, 128)."""
         h = tf.nn.sigmoid(x @ self.W1 + self.b1)  # (batch, 784) -> (batch, 256)
         return tf.nn.sigmoid(h @ self.W2 + self.b2)  # (batch, 128)
 
     def decode(self, z):
-        """Maps codes to digits."""
+        """Maps codes (batch, 128) to digits (batch, 784)."""
         h = tf.nn.sigmoid(z @ self.W3 + self.b3)  # (batch, 128) -> (batch, 256)
         return tf.nn.sigmoid(h @ self.W4 + self.b4)  # (batch, 784)
 
@@ -103,8 +106,9 @@ def mean_squared_error(x, x_hat):
 def train_low_level(network, data, settings, run):
     """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / sqrt(v + 1e-10)  with g = dL/dw.
 
-    TensorFlow 1 starts v at 1, so the first steps are small: about lr g. Keras 3 starts v at 0,
-    so its first step is about 3 lr for every weight, whatever the gradient.
+    TensorFlow 1 starts v at 1, so the first steps are about lr g. Keras 3 starts v at 0 and adds
+    1e-7 instead of 1e-10. So its first step is about 3 lr where |g| is far above 1e-3, and about
+    3000 lr g where |g| is far below.
     """
     optimizer = RMSpropTF1(settings.learning_rate)
     optimizer.build(network.weights)
@@ -121,18 +125,18 @@ def train_low_level(network, data, settings, run):
     @tf.function(jit_compile=settings.jit_compile)
     def train_steps(rows):  # rows (steps, 256): which digits make up each minibatch
         losses = tf.TensorArray(digits.dtype, len(rows))
-        for i in tf.range(len(rows)):  # AutoGraph compiles this loop, so Python is not in the way
+        for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
             losses = losses.write(i, train_step(tf.gather(digits, rows[i])))
         return losses.stack()
 
     for epoch in run.epochs(optimizer):  # shows progress, saves and resumes
-        for rows in run.chunks(order.epoch(epoch)):  # 53 minibatches at a time
-            run.log(train_steps(rows))  # the article prints the last minibatch's loss
+        for rows in run.chunks(order.epoch(epoch)):  # 53 at a time, then the 2 left
+            run.log(train_steps(rows))  # logs every loss; the article prints only an epoch's last
 
 
 # %% Keras: network
 def random_normal_keras():
-    """Makes new initializers for a layer; one that is used twice would repeat its numbers."""
+    """Makes new initializers for each layer, because one used twice repeats its numbers."""
     return {
         "kernel_initializer": keras.initializers.RandomNormal(stddev=1.0),
         "bias_initializer": keras.initializers.RandomNormal(stddev=1.0),
@@ -140,23 +144,21 @@ def random_normal_keras():
 
 
 def build_keras(init=random_normal_keras):
-    """Stacks the same four layers into an encoder, a decoder and the two together."""
+    """Builds an encoder and a decoder of the same four layers, and a model that joins them."""
 
     def dense(units):
         return layers.Dense(units, activation="sigmoid", **init())
 
     x = keras.Input([NUM_INPUT])
     encoder = keras.Model(x, dense(NUM_HIDDEN_2)(dense(NUM_HIDDEN_1)(x)), name="encoder")
-
     z = keras.Input([NUM_HIDDEN_2])
     decoder = keras.Model(z, dense(NUM_INPUT)(dense(NUM_HIDDEN_1)(z)), name="decoder")
-
     return keras.Model(x, decoder(encoder(x)), name="autoencoder")
 
 
 # %% Keras: training
 def train_keras(autoencoder, data, settings, run):
-    """Compiles and fits, on the minibatches of the low-level style."""
+    """Compiles the model and fits it to the minibatches of the low-level style."""
     autoencoder.compile(
         optimizer=RMSpropTF1(settings.learning_rate),
         loss="mean_squared_error",
@@ -175,7 +177,7 @@ def train_keras(autoencoder, data, settings, run):
 
 # %% Figure
 def draw(encode, decode, data):
-    """Draws the article's figure: the first ten test digits over their reconstructions."""
+    """Plots the article's figure: the first ten test digits above their reconstructions."""
     digits = data.x_test[:EXAMPLES_TO_SHOW]
     reconstructed = decode(encode(digits))
 
@@ -187,14 +189,11 @@ def draw(encode, decode, data):
 
 
 # %% Run
-# `cli.main` calls the functions above. It loads the data once. Then, for each style, it builds the
-# network, trains it, and draws it with its `encode` and `decode`, which take NumPy arrays.
-NETWORKS = {
-    "autoencoder": {
-        "low-level": (Autoencoder, train_low_level),
-        "keras": (build_keras, train_keras),
-    }
-}
+# `cli.main` calls `load` once. For each style it builds the network, calls its train function
+# (which calls `minibatches`), then `draw`. Its `encode` and `decode` take and return NumPy arrays.
+# `--variant corrected` passes `init`: see ARGUMENTS in tutorials/articles/sigmoid_ae.py.
+STYLES = {"low-level": (Autoencoder, train_low_level), "keras": (build_keras, train_keras)}
+NETWORKS = {"autoencoder": STYLES}
 
 if __name__ == "__main__":
     cli.main(sys.modules[__name__])

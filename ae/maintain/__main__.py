@@ -10,26 +10,24 @@ from ae.proof import errata, reproduced
 from ae.runs import records
 
 
-def _of_one_lesson(runs: list[Path]) -> lesson.Lesson:
-    return lesson.load(records.read_record(runs[0])["lesson"])
-
-
 def keep(options: argparse.Namespace) -> None:
-    """Copies the records of article-scale runs into data/reproduced."""
-    of = _of_one_lesson(options.runs)
-    runs = [reproduced.read_finished(of, folder) for folder in options.runs]
-    print(reproduced.keep(of, runs, options.add))
+    """Adds the records of article-scale runs to those in data/reproduced."""
+    of = _lesson_of(options.runs)
+    print(reproduced.keep(of, reproduced.read_runs(of, options.runs)))
 
 
 def measure_errata(options: argparse.Namespace) -> None:
     """Measures what a lesson's errata change, on runs with and without the change."""
-    print(errata.measure(_of_one_lesson(options.runs), options.runs))
+    print(errata.measure(_lesson_of(options.runs), options.runs))
+
+
+def _lesson_of(runs: list[Path]) -> lesson.Lesson:
+    return lesson.load(records.read_record(runs[0])["lesson"])
 
 
 def fill_gallery(options: argparse.Namespace) -> None:
     """Copies the figures that the READMEs show into data/gallery."""
-    for path in gallery.fill(lesson.load_all(), options.runs):
-        print(path)
+    print(*gallery.fill(options.runs), sep="\n")
 
 
 def write_tables(options: argparse.Namespace) -> None:
@@ -46,10 +44,7 @@ def write_tables(options: argparse.Namespace) -> None:
 
 def run(arguments: list[str] | None = None) -> None:
     """Carries out a maintainer's command."""
-    parser = console.Parser(
-        prog="python -m ae.maintain",
-        description=__doc__,
-    )
+    parser = console.Parser(prog="python -m ae.maintain", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, function, runs in (
         ("keep", keep, "one for each seed"),
@@ -59,16 +54,13 @@ def run(arguments: list[str] | None = None) -> None:
         command = commands.add_parser(name, help=function.__doc__)
         command.set_defaults(function=function)
         command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=runs)
-        if function is keep:
-            command.add_argument("--add", action="store_true", help="keep earlier records too")
     command = commands.add_parser("table", help=write_tables.__doc__)
     command.set_defaults(function=write_tables)
-    command.add_argument(
-        "--tests", type=Path, metavar="XML", help="first count the faults in this report of tests"
-    )
-    command.add_argument(
-        "--times", type=Path, metavar="RUNS", help="first keep the times of these quick runs"
-    )
+    for option, metavar, about in (
+        ("--tests", "XML", "first count the faults in this report of tests"),
+        ("--times", "RUNS", "first keep the times of these quick runs"),
+    ):
+        command.add_argument(option, type=Path, metavar=metavar, help=about)
     options = parser.parse_args(arguments)
     options.function(options)
 

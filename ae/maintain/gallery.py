@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson
+from ae.lesson import load
 from ae.paths import DATA
-from ae.proof import published, reproduced
+from ae.proof import reproduced
 from ae.runs import records
 
 from PIL import Image
@@ -28,53 +28,38 @@ PICTURES = {  # name in the gallery: lesson and figure
 }
 
 
-def fill(lessons: Sequence[Lesson], runs: Sequence[Path]) -> list[Path]:
-    """Copies the pictures of runs into data/gallery, and notes where they are from.
+def fill(runs: Sequence[Path]) -> list[Path]:
+    """Copies the pictures of runs into data/gallery and returns their new paths.
 
-    Args:
-        runs: folders of finished runs at the article's settings; a lesson whose run is not among
-            them keeps its pictures.
-
-    Returns:
-        The pictures that were written.
+    A lesson without a run among them keeps its pictures.
 
     Raises:
-        InputError: if a folder is no such run, or a picture is missing.
+        InputError: if a run is not as the article says.
+        FileNotFoundError: if a run lacks one of the figures.
     """
-    by_name = {lesson.name: lesson for lesson in lessons}
-    figures: dict[str, tuple[Path, Mapping[str, Any]]] = {}
-    shown: dict[str, Path] = {}
-    for folder in runs:
-        name = records.read_record(folder)["lesson"]
-        if name not in by_name:
-            raise InputError(f"{folder}: this is a run of {name}, which is no lesson.")
-        lesson = by_name[name]
-        if (earlier := shown.setdefault(name, folder)) is not folder:
-            raise InputError(f"{folder}: {earlier} is a run of {name} too; name one of them.")
-        record = reproduced.read_finished(lesson, folder)
-        kind = reproduced.title(lesson, record["settings"], record["data"]["notice"])
-        if kind != lesson.name or published.departures(lesson, record):
-            found = [kind, *published.departures(lesson, record)]
-            raise InputError(
-                f"{folder}: only runs at the article's settings are shown, and this one is of "
-                f"{', '.join(found)}."
-            )
-        if all(training["style"] == "keras" for training in record["trainings"]):
-            raise InputError(f"{folder}: this run has no low-level style, which is shown.")
-        for picture, (of, figure) in PICTURES.items():
-            if of == name:
-                figures[picture] = (folder / "figures" / f"{figure}.png", record)
-    for path, _ in figures.values():
-        if not path.is_file():
-            raise InputError(f"{path}: this figure is missing; draw it again with --from.")
     notes = FOLDER / SOURCES
     sources = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
-    for picture, (path, record) in figures.items():
-        with Image.open(path) as image:
-            small = image.convert("RGB")
+    copied = []
+    for folder in runs:
+        lesson = load(records.read_record(folder)["lesson"])
+        (record,) = reproduced.read_runs(lesson, [folder])
+        kind = reproduced.title(lesson, record)
+        if kind != lesson.name:
+            raise InputError(f"{folder}: this run is of {kind}, which the READMEs do not show.")
+        for picture, (name, figure) in PICTURES.items():
+            if name != lesson.name:
+                continue
+            with Image.open(folder / "figures" / f"{figure}.png") as image:
+                small = image.convert("RGB")
             small.thumbnail(LARGEST)
-            small.quantize().save(FOLDER / f"{picture}.png", optimize=True)
-        about = {name: record[name] for name in ("lesson", "started", "device", "versions")}
-        sources[picture] = {**about, "figure": path.stem, "seed": record["settings"]["seed"]}
+            copied.append(FOLDER / f"{picture}.png")
+            small.quantize().save(copied[-1], optimize=True)
+            sources[picture] = {**about(record), "figure": figure}
     records.write_json(notes, dict(sorted(sources.items())))
-    return [FOLDER / f"{picture}.png" for picture in figures]
+    return copied
+
+
+def about(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Says which run a picture is from."""
+    named = {name: record[name] for name in ("lesson", "started", "device", "versions")}
+    return {**named, "seed": record["settings"]["seed"]}

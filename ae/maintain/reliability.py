@@ -2,8 +2,8 @@
 
 import datetime
 import json
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from ae.errors import InputError
@@ -19,26 +19,18 @@ def keep(report: Path) -> Path:
     Args:
         report: what `pytest -m fault --junitxml` wrote.
 
-    Returns:
-        The file with the counts.
-
     Raises:
-        InputError: if the report cannot be read or tells of no fault.
+        InputError: if the report tells of no fault.
     """
-    try:
-        cases = ElementTree.parse(report).getroot().iter("testcase")
-    except (OSError, ElementTree.ParseError) as error:
-        raise InputError(f"{report}: this is no report of tests ({error}).") from error
-    counts: dict[str, dict[str, int]] = {}
-    for case in cases:
+    counts = defaultdict(Counter)
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
         about = {p.get("name"): p.get("value") for p in case.iter("property")}
         if "fault" not in about or case.find("skipped") is not None:
             continue
         passed = case.find("failure") is None and case.find("error") is None
         tried = int(about.get("tried", 1))
-        row = counts.setdefault(about["fault"], {"tried": 0, "survived": 0})
-        row["tried"] += tried
-        row["survived"] += int(about.get("survived", tried)) if passed else 0
+        survived = int(about.get("survived", tried)) if passed else 0
+        counts[about["fault"]].update(tried=tried, survived=survived)
     if not counts:
         raise InputError(f"{report}: none of its tests is about a fault.")
     kept = {
@@ -49,19 +41,12 @@ def keep(report: Path) -> Path:
     return write_json(PATH, kept)
 
 
-def read() -> dict[str, Any]:
-    """Reads the counts that were kept."""
-    return json.loads(PATH.read_text(encoding="utf-8"))
-
-
 def table() -> str:
     """Makes the README's table of the counts, in Markdown."""
-    kept = read()
+    kept = json.loads(PATH.read_text(encoding="utf-8"))
+    total = {key: sum(row[key] for row in kept["faults"]) for key in ("tried", "survived")}
     lines = ["| kind of fault | cases tried | survived | lost |", "|---|---|---|---|"]
-    for row in kept["faults"]:
+    for row in [*kept["faults"], {"fault": "all", **total}]:
         lost = row["tried"] - row["survived"]
         lines.append(f"| {row['fault']} | {row['tried']} | {row['survived']} | {lost} |")
-    total = {key: sum(row[key] for row in kept["faults"]) for key in ("tried", "survived")}
-    lost = total["tried"] - total["survived"]
-    lines.append(f"| all | {total['tried']} | {total['survived']} | {lost} |")
     return "\n".join(lines) + f"\n\nCounted on {kept['date']}, on {kept['device']}."

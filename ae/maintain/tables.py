@@ -1,7 +1,5 @@
 """The tables of the READMEs that are made from records, each between two marks."""
 
-from pathlib import Path
-
 from ae.errors import InputError
 from ae.paths import DATA, REPOSITORY
 
@@ -15,33 +13,15 @@ READMES = {  # which README holds which table
 END = "<!-- end of table -->"
 
 
-def block(name: str, table: str) -> str:
-    """Returns a table between its marks, as it stands in its README."""
-    return f"{_begin(name)}\n{table}\n{END}"
-
-
-def put(name: str, table: str) -> Path:
-    """Replaces the table between the marks of this name, in its README.
-
-    Args:
-        name: what the first mark names, one of `READMES`.
-        table: Markdown.
-
-    Returns:
-        The README.
+def put(name: str, table: str) -> None:
+    """Replaces the table of this name in its README.
 
     Raises:
-        InputError: if the README has no such marks.
+        InputError: if the README lacks the marks around it.
     """
-    path = READMES[name]
-    before, begin, rest = path.read_text(encoding="utf-8").partition(_begin(name))
+    path, mark = READMES[name], f"<!-- table: {name} -->"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(mark)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise InputError(f"{path}: the marks '{_begin(name)}' and '{END}' are missing.")
-    partial = path.with_suffix(".partial")
-    partial.write_text(f"{before}{block(name, table)}{after}", encoding="utf-8")
-    return partial.replace(path)
-
-
-def _begin(name: str) -> str:
-    return f"<!-- table: {name} -->"
+        raise InputError(f"{path}: the marks '{mark}' and '{END}' are missing.")
+    path.write_text(f"{before}{mark}\n{table}\n{END}{after}", encoding="utf-8")

@@ -68,9 +68,6 @@ def compare(
         trainings: some of that network, at the article's settings.
         float32: the runs to take the deviation from, at least three; by default `trainings`.
         loss: the history entry to compare; by default the one that the article printed.
-
-    Raises:
-        ValueError: if the deviation would be that of fewer than three trainings.
     """
     loss = loss or lesson.printed_loss
     spread = trainings if float32 is None else float32
@@ -97,11 +94,8 @@ def control(comparison: Comparison) -> list[int]:
     """Counts at how many points each of our own runs would fail, had it been the published one.
 
     Each is compared with the others, as the published run is with all. Identical runs fail too now
-    and then, because a few runs underestimate their deviation; these counts show how often.
-
-    Returns:
-        A number for each run, over the epochs that three others reached; an empty list where
-        several runs were published or ours are too few.
+    and then, because a few runs underestimate their deviation; these counts show how often. The
+    list is empty where several runs were published or ours are too few.
     """
     ours = comparison.ours
     if len(comparison.printed) > 1 or len(ours) <= FEWEST_RUNS:
@@ -163,11 +157,7 @@ def draw(comparison: Comparison, name: str, loss: str) -> Figure:
 
 
 def against_graph(lesson: Lesson, network: str) -> tuple[bool, str]:
-    """Trains a network beside its graph in `graph_mode`: equal weights, equal batches.
-
-    Returns:
-        Whether the losses agree, and the verdict in one line.
-    """
+    """Trains a network beside its graph; returns whether the losses agree, and the verdict."""
     *_, last = parity.settle(lesson, network, GRAPH_STEPS, parity.GRAPH)
     return last.agrees, (
         f"{'passed' if last.agrees else 'FAILED'}: losses of {len(last.losses)} steps are within "
@@ -179,16 +169,11 @@ def against_graph(lesson: Lesson, network: str) -> tuple[bool, str]:
 def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable) -> int:
     """Checks lessons against what was published, prints a verdict each and draws the curves.
 
+    The exit code is 1 if a published point is outside its band, or losses differ from those of the
+    article's graph. A claim that fails is printed and does not change the exit code.
+
     Args:
-        options: `seeds`, `from_runs`, `kept` and `out`, as the command line gives them.
         train: takes a lesson and what `planned` yields; returns the record.
-
-    Returns:
-        1 if a published point is outside its band, or losses differ from those of the article's
-        graph; else 0. A claim that fails is printed and does not change the exit code.
-
-    Raises:
-        InputError: if there is nothing to check, or `out` cannot be written to.
     """
     plt.switch_backend("Agg")
     make_folder(options.out, f"--out {options.out}")
@@ -212,11 +197,7 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable
 def _check(
     lesson: Lesson, network: str, name: str, trainings: Sequence[Training], out: Path
 ) -> bool | None:
-    """Checks one network of one kind of run and prints the result.
-
-    Returns:
-        False if it fails, None if the runs are too few to tell, or not on the article's data.
-    """
+    """Checks one network and prints the result; returns whether it passes, None if undecided."""
     about = trainings[0].about
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
         print_wrapped(line, "  claim   ")
@@ -260,8 +241,9 @@ def planned(lesson: Lesson, options: argparse.Namespace) -> Iterator[tuple[Path,
     for seed in range(options.seeds):
         yield options.out / f"{lesson.name}-{seed}", {"seed": seed}
         if lesson.published_with:
-            chosen = {"epochs": published.num_epochs(lesson), **lesson.published_with}
-            yield options.out / f"{lesson.name}-published-{seed}", {"seed": seed, **chosen}
+            epochs = len(published.curve(lesson.name)["epoch"])
+            chosen = {"seed": seed, "epochs": epochs, **lesson.published_with}
+            yield options.out / f"{lesson.name}-published-{seed}", chosen
 
 
 def _trainings_by_kind(
@@ -272,12 +254,10 @@ def _trainings_by_kind(
         return reproduced.kept_of(lesson)
     if options.from_runs:
         folders = [f for f in options.from_runs if records.read_record(f)["lesson"] == lesson.name]
-        runs = [reproduced.read_article_run(lesson, folder) for folder in folders]
-        reproduced.refuse_repeated(lesson, runs)
+        runs = reproduced.read_runs(lesson, folders)
     else:
         runs = [train(lesson, folder, chosen) for folder, chosen in planned(lesson, options)]
     kinds = defaultdict(list)
     for record in runs:
-        name = reproduced.title(lesson, record["settings"], record["data"]["notice"])
-        kinds[name] += reproduced.trainings_of(record)
+        kinds[reproduced.title(lesson, record)] += reproduced.trainings_of(record)
     return kinds

@@ -58,11 +58,7 @@ def by_claim(
 ) -> dict[str, list[Mapping[str, Any]]]:
     """Sorts the measurements of several networks by the claim's `text`.
 
-    If a claim does not depend on the network, values that agree to four digits count as one
-    measurement.
-
-    Args:
-        runs: what `measure` returned for each network.
+    If a claim does not depend on the network, values that agree to four digits count as one.
     """
     of_data = {claim.quantity for claim in lesson.claims if not claim.of_network}
     found = defaultdict(list)
@@ -88,8 +84,7 @@ def span(values: Sequence[float]) -> str:
 def summary(lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
     """Writes what `measure` found on several networks, a line for each claim.
 
-    Returns:
-        Lines such as "mixed, 2 of 3: SENTENCE QUANTITY: 1 to 3 (at least 2)".
+    A line reads "mixed, 2 of 3: SENTENCE QUANTITY: 1 to 3 (at least 2)".
     """
     written = []
     for name, results in by_claim(lesson, runs).items():
@@ -114,10 +109,7 @@ def bound(result: Mapping[str, Any]) -> str:
 
 
 class Verdicts:
-    """Observes a training: measures its claims, and looks up what was published beside it.
-
-    Claims are measured only at the article's settings.
-    """
+    """Observes a training: measures its claims, if it is at the article's settings."""
 
     def __init__(self, training: Training):
         self._training = training

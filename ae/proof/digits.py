@@ -77,11 +77,7 @@ def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> flo
 
 
 def two_d_encoders(data: Any, settings: Settings, num_epochs: int) -> dict[str, Callable]:
-    """Finds two planes for digits: two principal components, and a trained autoencoder's code.
-
-    Returns:
-        Functions from digits (n, 784) to codes (n, 2), by name.
-    """
+    """Makes functions from digits (n, 784) to codes (n, 2): by PCA, and by an autoencoder."""
     mean, components = principal_components(data.x_train, 2)
     chosen = settings.batch_size, settings.seed, settings.jit_compile
     encoder = judges.train_two_d_encoder(Hashable(data.x_train), num_epochs, *chosen)
@@ -107,14 +103,17 @@ def separation_gained(most_epochs: int, network: Network, data: Any, settings: S
 
 def linear_code_angle(network: Network, data: Any, settings: Settings) -> float:
     """Returns the largest angle between a linear decoder's span and PCA's, in degrees."""
-    decoder = train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE)
-    return metrics.principal_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
+    return metrics.principal_angle(*_linear_code_and_components(data))
 
 
 def linear_unit_angle(network: Network, data: Any, settings: Settings) -> float:
     """Returns the mean angle from a linear code's unit to the nearest component, in degrees."""
-    decoder = train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE)
-    return metrics.nearest_angle(decoder, principal_components(data.x_train, LINEAR_CODE)[1])
+    return metrics.nearest_angle(*_linear_code_and_components(data))
+
+
+def _linear_code_and_components(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    _, components = principal_components(data.x_train, LINEAR_CODE)
+    return train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE), components
 
 
 BASIC_CLAIMS = (  # of every article on digits

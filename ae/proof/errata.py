@@ -19,21 +19,17 @@ FOLDER = DATA / "errata"
 
 
 def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
-    """Measures what each erratum changes, on the networks of runs, and keeps the values.
+    """Measures what each erratum changes, on the networks of runs, and keeps it in data/errata.
 
     Args:
         runs: folders of runs, some as published and some with the change that an erratum names,
             all of equally many epochs, batch size and learning rate.
 
-    Returns:
-        The file in data/errata.
-
     Raises:
         InputError: if a run is of another lesson, scale or data, not at its end, or given twice;
             if runs of one kind are missing, or something cannot be measured on this machine.
     """
-    finished = [reproduced.read_finished(lesson, folder) for folder in runs]
-    reproduced.refuse_repeated(lesson, finished)
+    finished = reproduced.read_runs(lesson, runs, at_article=False)
     about = {}
     for folder, record in zip(runs, finished, strict=True):
         settings = record["settings"]
@@ -64,15 +60,11 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
 
 
 def _values(lesson: Lesson, runs: Sequence[Path]) -> dict[tuple[str, str], tuple[list, list]]:
-    """Measures all errata on the networks of runs.
-
-    Returns:
-        By quote and quantity, the values as published and those with the erratum's change.
-    """
+    """Returns what errata measure, by quote and quantity: values as published, and changed."""
     values = {(e.quote, quantity): ([], []) for e in lesson.errata for quantity in e.measures}
     for folder in runs:
         record, settings = read_run(lesson, folder)
-        title = reproduced.title(lesson, record["settings"], record["data"]["notice"])
+        title = reproduced.title(lesson, record)
         data = load_data(lesson, folder, record, settings)
         for training in record["trainings"]:
             network = load_network(lesson, folder, training, settings)

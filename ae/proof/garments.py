@@ -21,11 +21,7 @@ def worst_recall(network: Network, data: Any, settings: Settings) -> float:
 
 
 def clearer(train_other: Callable, network: Network, data: Any, settings: Settings) -> float:
-    """Subtracts the `accuracy` of another encoder's codes from that of the network's.
-
-    Args:
-        train_other: a function from training images to another encoder.
-    """
+    """Subtracts the `accuracy` of another encoder, trained on the same images, from our own."""
     return accuracy(_mean_code(network), data) - accuracy(train_other(data.x_train), data)
 
 
@@ -47,15 +43,15 @@ def recognised(draw_codes: Callable, network: Network, data: Any, settings: Sett
 def varied(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
     """Compares how much new images of a class differ with how much real ones do.
 
-    Args:
-        draw_codes: as in `recognised`.
-
-    Returns:
-        The root mean squared deviation of 100 new images from their mean, divided by that of 100
-        training images of the same class, averaged over the classes.
+    The result is the root mean squared deviation of 100 new images from their mean, divided by that
+    of 100 training images of the class, averaged over the classes. `recognised` has the arguments.
     """
     pairs = _new_and_real(draw_codes, network, data, settings)
     return float(np.mean([_deviation(new) / _deviation(real[:NEW]) for _, new, real in pairs]))
+
+
+def _deviation(images: np.ndarray) -> float:
+    return metrics.rmse(images, images.mean(axis=0))
 
 
 def _new_and_real(
@@ -69,10 +65,6 @@ def _new_and_real(
         of_class = y == label
         z = draw_codes(z_mean[of_class], s[of_class], NEW, settings)
         yield label, decode(z), x[of_class]
-
-
-def _deviation(images: np.ndarray) -> float:
-    return metrics.rmse(images, images.mean(axis=0))
 
 
 def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> float:
@@ -110,11 +102,7 @@ def linear_encoder(x_train: np.ndarray) -> Callable:
 
 
 def plain_encoder(x_train: np.ndarray) -> Callable:
-    """Trains an autoencoder without noise in its code, on images (n, ...) in [0, 1].
-
-    Returns:
-        A function from images to codes (n, 2).
-    """
+    """Trains a plain autoencoder on images (n, ...); returns a function to its codes (n, 2)."""
     encoder = train_plain_encoder(Hashable(_flat(x_train)))
     return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)
 

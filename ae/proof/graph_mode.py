@@ -81,13 +81,12 @@ def training(
     """Opens a session in which one of `NETWORKS` is trained, a `feed_dict` a batch.
 
     Args:
-        weights: the initial kernels and biases in the order of the layers; the graph computes in
-            their type.
+        weights: the initial kernels and biases of the layers; the graph computes in their type.
         width: numbers in an example.
 
     Yields:
-        A function that takes a batch (batch, width) and returns its loss before the step that it
-        causes, and one that returns the weights.
+        A function that takes a batch (batch, width) and returns its loss before the step, and one
+        that returns the weights.
     """
     loss, optimizer, learning_rate = NETWORKS[lesson, network]
     dtype = weights[0].dtype
@@ -111,10 +110,6 @@ def training(
 def losses(
     lesson: str, network: str, weights: Sequence[np.ndarray], batches: Sequence[np.ndarray]
 ) -> tuple[list[float], list[np.ndarray]]:
-    """Trains one of `NETWORKS` on given batches; takes weights and batches as `training` does.
-
-    Returns:
-        The loss of each batch before the step that it causes, and the weights after the last step.
-    """
+    """Trains one of `NETWORKS` on batches; returns each one's loss and the weights at the end."""
     with training(lesson, network, weights, len(weights[0])) as (step, read):
         return [step(batch) for batch in batches], read()

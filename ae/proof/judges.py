@@ -54,14 +54,7 @@ class Hashable:
 
 @functools.lru_cache(maxsize=1)
 def train_classifier(examples: Hashable) -> keras.Model:
-    """Trains a classifier of digits or clothes: 784-256-10, ReLU, softmax; Adam.
-
-    Args:
-        examples: rows (n, 784) in [0, 1] and their labels (n,).
-
-    Returns:
-        A model from rows to the probabilities of the ten labels.
-    """
+    """Trains a classifier on rows (n, 784) and labels (n,): 784-256-10, ReLU, softmax; Adam."""
     x, y = examples.arrays
     pixels = keras.Input(x.shape[1:])
     h = layers.Dense(256, "relu", kernel_initializer=GlorotUniform(1))(pixels)
@@ -83,9 +76,6 @@ def share_sure(classifier: keras.Model, rows: np.ndarray) -> float:
 def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
     """Trains x_hat = (x W + b) V + c with Adam; the learning rate falls to zero as a cosine does.
 
-    Args:
-        examples: rows (n, features).
-
     Returns:
         V (code_size, features). Row j is what number j of the code adds to x_hat.
     """
@@ -106,16 +96,10 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
 def train_two_d_encoder(
     examples: Hashable, num_epochs: int, batch_size: int, seed: int, jit_compile: bool = False
 ) -> keras.Model:
-    """Trains Hinton and Salakhutdinov's network with a code of two: 784-1000-500-250-2 and back.
+    """Trains Hinton and Salakhutdinov's 784-1000-500-250-2 and back; returns the encoder.
 
     Source: Science 313, 2006, figure 3. The paper uses sigmoid units and pretrains them layer by
     layer as Boltzmann machines. ReLU units and Adam need no pretraining.
-
-    Args:
-        examples: rows (n, features) in [0, 1].
-
-    Returns:
-        The encoder, from rows to codes (n, 2).
     """
     (x,) = examples.arrays
     keras.utils.set_random_seed(seed)
@@ -134,14 +118,7 @@ def train_two_d_encoder(
 
 @functools.lru_cache(maxsize=1)
 def train_plain_encoder(examples: Hashable) -> keras.Model:
-    """Trains a plain autoencoder, Dense 256-64-2-64-256, on the squared error with Adam.
-
-    Args:
-        examples: rows (n, features) in [0, 1].
-
-    Returns:
-        The encoder, from rows to codes (n, 2).
-    """
+    """Trains a plain autoencoder, Dense 256-64-2-64-256, with Adam; returns the encoder."""
     (x,) = examples.arrays
     h = pixels = keras.Input(x.shape[1:])
     sizes = [(256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu")]

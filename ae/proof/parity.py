@@ -76,20 +76,12 @@ class Parity(NamedTuple):
 
 
 def to_keras(network: tf.Module, keras_network: keras.Model) -> None:
-    """Copies the weights of the low-level style into the Keras style of the same network.
-
-    Raises:
-        ValueError: if number or shapes of the weights differ.
-    """
+    """Copies the weights of a network of the low-level style into its Keras style."""
     _copy(network.weights, keras_network.trainable_weights)
 
 
 def from_keras(keras_network: keras.Model, network: tf.Module) -> None:
-    """Copies the weights of the Keras style into the low-level style of the same network.
-
-    Raises:
-        ValueError: if number or shapes of the weights differ.
-    """
+    """Copies the weights of a network of the Keras style into its low-level style."""
     _copy(keras_network.trainable_weights, network.weights)
 
 
@@ -116,9 +108,8 @@ def compare(
 
     Args:
         num_steps: steps to take at least; whole epochs are taken.
-        floatx: "float32" or "float64".
-        against: `KERAS`, or `GRAPH` for a network of `graph_mode.NETWORKS` with the article's
-            settings. There, only losses and weights are compared.
+        against: `KERAS`, or `GRAPH` for one of `graph_mode.NETWORKS` with the article's settings.
+            There, only losses and weights are compared.
         settings: by default the smoke preset. The number of epochs follows from the steps.
         data: what the lesson's `load` returns; None calls it.
     """
@@ -178,16 +169,9 @@ def settle(lesson: Lesson, network_name: str, num_steps: int, against: str) -> l
 
 
 def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
-    """Compares the lessons' networks, prints the table and draws the losses over each other.
+    """Compares the lessons' networks, prints a table and draws the losses over each other.
 
-    Args:
-        options: `steps`, and `out`, the folder for the figures.
-
-    Returns:
-        The exit code: 1 if a difference is larger than rounding explains.
-
-    Raises:
-        InputError: if the folder cannot be used.
+    The exit code is 1 if a difference is larger than rounding explains.
     """
     pyplot.switch_backend("Agg")
     make_folder(options.out, f"--out {options.out}")
@@ -211,8 +195,8 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
 
 
 def _print_row(parity: Parity) -> None:
-    numbers = (parity.loss_difference, parity.target, parity.weight_difference)
     cells = (parity.label, parity.against, parity.floatx, len(parity.losses))
+    numbers = (parity.loss_difference, parity.target, parity.weight_difference)
     line = ROW.format(*cells, *(f"{number:.1e}" for number in numbers))
     print(f"{line}  {'agrees' if parity.agrees else 'missed'}", flush=True)
 

@@ -20,18 +20,12 @@ def curve(name: str) -> dict[str, list[float]]:
     return {column: [float(row[column]) for row in rows] for column in rows[0]}
 
 
-def num_epochs(lesson: Lesson) -> int:
-    """Counts the epochs of a lesson's published curve."""
-    return len(curve(lesson.name)["epoch"])
-
-
 def columns(
     lesson: Lesson, network: str, settings: Mapping[str, Any], notice: str = ""
 ) -> Mapping[str, tuple[str, ...]]:
     """Names the columns of a lesson's file that a run should reproduce, by history entry.
 
-    They are none if nothing was published of this network, or only with other settings, or if the
-    run was on generated data, which the data's `notice` says.
+    There are none for other settings, and none for generated data, which have a `notice`.
     """
     printed_with = {"variant": "published", **lesson.published_with}
     if notice or any(settings[name] != value for name, value in printed_with.items()):
@@ -47,7 +41,7 @@ def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     article, settings = lesson.presets["article"], record["settings"]
     epochs = article.num_epochs
     if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
-        epochs = num_epochs(lesson)
+        epochs = len(curve(lesson.name)["epoch"])
     found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
     for name in ("batch_size", "learning_rate"):
         if settings[name] != getattr(article, name):
@@ -60,10 +54,9 @@ def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
 def at_epoch(
     lesson: Lesson, network: str, record: Mapping[str, Any], epochs_done: int
 ) -> dict[str, Any] | None:
-    """Looks up the published losses for the epoch that a run ended with, or the last before it.
+    """Looks up the published `losses` at the `epoch` that a run ended with, or the last before it.
 
-    Returns:
-        The `epoch` and its `losses`; None if nothing was published of such a run.
+    The result is None if nothing was published of such a run.
     """
     printed = columns(lesson, network, record["settings"], record["data"]["notice"])
     if not printed:

@@ -3,8 +3,7 @@
 import csv
 import dataclasses
 import json
-import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,14 +29,13 @@ class Training(NamedTuple):
     history: Sequence[Mapping[str, float]]  # what was logged after each epoch
 
 
-def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
+def title(lesson: Lesson, about: Mapping[str, Any]) -> str:
     """Names a kind of run: the lesson, and every choice that needs networks of its own.
 
     Args:
-        settings: the run's settings, as its record holds them.
-        notice: the data's notice; runs on generated pages are another kind.
+        about: the run's record, or what is kept of one of its trainings.
     """
-    article = lesson.presets["article"]
+    article, settings = lesson.presets["article"], about["settings"]
     inherited = {field.name for field in dataclasses.fields(Settings)}
     names = [f.name for f in dataclasses.fields(article) if f.metadata.get("retrains")]
     chosen = [
@@ -45,53 +43,40 @@ def title(lesson: Lesson, settings: Mapping[str, Any], notice: str = "") -> str:
         for name in sorted(names, key=inherited.__contains__)  # the lesson's own first
         if settings.get(name, getattr(article, name)) != getattr(article, name)
     ]
-    return "-".join([lesson.name, *chosen, *(["synthetic"] if notice else [])])
+    generated = ["synthetic"] if about["data"]["notice"] else []
+    return "-".join([lesson.name, *chosen, *generated])
 
 
-def read_finished(lesson: Lesson, folder: Path) -> dict[str, Any]:
-    """Reads the record of a run that came to its end.
-
-    Raises:
-        InputError: as `ae.runs.saved.read_run`, or if the run was interrupted.
-    """
-    record, _ = read_run(lesson, folder)
-    if "source" not in record:
-        raise InputError(f"{folder}: this run is not finished; resume it first.")
-    return record
-
-
-def read_article_run(lesson: Lesson, folder: Path) -> dict[str, Any]:
-    """Reads the record of a finished run at the article's settings.
+def read_runs(
+    lesson: Lesson, folders: Sequence[Path], at_article: bool = True
+) -> list[dict[str, Any]]:
+    """Reads the records of finished runs of a lesson, at the article's settings unless told else.
 
     Raises:
-        InputError: as `read_finished`, or if the run departs from those settings.
+        InputError: as `ae.runs.saved.read_run`; if a run was interrupted, or departs from those
+            settings; if two are of the same kind, seed and style.
     """
-    record = read_finished(lesson, folder)
-    if found := published.departures(lesson, record):
-        raise InputError(
-            f"{folder}: this takes runs at the article's settings, and here is {', '.join(found)}."
-        )
-    return record
-
-
-def refuse_repeated(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses to count one run twice.
-
-    Raises:
-        InputError: if two are of the same kind, seed and style.
-    """
-    seen = set()
-    for record in records:
-        kind = title(lesson, record["settings"], record["data"]["notice"])
-        seed = record["settings"]["seed"]
+    runs, seen = [], set()
+    for folder in folders:
+        record, _ = read_run(lesson, folder)
+        if "source" not in record:
+            raise InputError(f"{folder}: this run is not finished; resume it first.")
+        if at_article and (found := published.departures(lesson, record)):
+            raise InputError(
+                f"{folder}: only runs at the article's settings count, and this one has "
+                f"{', '.join(found)}."
+            )
+        kind, seed = title(lesson, record), record["settings"]["seed"]
         for training in record["trainings"]:
-            key = (kind, seed, training["network"], training["style"])
+            key = kind, seed, training["network"], training["style"]
             if key in seen:
                 raise InputError(
-                    f"Two runs of {kind} have the seed {seed} in the {key[-1]} style; "
+                    f"Two runs of {kind} have the seed {seed} in the {training['style']} style; "
                     "give one of them."
                 )
             seen.add(key)
+        runs.append(record)
+    return runs
 
 
 def trainings_of(record: Mapping[str, Any]) -> list[Training]:
@@ -109,15 +94,12 @@ def trainings_of(record: Mapping[str, Any]) -> list[Training]:
 
 
 def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
-    """Adds article-scale runs of one kind to those in data/reproduced, as JSON and CSV.
-
-    A run replaces the kept one of the same seed and style.
+    """Adds runs of one kind to those in data/reproduced; replaces those of equal seed and style.
 
     Raises:
-        InputError: if one run is given twice, or they are of different kinds.
+        InputError: if they are of different kinds.
     """
-    refuse_repeated(lesson, records)
-    name, *others = {title(lesson, r["settings"], r["data"]["notice"]): None for r in records}
+    name, *others = dict.fromkeys(title(lesson, record) for record in records)
     if others:
         raise InputError(f"These runs differ in more than the seed: {', '.join([name, *others])}.")
     new = [training for record in records for training in trainings_of(record)]
@@ -137,21 +119,18 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
     return path
 
 
-def read(path: str | os.PathLike) -> list[Training]:
-    """Reads the kept runs of one kind: a CSV file, and the JSON file of the same name beside it."""
-    about = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+def kept(name: str) -> list[Training]:
+    """Reads the kept runs with this title; an empty list if there are none."""
+    path = FOLDER / f"{name}.csv"
+    if not path.exists():
+        return []
+    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     trainings = [Training(training, []) for training in about["trainings"]]
-    with Path(path).open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             logs = {key: float(row[key]) for key in LOGGED if row[key]}
             trainings[int(row["training"])].history.append(logs)
     return trainings
-
-
-def kept(name: str) -> list[Training]:
-    """Reads the kept runs of the kind with this title, if there are any."""
-    path = FOLDER / f"{name}.csv"
-    return read(path) if path.exists() else []
 
 
 def kept_of(lesson: Lesson) -> dict[str, list[Training]]:
@@ -161,18 +140,18 @@ def kept_of(lesson: Lesson) -> dict[str, list[Training]]:
 
 def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None:
     """Reads the kept runs in float32 that are else like one in bfloat16; None for another run."""
-    about = training.about
-    if not about["settings"].get("mixed_precision"):
+    about, settings = training.about, training.about["settings"]
+    if not settings.get("mixed_precision"):
         return None
-    settings = {**about["settings"], "mixed_precision": False}
-    alike = kept(title(lesson, settings, about["data"]["notice"]))
+    in_float32 = {**about, "settings": {**settings, "mixed_precision": False}}
+    alike = kept(title(lesson, in_float32))
     return [t for t in alike if t.about["network"] == about["network"]]
 
 
 def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
-    """Reads the kept runs of the same kind as a run, except those of its own seed and style."""
+    """Reads the kept runs of the kind of a run, except those of its own seed and style."""
     own = {(record["settings"]["seed"], training["style"]) for training in record["trainings"]}
-    alike = kept(title(lesson, record["settings"], record["data"]["notice"]))
+    alike = kept(title(lesson, record))
     return [t for t in alike if (t.about["seed"], t.about["style"]) not in own]
 
 
@@ -198,11 +177,8 @@ def _row(lesson: Lesson, trainings: Sequence[Training]) -> list[str]:
     """Writes what a network's runs reached at the last epoch that all of them have."""
     about, loss = trainings[0].about, lesson.printed_loss
     epochs = min(len(training.history) for training in trainings)
-    columns = published.columns(
-        lesson, about["network"], about["settings"], about["data"]["notice"]
-    )
-    printed = "no number"
-    if columns:
+    printed, notice = "no number", about["data"]["notice"]
+    if columns := published.columns(lesson, about["network"], about["settings"], notice):
         curve = published.curve(lesson.name)
         epochs = min(epochs, len(curve["epoch"]))
         printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns[loss])
@@ -221,33 +197,23 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
     """Keeps how long the trainings of `tutorials run --preset quick` took, in data/times.json.
 
     Raises:
-        InputError: if the run of a lesson is missing, not of that preset as it is, or they are of
-            different machines.
+        InputError: if the run of a lesson is missing, or not of that preset as it is.
     """
-    times, machines = {}, {}
+    times = {}
     for lesson in lessons:
         record, _ = read_run(lesson, folder / lesson.name)
         changed = set(changed_settings(lesson, record)) - {"seed"}
         if record["preset"] != "quick" or changed or record["data"]["notice"]:
-            raise InputError(
-                f"{folder / lesson.name}: this run is not of the preset 'quick' as it is."
-            )
-        seconds = times[lesson.name] = defaultdict(float)
+            raise InputError(f"{folder / lesson.name}: this is no plain run of the preset 'quick'.")
+        times[lesson.name] = Counter()
         for training in record["trainings"]:
-            seconds[training["style"]] += training["seconds"]
-        machines[record["device"]] = record["versions"]
-    if len(machines) > 1:
-        raise InputError(f"These runs are of different machines: {'; '.join(machines)}.")
-    ((device, versions),) = machines.items()
-    return write_json(TIMES, {"device": device, "versions": versions, "quick": times})
+            times[lesson.name][training["style"]] += training["seconds"]
+    about = {key: record[key] for key in ("device", "versions")}
+    return write_json(TIMES, {**about, "quick": times})
 
 
 def times_table(lessons: Sequence[Lesson]) -> str:
-    """Makes the README's table of how long a training takes, in Markdown.
-
-    The times at the article's settings are those of the kept runs, on the machine of the quick
-    ones where that trained the style.
-    """
+    """Makes the README's table of how long a training takes, in Markdown."""
     measured = json.loads(TIMES.read_text(encoding="utf-8"))
     device, quick = measured["device"], measured["quick"]
     columns = [f"`{preset}`, {style}" for preset in ("quick", "article") for style in STYLES]
@@ -264,7 +230,7 @@ def times_table(lessons: Sequence[Lesson]) -> str:
 
 
 def _article_time(trainings: Sequence[Training], device: str) -> str:
-    """Sums over networks and averages over seeds.
+    """Sums over networks and averages over seeds, on this machine if one ran there.
 
     Every epoch counts as long as the median one, because a process may have been stopped meanwhile.
     """
@@ -273,10 +239,8 @@ def _article_time(trainings: Sequence[Training], device: str) -> str:
         return _duration(None)
     where = device if device in devices else devices[0]
     here = [t for t in trainings if t.about["device"] == where]
-    seconds = sum(
-        len(t.history) * float(np.median([logs["seconds"] for logs in t.history])) for t in here
-    )
-    time = _duration(seconds / len({t.about["seed"] for t in here}))
+    seconds = [len(t.history) * np.median([logs["seconds"] for logs in t.history]) for t in here]
+    time = _duration(sum(seconds) / len({t.about["seed"] for t in here}))
     return time if where == device else f"{time} ({where})"
 
 

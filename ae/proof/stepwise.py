@@ -16,21 +16,13 @@ class StepRun(Run):
     """A run that keeps the loss of every step, in either style, and never stops early.
 
     Keras reports every step only if it takes one at a time, so settings need `steps_per_call=1`.
-
-    Args:
-        label: heads the progress bar.
-        num_steps: steps to take at least; the low-level style takes whole epochs.
-
-    Attributes:
-        step_losses: the loss of each minibatch.
-        batches: (batch,) the example numbers of each minibatch; low-level style only.
     """
 
     def __init__(self, label: str, num_steps: int):
         super().__init__(label, num_epochs=1)
-        self.num_steps = num_steps
-        self.step_losses: list[float] = []
-        self.batches: list[np.ndarray] = []
+        self.num_steps = num_steps  # to take at least; the low-level style takes whole epochs
+        self.step_losses: list[float] = []  # the loss of each minibatch
+        self.batches: list[np.ndarray] = []  # (batch,) example numbers; low-level style only
 
     def epochs(self, optimizer, patience=None):
         """Yields all epochs."""
@@ -59,11 +51,7 @@ class _ForgetEarlierBatches(keras.callbacks.Callback):
 
 
 class SharedNoise:
-    """Replaces a low-level network's noise by the numbers that a Keras layer draws.
-
-    Args:
-        layer: a Keras layer with a `seed_generator`.
-    """
+    """Replaces a low-level network's noise by the numbers that a Keras layer draws."""
 
     def __init__(self, layer: keras.Layer):
         self.seed = keras.random.SeedGenerator(0)

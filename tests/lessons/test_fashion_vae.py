@@ -19,7 +19,7 @@ from stand_ins import draw_code_in_pixels
 
 
 def test_validation_of_the_vae(monkeypatch):
-    monkeypatch.setattr(fashion_vae, "HELD_OUT", 10)
+    monkeypatch.setattr(fashion_vae, "NUM_VAL", 10)
     published, corrected = load_both(fashion_vae, monkeypatch)
     assert numbers(published.x_train) == list(range(60))
     assert numbers(corrected.x_train) == list(range(50))
@@ -31,7 +31,7 @@ def test_validation_of_the_vae(monkeypatch):
 
 def test_the_corrected_vae_holds_out_every_validation_image():
     arguments = article.ARGUMENTS["variant", "corrected"]
-    assert arguments["load"] == {"held_out": fashion_vae.HELD_OUT} == {"held_out": 10_000}
+    assert arguments["load"] == {"held_out": fashion_vae.NUM_VAL} == {"held_out": 10_000}
 
 
 def all_layers(model):

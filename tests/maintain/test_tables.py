@@ -35,12 +35,13 @@ def test_the_commands_make_every_table_as_it_stands(readmes, monkeypatch):
 def test_a_table_replaces_the_one_between_its_marks(monkeypatch, tmp_path):
     path = tmp_path / "README.md"
     monkeypatch.setattr(tables, "READMES", dict.fromkeys(("one", "two"), path))
-    path.write_text(f"a\n{tables.block('one', 'old')}\nb\n{tables.block('two', 'x')}\nc\n")
-    tables.put("one", "new\nlines")
-    assert path.read_text() == (
-        "a\n<!-- table: one -->\nnew\nlines\n<!-- end of table -->\nb\n"
+    text = (
+        "a\n<!-- table: one -->\nold\n<!-- end of table -->\nb\n"
         "<!-- table: two -->\nx\n<!-- end of table -->\nc\n"
     )
+    path.write_text(text)
+    tables.put("one", "new\nlines")
+    assert path.read_text() == text.replace("old", "new\nlines")
 
 
 def test_a_readme_without_the_marks_stays_as_it_is(monkeypatch, tmp_path):

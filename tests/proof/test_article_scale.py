@@ -16,7 +16,7 @@ def test_a_new_seed_of_sigmoid_ae_follows_the_published_runs(tmp_path, style):
     sigmoid = lesson("sigmoid_ae")
     options = cli.article_options(seed=11, style=style)
     record = cli.run(sigmoid, options, tmp_path)
-    kept = reproduced.read(reproduced.FOLDER / "sigmoid_ae.csv")
+    kept = reproduced.kept("sigmoid_ae")
     band = check.compare(sigmoid, ONLY_NETWORK, kept)
     ours = [logs["last_batch_loss"] for logs in record["trainings"][0]["history"]]
     assert ((band.lower <= ours) & (ours <= band.upper)).mean() >= 0.9

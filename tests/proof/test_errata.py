@@ -66,7 +66,7 @@ def test_a_run_with_other_packages_is_refused(runs, folder, tmp_path):
     record = read_record(tmp_path / "run")
     record["versions"]["keras"] = "2.2.4"
     (tmp_path / "run" / "record.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="other versions of its packages"):
+    with pytest.raises(InputError, match=r"versions is .*2\.2\.4"):
         errata.measure(LOW_LEVEL, [runs["published"], tmp_path / "run"])
 
 
@@ -141,7 +141,7 @@ def test_runs_of_another_lesson_or_scale_are_refused(runs, folder, tmp_path, cap
     record["settings"]["num_epochs"] = 7
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert measured(run, tmp_path) == 2
-    assert "epochs is 7, in the run before 1" in capsys.readouterr().err
+    assert "epochs is 7, in the first run 1" in capsys.readouterr().err
 
 
 def test_what_is_kept_is_what_the_errata_measure():

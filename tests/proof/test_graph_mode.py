@@ -65,8 +65,3 @@ def test_other_initial_weights_are_found_out(monkeypatch):
         graph_mode, "losses", lambda a, b, w, x: losses(a, b, [1.001 * v for v in w], x)
     )
     assert not compare("low_level_ae", "class", "float32").agrees
-
-
-def test_a_network_that_had_no_graph_is_refused():
-    with pytest.raises(ValueError, match="fashion_vae has no network 'autoencoder' in graph mode"):
-        graph_mode.losses("fashion_vae", "autoencoder", [], [])

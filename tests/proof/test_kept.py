@@ -31,8 +31,8 @@ def test_bounds_are_those_that_the_kept_runs_were_judged_by():
     seen = set()
     for one in LESSONS:
         declared = {(claim.sentence, claim.quantity): claim for claim in one.claims}
-        for path in reproduced.FOLDER.glob(f"{one.name}*.csv"):
-            for training in reproduced.read(path):
+        for trainings in reproduced.kept_of(one).values():
+            for training in trainings:
                 for result in training.about["claims"]:
                     claim = declared[result["claim"], result["quantity"]]
                     assert claim.at_least == result["at_least"], claim.sentence
@@ -45,7 +45,7 @@ def test_bounds_are_those_that_the_kept_runs_were_judged_by():
 
 def test_no_kept_run_of_the_denoiser_could_have_stopped_early():
     """An erratum of conv_denoiser says so."""
-    kept = reproduced.read(reproduced.FOLDER / "conv_denoiser.csv")
+    kept = reproduced.kept("conv_denoiser")
     assert len(kept) == 3
     for training in kept:
         assert np.argmin([epoch["val_loss"] for epoch in training.history]) == 19
@@ -192,7 +192,5 @@ def test_runs_in_bfloat16_find_their_float32_runs():
 
 def test_the_furthest_point_outside_is_named():
     printed, inside = np.array([[9.0, 1.2, 1.5]]), np.array([True, False, False])
-    comparison = check.Comparison(
-        "n", np.arange(1, 4), np.ones((3, 3)), printed, None, None, inside
-    )
+    comparison = check.Comparison(np.arange(1, 4), np.ones((3, 3)), printed, None, None, inside)
     assert "furthest at epoch 3" in check.verdict(comparison)

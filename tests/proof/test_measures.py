@@ -68,13 +68,7 @@ def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
     codes = np.stack([y, -y], 1).astype("float32")
     network = Net(encode=lambda x: (tf.constant(codes), tf.fill([60, 2], -9.0)))
     data = SimpleNamespace(x_train=np.zeros((60, 1), "float32"), y_train=y)
-    a_lesson = lesson("fashion_vae")
-    (measure,) = [
-        claim.measure
-        for claim in a_lesson.claims
-        if getattr(claim.measure, "func", None) is garments.recognised
-    ]
-    assert measure(network, data, a_lesson.presets["smoke"]) == 1
+    assert fashion_vae.recognised(network, data, smoke_settings("fashion_vae")) == 1
     for k, z in enumerate(seen):
         np.testing.assert_allclose(z, [[k, -k]] * 100, atol=0.01)
 
@@ -217,5 +211,5 @@ def test_an_erratum_names_the_run_that_its_change_makes(name):
     for erratum in a_lesson.errata:
         setting, value = erratum.change
         changed = dataclasses.replace(a_lesson.presets["article"], **{setting: value})
-        title = reproduced.title(a_lesson, dataclasses.asdict(changed))
-        assert errata._changed(a_lesson, erratum) == title
+        about = {"settings": dataclasses.asdict(changed), "data": {"notice": ""}}
+        assert errata.changed_title(a_lesson, erratum) == reproduced.title(a_lesson, about)

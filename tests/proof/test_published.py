@@ -54,10 +54,10 @@ def test_every_file_says_where_it_was_printed():
 def test_the_columns_that_a_lesson_compares_with_exist(name):
     lesson_ = lesson(name)
     compared = set()
-    for network, by_measure in lesson_.published.items():
+    for network, by_loss in lesson_.published.items():
         assert network in lesson_.networks
-        assert lesson_.measure in by_measure
-        compared.update(column for columns in by_measure.values() for column in columns)
+        assert lesson_.printed_loss in by_loss
+        compared.update(column for columns in by_loss.values() for column in columns)
     if compared:
         assert compared == set(published.curve(name)) - {"epoch", "seconds"}
 

@@ -10,8 +10,8 @@ from ae.networks import codec
 from ae.proof import garments
 from ae.report.snapshots import Plane
 from tutorials.fashion_vae import (
-    HELD_OUT,
     LATENT_DIM,
+    NUM_VAL,
     SAMPLING_POWER,
     SIDE,
     cross_entropy,
@@ -53,7 +53,7 @@ DIVERGENCE_POWER = 2  # the divergence takes s for log(sigma^2)
 ELBO_WEIGHT = 1 / 784
 ARGUMENTS = {
     ("variant", "corrected"): {
-        "load": {"held_out": HELD_OUT},
+        "load": {"held_out": NUM_VAL},
         "VAE": {"power": DIVERGENCE_POWER},
         "train_low_level": {"kl_weight": ELBO_WEIGHT},
         "build_keras": {"power": DIVERGENCE_POWER, "kl_weight": ELBO_WEIGHT},
