@@ -74,6 +74,11 @@ class Settings:
     mixed_precision: bool = dataclasses.field(default=False, metadata={"retrains": True})
     deterministic: bool = False
 
+    @property
+    def compiled(self) -> dict[str, Any]:
+        """What `Model.compile` takes of the settings, for speed."""
+        return {"steps_per_execution": self.steps_per_call, "jit_compile": self.jit_compile}
+
 
 class Option(NamedTuple):
     """A setting that one lesson adds, and usually an option of its command line.

@@ -163,12 +163,8 @@ def build_keras(output="sigmoid"):
 # %% Keras: training
 def train_keras(autoencoder, data, settings, run):
     """Compiles the model and fits it to the minibatches of the low-level style."""
-    autoencoder.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
-        loss="mean_squared_error",
-        steps_per_execution=settings.steps_per_call,
-        jit_compile=settings.jit_compile,
-    )
+    # "mse" is the mean squared error; `compiled` holds steps_per_execution and jit_compile: speed.
+    autoencoder.compile(keras.optimizers.Adam(settings.learning_rate), "mse", **settings.compiled)
     autoencoder.fit(
         run.dataset(minibatches(data, settings), data.x_train_noisy, data.x_train),  # shuffled
         epochs=settings.num_epochs,

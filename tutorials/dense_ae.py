@@ -162,12 +162,10 @@ def build_keras(output="relu"):
 # %% Keras: training
 def train_keras(autoencoder, data, settings, run):
     """Compiles the model and fits it to the minibatches of the low-level style."""
+    # "mse" is the mean squared error; `LastBatch` keeps that of the last minibatch, as the article
+    # prints it; `compiled` holds steps_per_execution and jit_compile, for speed only.
     autoencoder.compile(
-        optimizer=RMSpropTF1(settings.learning_rate),
-        loss="mean_squared_error",
-        metrics=[LastBatch("mean_squared_error")],  # what the article prints
-        steps_per_execution=settings.steps_per_call,
-        jit_compile=settings.jit_compile,
+        RMSpropTF1(settings.learning_rate), "mse", metrics=[LastBatch("mse")], **settings.compiled
     )
     autoencoder.fit(
         run.dataset(minibatches(data, settings), data.x_train),  # pairs (x, x), shuffled already

@@ -233,11 +233,8 @@ class VariationalLoss(layers.Layer):
 # %% Keras: training
 def train_keras(vae, data, settings, run):
     """Compiles without a loss, because the model adds it, and fits to the same minibatches."""
-    vae.compile(
-        optimizer=RMSpropKeras2(settings.learning_rate),
-        steps_per_execution=settings.steps_per_call,
-        jit_compile=settings.jit_compile,
-    )
+    # `compiled` holds steps_per_execution and jit_compile, for speed only.
+    vae.compile(RMSpropKeras2(settings.learning_rate), **settings.compiled)
     vae.fit(
         run.dataset(minibatches(data, settings), data.x_train),  # pairs (x, x), shuffled already
         epochs=settings.num_epochs,

@@ -240,13 +240,8 @@ def train_layers(autoencoder, data, settings, run, loss=doubled_sigmoid_cross_en
 
 def fit(model, optimizer, loss, order, data, settings, run):
     """Compiles the model and fits it to the minibatches of the low-level style."""
-    model.compile(
-        optimizer,
-        loss,
-        metrics=[LastBatch(loss)],
-        steps_per_execution=settings.steps_per_call,
-        jit_compile=settings.jit_compile,
-    )
+    # `compiled` holds steps_per_execution and jit_compile, for speed only.
+    model.compile(optimizer, loss, metrics=[LastBatch(loss)], **settings.compiled)
     model.fit(
         run.dataset(order, data.x_train),  # pairs (x, x), shuffled already
         epochs=settings.num_epochs,

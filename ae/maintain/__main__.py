@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ae import console, lesson
-from ae.maintain import gallery, reliability, tables
+from ae.maintain import gallery, reliability, tables, variants
 from ae.proof import errata, reproduced
 from ae.runs import records
 
@@ -30,6 +30,11 @@ def fill_gallery(options: argparse.Namespace) -> None:
     print(*gallery.fill(options.runs), sep="\n")
 
 
+def draw_variants(options: argparse.Namespace) -> None:
+    """Draws the picture of the first README, from four runs."""
+    print(variants.draw(options.runs))
+
+
 def write_tables(options: argparse.Namespace) -> None:
     """Makes the tables of the READMEs again."""
     lessons = lesson.load_all()
@@ -50,6 +55,7 @@ def run(arguments: list[str] | None = None) -> None:
         ("keep", keep, "one for each seed"),
         ("errata", measure_errata, "some as published, some with an erratum's change"),
         ("gallery", fill_gallery, "one of each lesson"),
+        ("variants", draw_variants, "of sigmoid_ae and low_level_ae, published and corrected"),
     ):
         command = commands.add_parser(name, help=function.__doc__)
         command.set_defaults(function=function)

@@ -1,5 +1,6 @@
-"""The first README's picture: what two lessons draw as published, above the corrected variant."""
+"""Draws the first README's picture: what two lessons reconstruct, as published and corrected."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +9,8 @@ from ae.lesson import load
 from ae.maintain.gallery import FOLDER, SOURCES, about
 from ae.networks import codec
 from ae.paths import replacing
-from ae.runs.records import write_json
-from ae.runs.saved import load_data, load_network, read_record, read_run
-
-import json
+from ae.runs.records import read_record, write_json
+from ae.runs.saved import load_data, load_network, read_run
 
 import matplotlib.pyplot as plt
 from PIL import Image
@@ -20,6 +19,7 @@ NAME = "published_and_corrected"
 SHOWN = {"sigmoid_ae": "autoencoder", "low_level_ae": "class"}  # lesson: its network
 ROWS = {"published": "as published", "corrected": "corrected"}
 DIGITS = 8
+WIDTHS = [1] * DIGITS + [0.4] + [1] * DIGITS  # of the tiles, with a gap between the lessons
 
 
 def draw(runs: Sequence[Path]) -> Path:
@@ -71,6 +71,3 @@ def draw(runs: Sequence[Path]) -> Path:
     notes = json.loads((FOLDER / SOURCES).read_text(encoding="utf-8"))
     write_json(FOLDER / SOURCES, dict(sorted({**notes, NAME: sources}.items())))
     return path
-
-
-WIDTHS = [1] * DIGITS + [0.4] + [1] * DIGITS

@@ -107,8 +107,7 @@ def train_keras(autoencoder, data, settings, run):
     autoencoder.compile(
         keras.optimizers.SGD(settings.learning_rate, momentum=0.9),
         loss="mean_squared_error",
-        steps_per_execution=settings.steps_per_call,
-        jit_compile=settings.jit_compile,
+        **settings.compiled,
     )
     autoencoder.fit(
         run.dataset(minibatches(data, settings), data.x_train),
