@@ -2,15 +2,16 @@
 
 A lesson, `tutorials/NAME.py`, defines
 
-    SETTINGS   an `ae.lesson.Settings`, the article's constants
+    SETTINGS   a `Settings`, the article's constants
     load       (settings, data_dir) -> data
     NETWORKS   {network: {style: (build, train)}}
     draw       (encode, decode, data) -> {name: figure}
 
 where `build()` returns an untrained network and `train(network, data, settings, run)` trains it.
-What the article says stands in `tutorials/articles/NAME.py`, which may define PRESETS, OPTIONS,
-ARGUMENTS, CAPTIONS, PRINTED_LOSS, PUBLISHED, PUBLISHED_WITH, CLAIMS, ERRATA, COMMANDS, ORDER,
-epoch_line, examples, plane, draw and appendix; `Lesson` says what each is. Both are found by name.
+`tutorials/articles/NAME.py` holds what the article says: the fields of `Lesson` that are not above,
+the constants in capitals, and ORDER (its place in the list), CAPTIONS (of figures) and
+
+    ARGUMENTS  {(setting, value): {function: {argument: value}}}, passed to the lesson's functions
 """
 
 import dataclasses
@@ -46,33 +47,19 @@ def label_of(network: str, style: str) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every lesson lets a user set.
+    """What every lesson lets a user set."""
 
-    Attributes:
-        num_epochs: passes over the training data, or what the lesson counts as one.
-        batch_size: examples in a minibatch.
-        learning_rate: the optimizer's step size.
-        steps_per_call: minibatches in one call of a compiled function; changes only the speed.
-        jit_compile: whether XLA compiles the training steps.
-        num_train: training examples to keep, from the first; None keeps all.
-        num_test: test examples to keep, from the first; None keeps all.
-        seed: seeds weights, shuffling, noise and sampling.
-        variant: "published" does what the article's code did, "corrected" applies the errata.
-        mixed_precision: whether networks multiply and convolve in bfloat16.
-        deterministic: whether TensorFlow may use only operations that give the same bits each time.
-    """
-
-    num_epochs: int
+    num_epochs: int  # passes over the training data, or what the lesson counts as one
     batch_size: int
     learning_rate: float
-    steps_per_call: int = 1
-    jit_compile: bool = False
-    num_train: int | None = None
-    num_test: int | None = None
-    seed: int = 0
+    steps_per_call: int = 1  # minibatches in one call of a compiled function; for speed only
+    jit_compile: bool = False  # whether XLA compiles the training steps; for speed only
+    num_train: int | None = None  # training examples to keep, from the first; None keeps all
+    num_test: int | None = None  # the same for test examples
+    seed: int = 0  # of weights, shuffling, noise and sampling
     variant: str = dataclasses.field(default="published", metadata={"retrains": True})
     mixed_precision: bool = dataclasses.field(default=False, metadata={"retrains": True})
-    deterministic: bool = False
+    deterministic: bool = False  # whether only operations that repeat their bits are allowed
 
     @property
     def compiled(self) -> dict[str, Any]:
@@ -81,46 +68,26 @@ class Settings:
 
 
 class Option(NamedTuple):
-    """A setting that one lesson adds, and usually an option of its command line.
+    """A setting that one lesson adds, and usually an option of its command line."""
 
-    Attributes:
-        default: its value in every preset that names no other.
-        help: what the option does; "" for a setting without an option.
-        retrains: whether networks must be trained again for another value. Runs that differ in it
-            are of different kinds. If False, `--from RUN` takes the option.
-        choices: the values it may have, or None.
-        type: its type, if that is not the default's.
-    """
-
-    default: Any
-    help: str
-    retrains: bool
+    default: Any  # its value in every preset that names no other
+    help: str  # what the option does; "" for a setting without an option
+    retrains: bool  # whether it makes runs of another kind; if not, `--from RUN` takes it
     choices: tuple | None = None
-    type: Any = None
+    type: Any = None  # if it is not the default's
 
 
 class Claim(NamedTuple):
-    """A statement of an article that can be measured on a trained network.
+    """A statement of an article that can be measured on a trained network."""
 
-    Attributes:
-        sentence: what the article says, in our words.
-        quantity: what number is measured.
-        measure: takes network, data and settings; returns the number, or None where what it needs
-            is missing on this machine.
-        why: the reason for the bound, which was fixed before the recorded runs were measured.
-        at_least: the smallest value with which the claim holds, or None.
-        at_most: the largest, or None.
-        of_network: whether the number depends on the trained network. If not, several networks on
-            the same data are one measurement.
-    """
-
-    sentence: str
-    quantity: str
+    sentence: str  # what the article says, in our words
+    quantity: str  # what number is measured
+    # Takes network, data and settings; returns None where this machine lacks what it needs.
     measure: Callable
-    why: str
+    why: str  # the reason for the bound; it was fixed before the recorded runs were measured
     at_least: float | None = None
     at_most: float | None = None
-    of_network: bool = True
+    of_network: bool = True  # if not, several networks on the same data are one measurement
 
     def holds(self, value: float) -> bool:
         """Says whether a measured value is within the bound."""
@@ -129,52 +96,34 @@ class Claim(NamedTuple):
 
 
 class Erratum(NamedTuple):
-    """Something that an article gets wrong, or that keeps its code from running.
+    """Something that an article gets wrong, or that keeps its code from running."""
 
-    Attributes:
-        quote: what the article says or its code does there.
-        problem: what is wrong with it.
-        effect: what happens because of it; "" if nothing does.
-        fix: what this project does instead: `--variant corrected`, or both variants if the code
-            could not run otherwise; "" if there is nothing to do.
-        measures: functions of network, data and settings that return a number, by its quantity.
-            None if both variants do the same, or no network shows the difference.
-        change: the setting that makes the difference, and its value.
-        network: the network that it makes a difference to.
-    """
-
-    quote: str
+    quote: str  # what the article says, or its code
     problem: str
     effect: str = ""
-    fix: str = ""
-    measures: Mapping[str, Callable] = MappingProxyType({})
-    change: tuple[str, str] = ("variant", "corrected")
-    network: str = ONLY_NETWORK
+    fix: str = ""  # what `--variant corrected` does, or both variants
+    measures: Mapping[str, Callable] = MappingProxyType({})  # by quantity; as a claim's
+    change: tuple[str, str] = ("variant", "corrected")  # the setting that makes the difference
+    network: str = ONLY_NETWORK  # the network that it makes a difference to
 
 
 class Examples(NamedTuple):
     """Images whose reconstructions a run keeps as training goes on.
 
-    Attributes:
-        x: what the network gets: digits (n, 784) or images (n, height, width, 1) in [0, 1].
-        target: what it should make of them, in the same shape; None if that is `x`.
+    Digits have shape (n, 784), images (n, height, width, 1); all are in [0, 1].
     """
 
-    x: Any
-    target: Any = None
+    x: Any  # what the network gets
+    target: Any = None  # what it should make of them, if that is not `x`
 
 
 class Style(NamedTuple):
-    """One network in one style.
+    """One network in one style."""
 
-    Attributes:
-        build: takes the settings, returns the untrained network: a `tf.Module` with `weights`,
-            `encode` and `decode`, or a Keras model with sub-models "encoder" and "decoder".
-        train: takes network, data, settings and an `ae.training.run.Run`; trains in place.
-    """
-
+    # Takes the settings, returns the untrained network: a `tf.Module` with `weights`, `encode` and
+    # `decode`, or a Keras model with sub-models "encoder" and "decoder".
     build: Callable
-    train: Callable
+    train: Callable  # takes network, data, settings and an `ae.training.run.Run`
 
 
 def fit_line(epoch: int, logs: Mapping[str, float]) -> str:
@@ -185,50 +134,26 @@ def fit_line(epoch: int, logs: Mapping[str, float]) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """A lesson and its article, as the command line runs them.
-
-    Attributes:
-        name: the module's name.
-        doc: the module's docstring; its first line is the lesson's title.
-        file: the module's file; None if the lesson stands in a notebook's cells.
-        presets: settings by the preset's name. The article's PRESETS holds what "quick" and "smoke"
-            change; OPTIONS holds further settings, by name.
-        load: takes settings and the user's data folder or None; returns the lesson's data, whose
-            `provenance` says where they came from.
-        networks: styles by the network's name. The article's ARGUMENTS holds, for a setting and its
-            value, keyword arguments for the lesson's functions by the function's name.
-        draw: takes a trained network, the data, the settings and a `Report`; draws the lesson's
-            figures, then the article's further ones.
-        examples: takes the data, returns the `Examples` to follow.
-        appendix: takes data, settings and a report; draws what needs no network of the lesson.
-        plane: takes a trained network and the data; returns the `Plane` of its codes.
-        printed_loss: the history entry that the article printed: "loss" is a mean over the epoch,
-            "last_batch_loss" the last minibatch's.
-        published: columns of `data/published/NAME.csv`, by network and history entry.
-        published_with: settings in which the published run differs from the article.
-        claims: what the article says that can be measured.
-        errata: what the article gets wrong.
-        epoch_line: formats what the article's code printed after an epoch from number and logs.
-        commands: what the script does if its first argument is such a name; each function takes the
-            lesson and the other arguments.
-    """
+    """A lesson and its article, as the command line runs them."""
 
     name: str
     doc: str
-    file: Path | None
-    presets: Mapping[str, Settings]
-    load: Callable
+    file: Path | None  # None if the lesson stands in a notebook's cells
+    presets: Mapping[str, Settings]  # with the article's PRESETS (changes) and OPTIONS (additions)
+    load: Callable  # takes settings and the user's data folder; the data have a `provenance`
     networks: Mapping[str, Mapping[str, Style]]
-    draw: Callable
-    examples: Callable
-    appendix: Callable | None
-    plane: Callable | None
-    printed_loss: str
+    draw: Callable  # takes network, data, settings and an `ae.runs.records.Report`
+    examples: Callable  # takes the data, returns `Examples`
+    appendix: Callable | None  # takes data, settings and report; draws what needs no network
+    plane: Callable | None  # takes network and data, returns an `ae.report.snapshots.Plane`
+    printed_loss: str  # what the article printed: "loss", an epoch's mean, or "last_batch_loss"
+    # Columns of data/published/NAME.csv, by network and history entry.
     published: Mapping[str, Mapping[str, tuple[str, ...]]]
-    published_with: Mapping[str, Any]
+    published_with: Mapping[str, Any]  # settings in which the published run is not the article's
     claims: tuple[Claim, ...]
     errata: tuple[Erratum, ...]
-    epoch_line: Callable[[int, Mapping[str, float]], str]
+    epoch_line: Callable[[int, Mapping[str, float]], str]  # writes what the article printed
+    # What the script does if its first argument is such a name; takes the lesson and the others.
     commands: Mapping[str, Callable]
 
     @property
