@@ -27,10 +27,8 @@ def _open_closed_streams() -> None:
 
 def _ask_for_packages() -> None:
     """Ends a process without TensorFlow, as where Python is not the environment's, or imgaug."""
-    for name, requirements in (
-        ("TensorFlow", "requirements.txt"),
-        ("imgaug", "requirements-imgaug.txt with --no-deps"),
-    ):
+    needs = {"TensorFlow": "requirements.txt", "imgaug": "requirements-imgaug.txt with --no-deps"}
+    for name, requirements in needs.items():
         if importlib.util.find_spec(name.lower()) is None:
             print(
                 f"{name} is not installed for {sys.executable}; use the Python of the environment "
@@ -43,7 +41,7 @@ def _ask_for_packages() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Lets Ctrl-C end the process while imports are under way, which it may leave half done."""
+    """Lets Ctrl-C end the process at once during imports, instead of leaving them half done."""
     usual = signal.getsignal(signal.SIGINT)
     in_charge = threading.current_thread() is threading.main_thread()
     if not in_charge or usual is not signal.default_int_handler:
@@ -82,25 +80,20 @@ def _start_tensorflow_quietly() -> None:
             os.close(stderr)
 
 
-def _overlook_retracing() -> None:
-    """Drops TensorFlow's advice on tracing: each network is traced once, and they are many."""
-    logging.getLogger("tensorflow").addFilter(
-        lambda record: "triggered tf.function retracing" not in record.getMessage()
-    )
-
-
-def _set_keras_defaults() -> None:
-    """Sets what a user's keras.json may have changed, and published numbers depend on."""
+def _set_defaults() -> None:
+    """Sets what keras.json may have changed, and drops TensorFlow's advice against retracing."""
     import keras
 
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in record.getMessage()
+    )
 
 
 _open_closed_streams()
 _ask_for_packages()
 with _interruptible():
     _start_tensorflow_quietly()
-    _set_keras_defaults()
-_overlook_retracing()
+    _set_defaults()

@@ -10,7 +10,7 @@ from ae import console
 from ae.datasets.pictures import format_of, read_grey, write_grey
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson
-from ae.networks import codec
+from ae.networks import Network, codec
 from ae.paths import make_folder
 from ae.proof import published
 from ae.runs.saved import load_network, read_run
@@ -24,16 +24,12 @@ MARGIN = 8  # pixels; even, and more than the 5 that an output pixel of the clea
 
 
 def clean_page(page: np.ndarray, reconstruct: Callable, tile: int = TILE) -> np.ndarray:
-    """Cleans one page tile by tile; the result is that of the whole page at once.
+    """Cleans a page, uint8 (height, width), tile by tile; the result is that of the whole page.
 
     Args:
-        page: uint8 array (height, width).
         reconstruct: the network, from (1, h, w, 1) in [0, 1] to the same, for even h and w; an
             output pixel must not depend on input pixels further away than `MARGIN`.
         tile: pixels a side, even.
-
-    Returns:
-        uint8 array (height, width).
     """
     height, width = page.shape
     even = np.pad(page, ((0, height % 2), (0, width % 2)), mode="edge")
@@ -55,17 +51,9 @@ def _with_margin(start: int, tile: int, size: int) -> tuple[slice, int]:
 
 
 def main(lesson: Lesson, arguments: Sequence[str]) -> None:
-    """Runs `clean`: reads scans, cleans them with a network of an earlier run, writes pictures.
-
-    Args:
-        arguments: the command line after "clean".
-
-    Raises:
-        InputError: if a scan, the network or the output cannot be used.
-    """
+    """Runs the command `clean`: cleans scans with a network of an earlier run."""
     parser = console.Parser(
-        prog=f"{lesson.command} clean",
-        description="Clean scanned pages of any size.",
+        prog=f"{lesson.command} clean", description="Clean scanned pages of any size."
     )
     add = parser.add_argument
     add("pages", nargs="+", type=Path, metavar="IN", help="scans to clean")
@@ -94,35 +82,33 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
         print(target)
 
 
-def _load_network(lesson: Lesson, options: argparse.Namespace):
-    settings = lesson.presets["article"]
-    if options.from_run.suffix == ".keras":
-        saved, style = options.from_run, "keras"
+def _load_network(lesson: Lesson, options: argparse.Namespace) -> Network:
+    run = options.from_run
+    if run.suffix == ".keras":
         if options.style == "low-level":
-            raise InputError(f"{options.from_run}: this is a Keras network; leave --style out.")
-    else:
-        if not options.from_run.exists():
-            raise InputError(
-                f"{options.from_run}: there is no run here; train a network first, "
-                f"`{lesson.command} --style low-level`, or name one with --from, such as "
-                f"{Path('runs') / 'quick' / lesson.name} after `make run`."
-            )
-        record, settings = read_run(lesson, options.from_run)
-        trained = {training["style"]: training for training in record["trainings"]}
-        style = options.style or ("keras" if "keras" in trained else "low-level")
-        if style not in trained:
-            raise InputError(f"{options.from_run}: this run has no {style} network.")
-        saved = options.from_run / trained[style]["saved"]
-        if notice := record["data"]["notice"]:
-            print(f"{options.from_run}: this run is not of real scans: {notice}", file=sys.stderr)
-        if found := published.departures(lesson, record):
-            print(
-                f"{options.from_run}: this run is not at the article's settings ({', '.join(found)}"
-                f"); for cleaner pages train with `{lesson.command} --out FOLDER`.",
-                file=sys.stderr,
-            )
-    training = {"network": ONLY_NETWORK, "style": style, "saved": saved.name}
-    return load_network(lesson, saved.parent, training, settings)
+            raise InputError(f"{run}: this is a Keras network; leave --style out.")
+        training = {"network": ONLY_NETWORK, "style": "keras", "saved": run.name}
+        return load_network(lesson, run.parent, training, lesson.presets["article"])
+    if not run.exists():
+        raise InputError(
+            f"{run}: there is no run here; train a network first, "
+            f"`{lesson.command} --style low-level`, or name one with --from, such as "
+            f"{Path('runs') / 'quick' / lesson.name} after `make run`."
+        )
+    record, settings = read_run(lesson, run)
+    trained = {training["style"]: training for training in record["trainings"]}
+    style = options.style or ("keras" if "keras" in trained else "low-level")
+    if style not in trained:
+        raise InputError(f"{run}: this run has no {style} network.")
+    if notice := record["data"]["notice"]:
+        print(f"{run}: this run is not of real scans: {notice}", file=sys.stderr)
+    if found := published.departures(lesson, record):
+        print(
+            f"{run}: this run is not at the article's settings ({', '.join(found)}); "
+            f"for cleaner pages train with `{lesson.command} --out FOLDER`.",
+            file=sys.stderr,
+        )
+    return load_network(lesson, run, trained[style], settings)
 
 
 def _targets(pages: Sequence[Path], out: str) -> list[Path]:

@@ -13,35 +13,30 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ae import console
-from ae.console import Parser, positive
+from ae.console import Parser, positive, up_to
 from ae.errors import InputError, Interrupted
 from ae.lesson import PACKAGE, PRESETS, STYLES, VARIANTS, Lesson, Settings, gather, load
 from ae.paths import python
 from ae.proof.claims import Verdicts
 from ae.report.snapshots import Snapshots
 from ae.runs import lifecycle, records, saved
-from ae.runs.folder import claimed, was_interrupted
+from ae.runs.folder import claimed, is_unfinished, was_interrupted
 
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
 
 LARGEST_BATCH = 60_000  # every training image of MNIST
-
-
+LARGEST_SEED = 2**31 - 1
 OBSERVERS = (Verdicts, Snapshots)  # what a run keeps besides histories, figures and networks
 
 
-def main(module: ModuleType, arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs a lesson as a script and exits.
-
-    Args:
-        arguments: the command line without the program's name; None takes the process's own.
-    """
-    raise SystemExit(console.guard(lambda: run_script(_lesson_in(module), arguments)))
+def main(module: ModuleType) -> NoReturn:
+    """Runs a lesson as a script and exits."""
+    raise SystemExit(console.guard(lambda: run_script(_lesson_in(module), sys.argv[1:])))
 
 
 def _lesson_in(module: ModuleType) -> Lesson:
-    """Finds the lesson that a script holds; under its own name its article can import it too."""
+    """Loads a script's lesson under its own name, so that its article can import it too."""
     path = Path(module.__file__).resolve()
     package = importlib.import_module(PACKAGE)
     if path.parent in [Path(folder).resolve() for folder in package.__path__]:
@@ -49,9 +44,8 @@ def _lesson_in(module: ModuleType) -> Lesson:
     return gather(module, path.stem)
 
 
-def run_script(lesson: Lesson, arguments: Sequence[str] | None = None) -> None:
-    """Does what a lesson's command line says; None takes the process's own."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
+    """Does what a lesson's command line says."""
     if arguments and arguments[0] in lesson.commands:
         lesson.commands[arguments[0]](lesson, arguments[1:])
         return
@@ -70,8 +64,17 @@ def run_script(lesson: Lesson, arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     draw_out_of_sight(options)
     if options.from_run is not None:
-        _refuse_other_options(parser, options, "from_run", "style", "out", *_own(lesson))
-        record = redraw(lesson, options)
+        redrawn = [f.name for f in _options_of(lesson) if not f.metadata["retrains"]]
+        _refuse_other_options(parser, options, "from_run", "style", "out", *redrawn)
+        record = lifecycle.redraw(
+            lesson,
+            options.from_run,
+            options.out,
+            asked={n: getattr(options, n) for n in redrawn if getattr(options, n) is not None},
+            style=options.style,
+            data_dir=options.data_dir,
+            show=options.show,
+        )
     elif options.resume is not None:
         _refuse_other_options(parser, options, "resume")
         record = lifecycle.resume(lesson, options.resume, options.data_dir, options.show, OBSERVERS)
@@ -90,18 +93,8 @@ def _refuse_other_options(parser: Parser, options: argparse.Namespace, *allowed:
             parser.error(f"{flag} takes its settings from the run; leave the other options out")
 
 
-def _own(lesson: Lesson) -> list[str]:
-    """Names a lesson's own options that change only figures, so that --from takes them."""
-    fields = dataclasses.fields(lesson.presets["article"])
-    return [f.name for f in fields if f.metadata.get("help") and not f.metadata["retrains"]]
-
-
 def draw_out_of_sight(options: argparse.Namespace) -> None:
-    """Draws figures without windows, unless the user asked for windows.
-
-    Raises:
-        InputError: if the user did, and no window can be opened here.
-    """
+    """Draws figures without windows, unless the user asked for windows and they can be opened."""
     if not options.show:
         matplotlib.use("Agg")
     elif not _opens_windows(matplotlib.get_backend()):
@@ -136,14 +129,12 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     add("--preset", choices=PRESETS, default=default_preset, help=f"default: {default_preset}")
     add("--variant", choices=VARIANTS, help="as published (default), or with the errata applied")
     add("--epochs", type=positive(int), help="epochs to train for; default: the preset's")
-    add("--batch-size", type=console.up_to(LARGEST_BATCH),
+    add("--batch-size", type=up_to(LARGEST_BATCH),
         help="examples in a minibatch; default: the preset's")  # fmt: skip
-    add(
-        "--learning-rate",
-        type=positive(float),
-        help="the optimizer's step size; default: the preset's",
-    )
-    add("--seed", type=console.natural, help="seed of weights, shuffling and noise; default: 0")
+    add("--learning-rate", type=positive(float),
+        help="the optimizer's step size; default: the preset's")  # fmt: skip
+    add("--seed", type=up_to(LARGEST_SEED, least=0),
+        help="seed of weights, shuffling and noise; default: 0")  # fmt: skip
     add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
     add("--out", type=console.folder,
         help="for record, figures and networks; default: runs/NAME; of several, runs")  # fmt: skip
@@ -159,19 +150,22 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
 
 def add_settings(parser: argparse.ArgumentParser, lesson: Lesson) -> None:
     """Adds the options that a lesson declares in its settings."""
-    kind = type(lesson.presets["article"])
-    types = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        if not field.metadata.get("help"):
-            continue
-        flag, about = "--" + field.name.replace("_", "-"), field.metadata["help"]
-        hint, choices = types[field.name], field.metadata["choices"]
-        if hint is bool:
-            parser.add_argument(flag, action="store_true", default=None, help=about)
-        elif hint in (int, float):
-            parser.add_argument(flag, type=positive(hint), choices=choices, help=about)
-        else:
-            parser.add_argument(flag, choices=choices, help=about)
+    types = typing.get_type_hints(type(lesson.presets["article"]))
+    for field in _options_of(lesson):
+        kind, choices = types[field.name], field.metadata["choices"]
+        how: dict[str, Any] = {"choices": choices}
+        if kind is bool:
+            how = {"action": "store_true", "default": None}
+        elif kind in (int, float):
+            how["type"] = positive(kind)
+        flag = "--" + field.name.replace("_", "-")
+        parser.add_argument(flag, help=field.metadata["help"], **how)
+
+
+def _options_of(lesson: Lesson) -> list[dataclasses.Field]:
+    """Lists the settings that a lesson makes options of its own."""
+    fields = dataclasses.fields(lesson.presets["article"])
+    return [field for field in fields if field.metadata.get("help")]
 
 
 def choose_settings(lesson: Lesson, options: argparse.Namespace) -> Settings:
@@ -192,14 +186,7 @@ def article_options(**chosen: Any) -> argparse.Namespace:
 
 
 def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Trains a lesson's networks as `ae.runs.lifecycle.train` does, with options for settings.
-
-    Args:
-        options: what `add_options` and `add_settings` parsed.
-
-    Returns:
-        The record.
-    """
+    """Trains a lesson as its options say; returns the record, as `ae.runs.lifecycle.train`."""
     return lifecycle.train(
         lesson,
         choose_settings(lesson, options),
@@ -214,79 +201,48 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
 
 
 def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Runs a lesson, resumes its interrupted run in the folder, or takes a finished one as it is.
-
-    Raises:
-        InputError: if the run there is of other options; as `train` and `resume` of
-            `ae.runs.lifecycle`.
-    """
+    """Runs a lesson, resumes its interrupted run of the same options, or takes a finished one."""
     chosen = dataclasses.asdict(choose_settings(lesson, options))
     wanted = {name: vars(options)[name] for name in ("preset", "style", "tensorboard")} | chosen
-    for place in (folder / records.UNFINISHED, folder):
-        if (place / records.RECORD).is_file():
-            record, settings = saved.read_run(lesson, place)
-            found = {**record, **dataclasses.asdict(settings)}
-            for name, value in wanted.items():
-                if found[name] != value:
-                    raise InputError(
-                        f"{folder}: the run there has {name} {found[name]}, not {value}; "
-                        "resume it with its own options, or choose another --out."
-                    )
-            if place == folder:
-                return {**record, "folder": folder}
-            return lifecycle.resume(lesson, folder, options.data_dir, options.show, OBSERVERS)
-    return run(lesson, options, folder)
+    place = folder / records.UNFINISHED if is_unfinished(folder) else folder
+    if not (place / records.RECORD).is_file():
+        return run(lesson, options, folder)
+    record, settings = saved.read_run(lesson, place)
+    found = {**record, **dataclasses.asdict(settings)}
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise InputError(
+                f"{folder}: the run there has {name} {found[name]}, not {value}; "
+                "resume it with its own options, or choose another --out."
+            )
+    if place == folder:
+        return {**record, "folder": folder}
+    return lifecycle.resume(lesson, folder, options.data_dir, options.show, OBSERVERS)
 
 
-@contextmanager
-def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
-    """Makes the Ctrl-C message name the whole command.
-
-    Args:
-        command: a command of `python -m tutorials` that takes --resume.
-    """
-    try:
-        yield
-    except Interrupted as interrupt:
-        raise Interrupted(f"Interrupted; to resume: {again(command, arguments)}") from interrupt
+# Commands of several runs: `python -m tutorials COMMAND ARGUMENTS`, with --resume to resume them
 
 
-def again(command: str, arguments: Sequence[str]) -> str:
-    """Returns what to type to resume a command of several runs; arguments as `resumed_by`."""
+def _again(command: str, arguments: Sequence[str]) -> str:
+    """Returns what to type to resume a command of several runs."""
     same = shlex.join([command, *(a for a in arguments if a != "--resume"), "--resume"])
     return f"{python()} -m tutorials {same}"
 
 
+@contextmanager
+def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Makes the Ctrl-C message name the whole command."""
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(f"Interrupted; to resume: {_again(command, arguments)}") from error
+
+
 def refuse_interrupted(folders: Iterable[Path], command: str, arguments: Sequence[str]) -> None:
-    """Stops a command of several runs before it would start an interrupted one again.
-
-    Args:
-        folders: of the runs.
-        command: a command of `python -m tutorials` that takes --resume.
-
-    Raises:
-        InputError: if one of the runs was interrupted after an epoch or more, or is running.
-    """
-    for folder in folders:
-        if not was_interrupted(folder):
-            continue
-        with claimed(folder):  # which refuses a run that is running in its own words
+    """Stops a command of several runs before it would start an interrupted one again."""
+    for folder in filter(was_interrupted, folders):
+        with claimed(folder):  # or says that the run is still going
             raise InputError(
                 f"{folder}: a run was interrupted here; resume it and the others, "
-                f"{again(command, arguments)}, or delete {folder / records.UNFINISHED}."
+                f"{_again(command, arguments)}, or delete {folder / records.UNFINISHED}."
             )
-
-
-def redraw(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
-    """Draws the figures of the run `options.from_run` as `ae.runs.lifecycle.redraw` does."""
-    chosen = vars(options)
-    asked = {name: chosen[name] for name in _own(lesson) if chosen[name] is not None}
-    return lifecycle.redraw(
-        lesson,
-        options.from_run,
-        options.out,
-        asked=asked,
-        style=options.style,
-        data_dir=options.data_dir,
-        show=options.show,
-    )

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,13 +24,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Reports a mistake in the arguments, with the nearest option or choice if there is one."""
-        known = list(self._option_string_actions)
-        unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
-        choice = re.match(
-            r"argument [^:]*: invalid choice: '([^']*)' \(choose from (.*)\)", message
-        )
-        if unknown:
-            message += did_you_mean(unknown[1], known, otherwise="")
+        option = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+        choice = re.match(r"argument [^:]*: invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if option:
+            message += did_you_mean(option[1], self._option_string_actions, otherwise="")
         elif choice:
             message += did_you_mean(choice[1], choice[2].replace("'", "").split(", "), otherwise="")
         raise InputError(f"{self.prog}: {message} (--help lists the options).")
@@ -46,9 +44,7 @@ def guard(command: Callable[[], int | None]) -> int:
             # A locale may lack a letter, and a reader of a log should not wait for a full buffer.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(
-            signal.SIGTERM, _terminate
-        )  # after a scheduler's SIGTERM, too, a run can resume
+        signal.signal(signal.SIGTERM, _terminate)  # a run can resume after a scheduler's, too
     try:
         code = command() or 0
         sys.stdout.flush()
@@ -84,35 +80,20 @@ def folder(text: str) -> Path:
 
 def positive(kind: type) -> Callable[[str], Any]:
     """Makes a function that parses an `int` or a `float` above zero."""
+    noun = "whole number" if kind is int else "number"
+    return _number(kind, f"{noun} above zero", lambda value: 0 < value < float("inf"))
 
+
+def up_to(most: int, least: int = 1) -> Callable[[str], int]:
+    """Makes a function that parses a whole number from `least` to `most`."""
+    return _number(int, f"whole number from {least} to {most}", range(least, most + 1).__contains__)
+
+
+def _number(kind: type, words: str, accepts: Callable[[Any], bool]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            noun = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"must be a {noun} above zero, not '{text}'")
-        return value
+        with suppress(ValueError):
+            if accepts(value := kind(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"must be a {words}, not '{text}'")
 
     return parse
-
-
-def up_to(most: int) -> Callable[[str], int]:
-    """Makes a function that parses a whole number from 1 to `most`."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number from 1 to {most}, not '{text}'"
-            )
-        return int(text)
-
-    return parse
-
-
-def natural(text: str) -> int:
-    """Parses a whole number that may seed a generator."""
-    if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"must be a whole number below 2147483648, not '{text}'")
-    return int(text)

@@ -7,29 +7,26 @@ from collections.abc import Iterable
 class InputError(Exception):
     """Something the user gave or lacks: one sentence that says what is wrong and what to do.
 
-    `ae.cli` prints the sentence and exits with code 2, without a traceback.
+    `ae.console.guard` prints the sentence and returns exit code 2, without a traceback.
     """
 
 
 class MissingDataError(InputError):
-    """Nothing of a data set was found, as opposed to damaged files of it."""
+    """No file of a data set was found; damaged files are a plain `InputError`."""
 
 
 class NotFiniteError(InputError):
-    """A training whose loss or weights became infinite or no number."""
+    """A training whose loss or weights became infinite or NaN."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted: one sentence that says how to go on with it."""
+    """A run was interrupted: one sentence that says how to resume it."""
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Returns "; did you mean ...?" for the known word that is nearest to a mistyped one.
 
-    Args:
-        word: what was typed.
-        known: what there is.
-        otherwise: what to return if nothing is near; by default a list of what there is.
+    If none is near, it returns `otherwise`, by default a list of the known words.
     """
     known = list(known)
     if nearest := difflib.get_close_matches(word, known, n=1):

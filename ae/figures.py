@@ -8,15 +8,9 @@ from matplotlib.figure import Figure
 
 
 def canvas(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Tiles images into one image.
+    """Tiles images (n, height, width) or (n, height, width, 1) into one, row by row.
 
-    Args:
-        images: (rows * columns, height, width) or (rows * columns, height, width, 1).
-        rows: images down.
-        columns: images across.
-
-    Returns:
-        (rows * height, columns * width), filled row by row.
+    There are n = rows * columns images. The result is (rows * height, columns * width).
     """
     height, width = images.shape[1:3]
     tiles = images.reshape(rows, columns, height, width)
@@ -24,37 +18,21 @@ def canvas(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def canvases(images: np.ndarray, reconstructions: np.ndarray, side: int) -> Figure:
-    """Draws a square canvas of images beside the canvas of their reconstructions.
-
-    Args:
-        images: (side * side, height, width).
-        reconstructions: in the same shape.
-        side: images down and across.
-    """
+    """Draws a square canvas of images (side * side, height, width) beside their reconstructions."""
     figure, axes = plt.subplots(1, 2, figsize=(2 * side, side + 0.3))
-    for axis, title, tiles in zip(
-        axes, ("original", "reconstructed"), (images, reconstructions), strict=True
-    ):
+    parts = {"original": images, "reconstructed": reconstructions}
+    for axis, (title, tiles) in zip(axes, parts.items(), strict=True):
         axis.imshow(canvas(tiles, side, side), origin="upper", cmap="gray", vmin=0, vmax=1)
         axis.set_title(title)
         axis.set_axis_off()
     return figure
 
 
-def strip(
-    rows: Mapping[str, np.ndarray],
-    cmap: str = "gray",
-    size: float = 1.0,
-    stretched: bool = False,
-) -> Figure:
-    """Draws rows of images, with one column for each example.
+def strip(rows: Mapping[str, np.ndarray], size: float = 1.0, stretched: bool = False) -> Figure:
+    """Draws titled rows of images (n, height, width), with a column for each example.
 
-    Args:
-        rows: images (n, height, width) by the row's title, which may be empty.
-        cmap: a matplotlib colour map.
-        size: the width of an image in inches.
-        stretched: whether the colours of each image run from its minimum to its maximum, which is
-            the default of `imshow`. If False, they run from 0 to 1.
+    An image is `size` inches wide. Its colours run from 0 to 1 or, if `stretched`, from its minimum
+    to its maximum, which is the default of `imshow`.
     """
     vmin, vmax = (None, None) if stretched else (0, 1)
     (columns,) = {len(images) for images in rows.values()}
@@ -67,19 +45,16 @@ def strip(
     )
     for line, (title, images) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(line, images, strict=True):
-            axis.imshow(image.reshape(height, width), cmap=cmap, vmin=vmin, vmax=vmax)
+            axis.imshow(image.reshape(height, width), cmap="gray", vmin=vmin, vmax=vmax)
             axis.set(xticks=[], yticks=[])
         line[0].set_ylabel(title)
     return figure
 
 
 def feature_maps(maps: np.ndarray) -> Figure:
-    """Draws the maps of a convolutional code, with a row for each channel.
+    """Draws the maps of a convolutional code (n, height, width, channels).
 
-    Each map is scaled to its own range.
-
-    Args:
-        maps: (n, height, width, channels); each image is a column.
+    Each image is a column and each channel a row. Each map is scaled to its own range.
     """
     n, _, _, channels = maps.shape
     figure, axes = plt.subplots(channels, n, figsize=(2 * n, 1.25 * channels), squeeze=False)
@@ -92,12 +67,7 @@ def feature_maps(maps: np.ndarray) -> Figure:
 
 
 def manifold(tiles: np.ndarray, side: int) -> Figure:
-    """Draws a square of decoded codes as one picture, without gaps.
-
-    Args:
-        tiles: (side * side, height, width), row by row.
-        side: tiles down and across.
-    """
+    """Draws decoded codes (side * side, height, width), row by row, as one square picture."""
     figure, axis = plt.subplots(figsize=(10, 10))
     axis.imshow(canvas(tiles, side, side), cmap="Greys_r")
     return figure
@@ -106,14 +76,7 @@ def manifold(tiles: np.ndarray, side: int) -> Figure:
 def scatter(
     codes: Mapping[str, np.ndarray], labels: np.ndarray, cmap: str, size: float = 10.0
 ) -> Figure:
-    """Draws two-dimensional codes, coloured by class, with a colour bar.
-
-    Args:
-        codes: (n, 2) by the panel's title.
-        labels: (n,), from 0 to 9.
-        cmap: a matplotlib colour map.
-        size: the width and height of a panel in inches.
-    """
+    """Draws panels, `size` inches wide, of codes (n, 2) coloured by labels (n,) from 0 to 9."""
     figure, axes = plt.subplots(
         1, len(codes), figsize=(size * len(codes), size), squeeze=False, layout="constrained"
     )
@@ -127,13 +90,7 @@ def scatter(
 
 
 def curves(lines: Mapping[str, Sequence[float]], x: Sequence[float], **labels: str) -> Figure:
-    """Draws curves over the same x.
-
-    Args:
-        lines: the y values of each curve, by its name.
-        x: the x values of all curves.
-        **labels: arguments of `Axes.set`: xlabel, ylabel, xscale, title.
-    """
+    """Draws named curves over the same x; `labels` are arguments of `Axes.set`."""
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, y in lines.items():
         axis.plot(x, y, marker="o", label=name)

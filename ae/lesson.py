@@ -181,14 +181,7 @@ def load_all() -> list[Lesson]:
 
 
 def gather(module: ModuleType, name: str) -> Lesson:
-    """Puts a lesson together from its module and the article's module of the same name.
-
-    Args:
-        module: where the lesson's functions are; a notebook's `__main__` will do.
-
-    Raises:
-        ValueError: if the article passes arguments to a function that the lesson lacks.
-    """
+    """Puts a lesson together from its module, or a notebook's, and the article's of the name."""
     article = _article(name)
     part = functools.partial(getattr, article)
     arguments = part("ARGUMENTS", {})
@@ -266,18 +259,12 @@ def _settings(constants: Settings, options: Mapping[str, Option]) -> Settings:
     fields = [
         (
             name,
-            option.type or type(option.default),
-            dataclasses.field(
-                default=option.default,
-                metadata={k: v for k, v in option._asdict().items() if k in _METADATA},
-            ),
+            o.type or type(o.default),
+            dataclasses.field(default=o.default, metadata=o._asdict()),
         )
-        for name, option in options.items()
+        for name, o in options.items()
     ]
     kind = dataclasses.make_dataclass(
         "LessonSettings", fields, bases=(type(constants),), frozen=True, kw_only=True
     )
     return kind(**dataclasses.asdict(constants))
-
-
-_METADATA = ("help", "retrains", "choices")

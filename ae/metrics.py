@@ -16,11 +16,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 class LastBatch(keras.metrics.Metric):
     """The loss of the last minibatch, which TensorFlow 1 tutorials print after an epoch.
 
-    Keras itself reports the mean over the epoch.
-
-    Args:
-        loss: a function of targets and predictions, or the name of one in Keras.
-        name: the metric's name in the logs.
+    Keras itself reports the mean over the epoch. `loss` is a function of targets and predictions,
+    or the name of one in Keras.
     """
 
     def __init__(self, loss, name="last_batch_loss", **kwargs):
@@ -43,15 +40,9 @@ class LastBatch(keras.metrics.Metric):
 
 
 def principal_components(x: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the directions in which data vary most.
+    """Returns the mean of data (n, features), and the directions in which they vary most.
 
-    Args:
-        x: (n, features).
-        number: how many directions.
-
-    Returns:
-        The mean (features,) and the components (number, features). The components are orthonormal
-        eigenvectors of the covariance matrix, largest variance first.
+    These (number, features) are orthonormal eigenvectors of the covariance, largest variance first.
     """
     mean = x.mean(axis=0)
     centred = x - mean  # scikit-learn does not: in float32 that turns components by 0.03 degrees
@@ -67,12 +58,7 @@ def rmse(x: np.ndarray, x_hat: np.ndarray) -> float:
 def psnr(x: np.ndarray, x_hat: np.ndarray) -> float:
     """Returns the peak signal-to-noise ratio, 10 log10(1 / mean squared error), in decibels.
 
-    Args:
-        x: clean images in [0, 1].
-        x_hat: other images, in the same shape.
-
-    Returns:
-        The ratio for the mean error over all images, not the mean of the images' ratios.
+    The error is the mean over all images. So this is not the mean of the images' ratios.
     """
     return float(peak_signal_noise_ratio(x, x_hat, data_range=1))
 
@@ -80,12 +66,8 @@ def psnr(x: np.ndarray, x_hat: np.ndarray) -> float:
 def ssim(x: np.ndarray, x_hat: np.ndarray) -> float:
     """Returns the mean structural similarity of images to clean images; 1 means equal.
 
+    Images are (n, height, width, 1), at least 7 pixels high and wide: the windows are 7 x 7.
     Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Transactions on Image Processing 13(4), 2004.
-    The windows are 7 x 7 pixels.
-
-    Args:
-        x: clean images (n, height, width, 1) in [0, 1], at least 7 pixels high and wide.
-        x_hat: other images, in the same shape.
     """
     pairs = zip(x[..., 0], x_hat[..., 0], strict=True)
     return float(np.mean([structural_similarity(*pair, data_range=1) for pair in pairs]))
@@ -97,16 +79,10 @@ def median_filter(x: np.ndarray) -> np.ndarray:
 
 
 def fine_detail(x: np.ndarray) -> float:
-    """Returns the energy of fine detail: of Fourier components above half of Nyquist's limit.
+    """Returns the energy per pixel of Fourier components above half of Nyquist's limit.
 
-    These have more than 0.25 cycles a pixel, in any direction.
-
-    Args:
-        x: images (n, height, width, 1).
-
-    Returns:
-        The energy per pixel, averaged over the images. All components together have the mean
-        squared pixel (Parseval).
+    These have more than 0.25 cycles a pixel, in any direction. All components together have the
+    mean squared pixel (Parseval). Images are (n, height, width, 1).
     """
     _, height, width, _ = x.shape
     spectrum = np.abs(np.fft.fft2(x[..., 0], norm="ortho")) ** 2
@@ -115,15 +91,9 @@ def fine_detail(x: np.ndarray) -> float:
 
 
 def tile_step(tiles: np.ndarray, side: int) -> float:
-    """Compares neighbouring tiles of a manifold with all pairs of tiles.
+    """Divides the mean distance between neighbouring tiles by the mean distance of all pairs.
 
-    Args:
-        tiles: images (side * side, ...), row by row.
-        side: tiles across and down.
-
-    Returns:
-        The mean distance between tiles beside or below each other, divided by the mean distance
-        of all pairs. It is 1 if all tiles are equal.
+    The tiles of a manifold (side * side, ...) stand row by row. It is 1 if all tiles are equal.
     """
     flat = tiles.reshape(side, side, -1).astype("float64")
     steps = [np.linalg.norm(np.diff(flat, axis=axis), axis=-1).mean() for axis in (0, 1)]
@@ -151,18 +121,9 @@ def by_label(labels: Sequence, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray
 def knn_labels(
     train_codes: np.ndarray, train_labels: np.ndarray, codes: np.ndarray, k: int = 10
 ) -> np.ndarray:
-    """Classifies codes by a vote of their nearest neighbours.
+    """Labels codes (m, features) by a vote of the k nearest among n training codes, all n if n < k.
 
     The distance is Euclidean, |z - z'|. Among labels with equally many votes, the smallest wins.
-
-    Args:
-        train_codes: (n, features), the codes that vote.
-        train_labels: (n,), their labels.
-        codes: (m, features), the codes to classify.
-        k: how many neighbours vote. If n is smaller, all n vote.
-
-    Returns:
-        (m,), a label for each code.
     """
     nearest = range(1, min(k, len(train_codes)) + 1)
     _, neighbours = KDTree(train_codes).query(codes, k=nearest)  # (m, k)
@@ -172,13 +133,9 @@ def knn_labels(
 def pca_error(x_train: np.ndarray, x: np.ndarray, number: int) -> float:
     """Returns the mean of (x - x_hat)^2, where x_hat = m + (x - m) V' V.
 
+    Mean m and principal components V are those of x_train; without components, x_hat is the mean.
     For x = x_train this is the sum of the covariance's discarded eigenvalues, divided by the
     number of features.
-
-    Args:
-        x_train: (n, features); gives the mean m and the principal components V.
-        x: (l, features), what is projected.
-        number: how many components. With none, x_hat is the mean.
     """
     mean, components = principal_components(x_train, number)
     x_hat = mean + (x - mean) @ components.T @ components
@@ -190,10 +147,7 @@ def principal_angle(a: np.ndarray, b: np.ndarray) -> float:
 
     Its cosine is the smallest singular value of Q_a' Q_b, where Q are orthonormal bases. The angle
     is 0 if one space contains the other, and 90 if a direction of one is orthogonal to the other.
-
-    Args:
-        a: (k, features).
-        b: (l, features).
+    The matrices are (k, features) and (l, features).
     """
     return float(np.degrees(subspace_angles(a.T, b.T).max()))
 
@@ -201,11 +155,8 @@ def principal_angle(a: np.ndarray, b: np.ndarray) -> float:
 def nearest_angle(directions: np.ndarray, components: np.ndarray) -> float:
     """Returns the mean angle between a direction and the component nearest to it, in degrees.
 
-    For a direction d and components v_j it is arccos(max_j |d v_j| / |d|). Signs do not count.
-
-    Args:
-        directions: (k, features).
-        components: (l, features), each of length 1.
+    For a direction d and components v_j of length 1 it is arccos(max_j |d v_j| / |d|). Signs do
+    not count. Directions are (k, features), components (l, features).
     """
     lengths = np.linalg.norm(directions, axis=1)
     cosines = np.abs(directions @ components.T).max(axis=1) / lengths
@@ -213,14 +164,9 @@ def nearest_angle(directions: np.ndarray, components: np.ndarray) -> float:
 
 
 def background_noise(x_train: np.ndarray, x_hat: np.ndarray) -> float:
-    """Returns the standard deviation of pixels that are black in every training image.
+    """Returns the standard deviation, in x_hat, of pixels that are black in every training image.
 
-    Args:
-        x_train: (n, features), the training images.
-        x_hat: (m, features), other images, such as reconstructions.
-
-    Returns:
-        The deviation, or 0 if there is no such pixel.
+    Images are (n, features). The deviation is 0 if there is no such pixel.
     """
     background = x_hat[:, x_train.max(axis=0) == 0]
     return float(background.std()) if background.size else 0.0

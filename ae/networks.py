@@ -15,44 +15,22 @@ Network = tf.Module | keras.Model  # of the low-level style, of Keras
 
 
 class Codec(NamedTuple):
-    """The three functions of a trained autoencoder, on NumPy arrays of any length.
+    """The three functions of a trained autoencoder, on NumPy arrays of any length."""
 
-    Attributes:
-        encode: from inputs (n, ...) to their codes; of a variational one, to means and spreads.
-        decode: from codes to reconstructions.
-        reconstruct: from inputs to reconstructions; a variational code is its mean.
-    """
-
-    encode: Callable
-    decode: Callable
-    reconstruct: Callable
+    encode: Callable  # from inputs (n, ...) to codes; of a variational network, to (z_mean, s)
+    decode: Callable  # from codes to reconstructions
+    reconstruct: Callable  # from inputs to reconstructions; a variational code is its mean
 
 
 @functools.lru_cache(maxsize=2)  # many measures ask for the same network's, which is traced once
 def codec(network: Network, batch_size: int = 500) -> Codec:
-    """Takes the encoder, the decoder and the whole out of a trained network of either style.
-
-    Args:
-        network: what a `Style.build` returned.
-        batch_size: examples computed at a time, which bounds the memory.
-
-    Returns:
-        Functions from an array (n, ...) to an array, or a tuple of arrays, of n rows.
-    """
+    """Takes encoder, decoder and the whole out of a network; `batch_size` bounds the memory."""
     parts = (*_parts(network), functools.partial(_reconstruct, network))
     return Codec(*(in_batches(part, batch_size) for part in parts))
 
 
 def reconstruct(network: Network, x: np.ndarray) -> np.ndarray:
-    """Computes reconstructions in one go; a variational code is its mean.
-
-    Args:
-        network: what a `Style.build` returned.
-        x: inputs (n, ...).
-
-    Returns:
-        Their reconstructions, in the shape and the type of `x`.
-    """
+    """Reconstructs inputs (n, ...) in one go; a variational code is its mean."""
     return _reconstruct(network, x).numpy()
 
 
@@ -65,7 +43,7 @@ def _parts(network: Network) -> tuple[Callable, Callable]:
 def _reconstruct(network: Network, x: Any) -> tf.Tensor:
     encode, decode = _parts(network)
     z = encode(x)
-    return decode(z[0] if isinstance(z, tuple | list) else z)  # a variational code is its mean
+    return decode(z[0] if isinstance(z, tuple | list) else z)
 
 
 def in_batches(function: Callable, batch_size: int) -> Callable:
@@ -78,8 +56,6 @@ def in_batches(function: Callable, batch_size: int) -> Callable:
 
     @interrupts.postponed()
     def apply(x: np.ndarray) -> Any:
-        if not len(x):
-            raise ValueError("There is nothing to compute: the array has no rows.")
         parts = []
         for i in range(0, len(x), batch_size):
             parts.append(graph(tf.convert_to_tensor(x[i : i + batch_size])))
@@ -98,15 +74,14 @@ def layers_of(model: keras.Model) -> list[keras.Layer]:
 
 
 def count_parameters(network: Network) -> int:
-    """Counts the trainable numbers of a network of either style."""
+    """Counts the trainable numbers of a network."""
     return sum(int(np.prod(w.shape)) for w in network.trainable_variables)
 
 
 def weights_sha256(network: Network) -> str:
-    """Hashes the trained numbers of a network of either style, bit for bit, in Keras's order."""
+    """Hashes the trained numbers of a network, bit for bit, in Keras's order."""
     digest = hashlib.sha256()
-    for weight in (
-        network.trainable_weights if isinstance(network, keras.Model) else network.weights
-    ):
+    is_keras = isinstance(network, keras.Model)
+    for weight in network.trainable_weights if is_keras else network.weights:
         digest.update(np.ascontiguousarray(weight.numpy()))
     return digest.hexdigest()

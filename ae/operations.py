@@ -25,12 +25,8 @@ def pooled_relu(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     Adding a constant and ReLU both keep the order of numbers, so the largest of four stays the
     largest. After pooling, only a quarter of the numbers is left to add to.
 
-    Args:
-        x: the output of a convolution, (batch, height, width, channels).
-        bias: (channels,).
-
-    Returns:
-        (batch, height / 2, width / 2, channels), where halves are rounded up.
+    It maps (batch, height, width, channels) to (batch, height / 2, width / 2, channels), where
+    halves are rounded up. The bias is (channels,).
     """
     return tf.nn.relu(tf.nn.max_pool2d(x, 2, 2, "SAME") + bias)
 
@@ -42,12 +38,8 @@ def upsampled_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     This gives four small kernels, one for each position of an output pixel among the four copies.
     It is faster if the output has few channels, because memory then limits the convolution.
 
-    Args:
-        x: (batch, height, width, m).
-        kernel: (3, 3, m, n).
-
-    Returns:
-        (batch, 2 height, 2 width, n). The border is padded with zeros.
+    It maps (batch, height, width, m) to (batch, 2 height, 2 width, n), with a kernel (3, 3, m, n).
+    The border is padded with zeros.
     """
     phases = tf.constant(PHASES, kernel.dtype)
     m, n = kernel.shape[2:]

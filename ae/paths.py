@@ -15,14 +15,7 @@ DATA = REPOSITORY / "data"
 
 
 def cache_root() -> Path:
-    """The folder of all downloads: $AE_CACHE_DIR, or data/cache in the repository.
-
-    Returns:
-        The folder, which need not exist.
-
-    Raises:
-        InputError: as `expand`.
-    """
+    """Returns the folder of all downloads: $AE_CACHE_DIR, or data/cache in the repository."""
     chosen = os.environ.get("AE_CACHE_DIR")
     return expand(chosen) if chosen else DATA / "cache"
 
@@ -42,7 +35,7 @@ def python() -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside a file; what is written there replaces the file as a whole.
 
-    If the block fails, the file stays as it was. The folder is made if it is missing.
+    If the block fails, the file stays as it was. A missing folder is made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
@@ -54,14 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path, option: str) -> None:
-    """Makes a folder that an option of a command line asks for.
-
-    Args:
-        option: what the user gave, such as "--out runs".
-
-    Raises:
-        InputError: if it cannot be made.
-    """
+    """Makes the folder that an option such as "--out runs" asks for, or raises InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -69,11 +55,7 @@ def make_folder(folder: Path, option: str) -> None:
 
 
 def expand(path: str | Path) -> Path:
-    """Replaces "~" or "~user" at the start of a path by the home folder.
-
-    Raises:
-        InputError: if there is no such user.
-    """
+    """Replaces "~" or "~user" at the start of a path by the home folder."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

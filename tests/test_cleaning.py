@@ -206,7 +206,8 @@ def test_no_run(scan, tmp_path):
     missing = tmp_path / "missing"
     refused(f"{missing}: there is no run here", scan, "-o", tmp_path / "o.png", "--from", missing)
     missing = tmp_path / "missing.keras"
-    refused(f"{missing}: there is no such model", scan, "-o", tmp_path / "o", "--from", missing)
+    sentence = f"{missing}: there is no such saved network"
+    refused(sentence, scan, "-o", tmp_path / "o", "--from", missing)
     assert list(tmp_path.iterdir()) == [scan]
 
 

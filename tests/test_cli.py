@@ -50,7 +50,7 @@ def assert_one_sentence(capsys, *parts):
         (["--style", "sketch"], ["--style", "'sketch'", "low-level"]),
         (["--variant", "improved"], ["--variant", "'improved'", "corrected"]),
         (["--seed", "-1"], ["--seed", "whole number", "'-1'"]),
-        (["--seed", "2147483648"], ["--seed", "below 2147483648"]),
+        (["--seed", "2147483648"], ["--seed", "to 2147483647"]),
         (["--seed", "²"], ["--seed", "whole number"]),
         (["--out", ""], ["--out", "must name a folder"]),
         (["--frobnicate"], ["--frobnicate"]),

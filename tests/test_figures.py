@@ -68,14 +68,14 @@ def test_canvases_shows_originals_left_and_reconstructions_right():
 @pytest.mark.parametrize("tail", [(), (1,)])
 def test_a_strip_has_a_row_for_each_title_and_a_column_for_each_example(tail):
     rows = {"input": RNG.random((4, 6, 3, *tail)), "": RNG.random((4, 6, 3, *tail))}
-    axes = grid(figures.strip(rows, cmap="Greys"), 2, 4)
+    axes = grid(figures.strip(rows), 2, 4)
     for line, (title, images) in zip(axes, rows.items(), strict=True):
         assert line[0].get_ylabel() == title
         assert [axis.get_ylabel() for axis in line[1:]] == [""] * 3
         for axis, image in zip(line, images, strict=True):
             np.testing.assert_array_equal(shown(axis), image.reshape(6, 3))
             assert axis.get_images()[0].get_clim() == (0, 1)
-            assert axis.get_images()[0].get_cmap().name == "Greys"
+            assert axis.get_images()[0].get_cmap().name == "gray"
             assert len(axis.get_xticks()) == len(axis.get_yticks()) == 0
 
 

@@ -1,10 +1,15 @@
 """The data sets: finds, verifies and caches them, and returns NumPy arrays."""
 
-from ae.datasets.digits import Digits, read_data_sets
 from ae.datasets.documents import resize_to_nearest
-from ae.datasets.images import ImageSet, load_fashion_mnist, load_mnist
-from ae.datasets.provenance import Provenance
-from ae.datasets.scaling import nhwc
+from ae.datasets.images import (
+    Digits,
+    ImageSet,
+    load_fashion_mnist,
+    load_mnist,
+    nhwc,
+    read_data_sets,
+)
+from ae.datasets.registry import Provenance
 from ae.datasets.synthetic import load_or_generate_documents
 
 __all__ = [

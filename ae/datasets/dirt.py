@@ -27,21 +27,21 @@ def stain_with_coffee(rng: np.random.Generator, height: int, width: int) -> np.n
     def anywhere(beyond=0):
         return rng.uniform(-beyond, width + beyond), rng.uniform(-beyond, height + beyond)
 
+    def stain(shape, *strengths):
+        _stain(passed, mottle, shape, rng.uniform(*strengths))
+
     for _ in range(rng.integers(3, 7)):
-        ring = _ring(rng, anywhere(beyond=40), rng.uniform(80, 150))
-        _stain(passed, mottle, ring, rng.uniform(0.14, 0.46))
+        stain(_ring(rng, anywhere(beyond=40), rng.uniform(80, 150)), 0.14, 0.46)
     for _ in range(rng.integers(0, 3)):
-        splash = _blob(rng, anywhere(), rng.uniform(12, 45))
-        _stain(passed, mottle, splash, rng.uniform(0.2, 0.5))
+        stain(_blob(rng, anywhere(), rng.uniform(12, 45)), 0.2, 0.5)
     if rng.random() < 0.3:
         x, y = anywhere()
         for radius in rng.uniform(70, 130, 2):
-            _stain(passed, mottle, _blob(rng, (x, y), radius), rng.uniform(0.2, 0.32))
+            stain(_blob(rng, (x, y), radius), 0.2, 0.32)
             x, y = x + rng.uniform(-90, 90), y + rng.uniform(-60, 60)
         _sprinkle(rng, passed, 0.15)
     for _ in range(rng.integers(2, 9)):
-        drop = _blob(rng, anywhere(), rng.uniform(1, 4))
-        _stain(passed, mottle, drop, rng.uniform(0.3, 0.7))
+        stain(_blob(rng, anywhere(), rng.uniform(1, 4)), 0.3, 0.7)
     return _paper(rng, height, width, 228) * passed
 
 
@@ -110,7 +110,7 @@ def _clouds(rng: np.random.Generator, height: int, width: int, grain: int) -> np
     coarse = rng.standard_normal((height // grain + 3, width // grain + 3), np.float32)
     hills = Image.fromarray(coarse * 1.4)
     box = (1, 1, 1 + width / grain, 1 + height / grain)
-    return np.asarray(hills.resize((width, height), Image.Resampling.BICUBIC, box=box))
+    return np.asarray(hills.resize((width, height), Image.BICUBIC, box=box))
 
 
 def _wave(rng: np.random.Generator, angle: np.ndarray) -> np.ndarray:
@@ -205,7 +205,7 @@ def _facets(rng: np.random.Generator, height: int, width: int, num_corners: int)
             ridge, side = corners[facet[:2]], rng.choice([-1, 1])
             draw.line([tuple(corner) for corner in ridge + side], -2.2, 2)
             draw.line([tuple(corner) for corner in ridge - side], 2.6, 2)
-    small = image.resize((width // 8, height // 8), Image.Resampling.BOX)
+    small = image.resize((width // 8, height // 8), Image.BOX)
     small = ndimage.gaussian_filter(np.asarray(small), (width * height / num_corners) ** 0.5 / 26)
-    average = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+    average = Image.fromarray(small).resize((width, height), Image.BICUBIC)
     return ndimage.gaussian_filter(np.asarray(image), 0.9) - np.asarray(average)

@@ -7,13 +7,14 @@ holds the same pages under numbers instead of names.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ae.datasets import noisy_office
 from ae.datasets.fetch import user_folder
 from ae.datasets.pictures import decode_grey
-from ae.datasets.provenance import Provenance
+from ae.datasets.registry import Provenance, SourceError
 from ae.errors import InputError, MissingDataError
 from ae.paths import DATA, cache_root
 
@@ -44,34 +45,27 @@ class Documents:
 
     train: tuple[Page, ...]  # with clean originals, partitions TR and VA
     test: tuple[Page, ...]  # without, partition TE
-    source: str  # where the pages come from, in one line for people
-    synthetic: bool  # whether the pages are generated
-    sha256: str  # of all pages, independent of their order and file names
+    provenance: Provenance  # with a notice if the pages are generated
 
     @property
-    def provenance(self) -> Provenance:
-        """Where the pages came from, for the record, with a notice if they are generated."""
-        notice = "generated pages, not the article's scans" if self.synthetic else ""
-        return Provenance(self.source, self.sha256, notice)
+    def synthetic(self) -> bool:
+        """Whether the pages are generated."""
+        return bool(self.provenance.notice)
 
 
 def load_documents(data_dir: str | Path | None = None) -> Documents:
     """Loads the published pages from a folder, from the cache, or else from UCI.
 
-    Compares every page with the checksums in data/dirty_documents.json.
-
-    Args:
-        data_dir: a folder that contains `dirty_documents` or `NoisyOffice`, or one of these two.
-            By default, the folder that AE_DATA_DIR names.
-
-    Returns:
-        144 training pages with originals and 72 test pages, in the order of Kaggle's numbers.
+    There are 144 training pages with originals and 72 test pages, in the order of Kaggle's numbers.
+    Every page is compared with its checksum in data/dirty_documents.json. `data_dir` contains
+    `dirty_documents` or `NoisyOffice`, or is one of them; by default AE_DATA_DIR names it.
 
     Raises:
         MissingDataError: no source has the pages.
         InputError: a page is missing, damaged or not the published one.
     """
     folder = user_folder(data_dir)
+    attempt = "AE_DATA_DIR names no folder"
     if folder is not None:
         for place in (folder / "dirty_documents", folder):
             try:
@@ -83,13 +77,11 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
             if files:
                 return _read_documents(files, f"NoisyOffice in {place}")
         attempt = f"{folder} holds neither dirty_documents nor NoisyOffice"
-    else:
-        attempt = "AE_DATA_DIR names no folder"
     archive = cache_root() / "noisyoffice.zip"
     if not archive.exists():
         try:
             noisy_office.fetch_zip(archive)
-        except (OSError, ValueError) as error:
+        except (OSError, SourceError) as error:
             raise MissingDataError(
                 f"The dirty documents could not be found or fetched: {attempt}; there is no "
                 f"{archive}; fetching {noisy_office.URL} failed ({type(error).__name__}). Download "
@@ -112,80 +104,60 @@ def digest_page(pixels: np.ndarray) -> str:
     return hashlib.sha256(b"%d %d\n" % (height, width) + pixels.tobytes()).hexdigest()
 
 
-def digest_pages(pages: tuple[Page, ...]) -> str:
-    """Returns a hexadecimal sha256 of the pages' descriptions, as UCI's names, and pixels."""
+def digest_pages(pages: Iterable[Page]) -> str:
+    """Returns a hexadecimal sha256 of all pages, independent of their order and file names."""
     lines = []
     for page in pages:
-        name = noisy_office.page_names(
-            page.size, page.font, page.emphasis, page.noise, page.partition
-        )["dirty"]
+        kind = (page.size, page.font, page.emphasis, page.noise, page.partition)
+        name = noisy_office.page_names(*kind)["dirty"]
         clean = "none" if page.clean is None else digest_page(page.clean)
         lines.append(f"{name} {digest_page(page.dirty)} {clean}\n")
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
-def _read_documents(files: noisy_office.Candidates, source: str) -> Documents:
+def _read_documents(candidates: noisy_office.Candidates, source: str) -> Documents:
     """Reads every page that the registry lists and compares it."""
-    registry = json.loads(REGISTRY.read_text())
+    digests = json.loads(REGISTRY.read_text())["pages"]
     pages = []
     for index in range(noisy_office.NUM_PAGES):
         description = noisy_office.describe_page(index)
         names = noisy_office.page_names(**description)
-        if names["dirty"] not in registry["pages"]:
+        if names["dirty"] not in digests:
             continue
         if description["partition"] == "TE":
             del names["clean"]
-        pixels, labels = {}, {}
-        for kind, name in names.items():
-            labels[kind], pixels[kind] = _read_page(
-                files.get((kind, index), []),
-                name,
-                registry["pages"][name],
-                registry["shapes"][description["size"]],
-                source,
-            )
-        pages.append(Page(labels["dirty"], pixels["dirty"], pixels.get("clean"), **description))
+        read = {
+            kind: _read_page(candidates.get((kind, index), []), name, digests[name], source)
+            for kind, name in names.items()
+        }
+        file, dirty = read["dirty"]
+        clean = read["clean"][1] if "clean" in read else None
+        pages.append(Page(file, dirty, clean, **description))
     return Documents(
         train=tuple(page for page in pages if page.partition != "TE"),
         test=tuple(page for page in pages if page.partition == "TE"),
-        source=source,
-        synthetic=False,
-        sha256=digest_pages(tuple(pages)),
+        provenance=Provenance(source, digest_pages(pages)),
     )
 
 
 def _read_page(
-    candidates: list[noisy_office.PageFile],
-    name: str,
-    sha256: str,
-    shape: list[int],
-    source: str,
+    files: Iterable[noisy_office.PageFile], name: str, sha256: str, source: str
 ) -> tuple[str, np.ndarray]:
-    """Returns the file name and pixels of the first candidate that has the published pixels."""
+    """Returns the file name and pixels of the first file that has the published pixels."""
     problems = []
-    for file in candidates:
+    for file in files:
         try:
             with file.open() as stream:
                 pixels = decode_grey(stream, file.label, MAX_MEGAPIXELS)
+            if digest_page(pixels) == sha256:
+                return file.name, pixels
+            problems.append(f"{file.label} differs from the published page in its pixels")
         except FileNotFoundError:
             problems.append(f"{file.label} is missing")
-            continue
         except OSError as error:
             problems.append(f"{file.label} cannot be read ({error.strerror or error})")
-            continue
         except InputError as error:
             problems.append(str(error).rstrip("."))
-            continue
-        if digest_page(pixels) == sha256:
-            return file.name, pixels
-        rows, columns = pixels.shape
-        if [rows, columns] != shape:
-            problems.append(
-                f"{file.label} has {rows} x {columns} pixels, "
-                f"the published page {shape[0]} x {shape[1]}"
-            )
-        else:
-            problems.append(f"{file.label} differs from the published page in its pixels")
     problem = problems[0] if problems else f"{name} is missing from {source}"
     raise InputError(
         f"{problem} ({name}): unpack the data set again and leave it as it is; it is compared "

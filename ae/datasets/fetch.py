@@ -46,7 +46,7 @@ def sources_for(data_set: DataSet, data_dir: str | Path | None = None) -> list[S
     """Lists where to look for a data set, the nearest first; `data_dir` as for `user_folder`."""
     folder = user_folder(data_dir)
     sources = [] if folder is None else [folders.data_folder(folder, data_set)]
-    sources.append(folders.cache_folder(cache_root() / data_set.name, _notify))
+    sources.append(folders.cache_folder(cache_root() / data_set.name))
     for kind, make_source in KINDS.items():
         sources.extend(make_source(pinned) for pinned in data_set.sources.get(kind, []))
     return sources
@@ -59,47 +59,45 @@ def fetch(data_set: DataSet, sources: Sequence[Source]) -> Fetched:
         MissingDataError: no source has one of the files; the text lists every attempt.
         InputError: a file in the user's folder is damaged.
     """
-    found: dict[str, bytes] = {}
-    fresh: dict[str, bytes] = {}
-    givers: dict[str, None] = {}
-    failures: dict[str, dict[str, None]] = {}
+    found: dict[str, tuple[bytes, Source]] = {}
+    failures: dict[str, list[str]] = {}
     for source in sources:
         missing = [payload for payload in data_set.payloads if payload.name not in found]
         if missing and source.remote and sys.stderr.isatty():
-            _notify(f"fetching {data_set.title} from {source.name}")
+            folders.notify(f"fetching {data_set.title} from {source.name}")
         for payload in missing:
             try:
-                data = source.read(payload)
+                found[payload.name] = source.read(payload), source
             except _FAILURES as error:
                 reason = str(error)
                 if not isinstance(error, SourceError):
                     reason = textwrap.shorten(f"{type(error).__name__}: {reason}", 160)
-                failures.setdefault(source.name, {})[reason] = None
+                failures.setdefault(source.name, []).append(reason)
                 if source.remote:
                     break
-                continue
-            found[payload.name] = data
-            givers[source.name] = None
-            if not source.in_place:
-                fresh[payload.name] = data
+    cache = cache_root() / data_set.name
     if len(found) < len(data_set.payloads):
         names = ", ".join(payload.name for payload in data_set.payloads)
-        attempts = "\n".join(f"  - {name}: {'; '.join(why)}" for name, why in failures.items())
+        attempts = "\n".join(
+            f"  - {name}: {'; '.join(dict.fromkeys(why))}" for name, why in failures.items()
+        )
         raise MissingDataError(
             f"{data_set.title} could not be found or fetched:\n{attempts}\n"
             f"To place it by hand, put the files {names} (as they are, or with .gz) into the "
-            f"folder {cache_root() / data_set.name}, or into one that AE_DATA_DIR names."
+            f"folder {cache}, or into one that AE_DATA_DIR names."
         )
-    if fresh:
-        _store(cache_root() / data_set.name, data_set.title, fresh)
-    return Fetched(found, ", ".join(givers))
+    if fresh := {name: data for name, (data, source) in found.items() if not source.in_place}:
+        _store(cache, data_set.title, fresh)
+    return Fetched(
+        {name: data for name, (data, _) in found.items()},
+        ", ".join(dict.fromkeys(source.name for _, source in found.values())),
+    )
 
 
 def user_folder(data_dir: str | Path | None) -> Path | None:
     """Finds the user's folder of data sets: `data_dir`, or else the one that AE_DATA_DIR names.
 
-    Returns:
-        The folder, or None. If AE_DATA_DIR names something that is not a folder, a notice says so.
+    If AE_DATA_DIR names something that is not a folder, a notice says so and there is none.
 
     Raises:
         InputError: `data_dir` is not a folder, or there is no such home folder.
@@ -115,7 +113,7 @@ def user_folder(data_dir: str | Path | None) -> Path | None:
             f"The data folder {folder} does not exist or is not a folder; name one that is, "
             "or leave it out to have the data fetched."
         )
-    _notify(f"AE_DATA_DIR names {folder}, which is not a folder; looking elsewhere.")
+    folders.notify(f"AE_DATA_DIR names {folder}, which is not a folder; looking elsewhere.")
     return None
 
 
@@ -131,14 +129,10 @@ def _store(folder: Path, title: str, files: dict[str, bytes]) -> None:
             part.write_bytes(data)
             part.replace(folder / name)
     except OSError as error:
-        _notify(
+        folders.notify(
             f"{title} could not be kept in {folder} ({error.strerror or error}); "
             "it is used from memory. AE_CACHE_DIR may name another folder."
         )
     finally:
         with suppress(OSError):
             part.unlink()
-
-
-def _notify(text: str) -> None:
-    print(f"ae: {text}", file=sys.stderr)

@@ -1,9 +1,13 @@
 """The sources that are folders: the user's, the cache, and what other software has left."""
 
+import errno
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+import stat
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from ae.datasets.idx import format_idx
 from ae.datasets.registry import DataSet, Payload, PayloadError, Source, SourceError
@@ -29,7 +33,7 @@ def data_folder(folder: Path, data_set: DataSet) -> Source:
     return Source(_label(folder), read, in_place=True)
 
 
-def cache_folder(folder: Path, notify: Callable[[str], None]) -> Source:
+def cache_folder(folder: Path) -> Source:
     """Looks in a data set's folder in the cache. A damaged file there is fetched again."""
 
     def read(payload: Payload) -> bytes:
@@ -49,9 +53,11 @@ def debian_folder(folder: str) -> Source:
 
 def keras_folder(subfolder: str) -> Source:
     """Looks for the files that `keras.datasets` has left in a subfolder of its cache."""
-    return Source(
-        "the Keras cache", lambda payload: _read_file([_keras_datasets() / subfolder], payload)
-    )
+
+    def read(payload: Payload) -> bytes:
+        return _read_file([_keras_datasets() / subfolder], payload)
+
+    return Source("the Keras cache", read)
 
 
 def keras_npz(file: str) -> Source:
@@ -62,7 +68,7 @@ def keras_npz(file: str) -> Source:
         part, kind = payload.name.split("-")[:2]
         key = {"images": "x", "labels": "y"}[kind] + {"train": "_train", "t10k": "_test"}[part]
         try:
-            with path.open("rb") as archive, np.load(archive) as arrays:
+            with open_file(path) as archive, np.load(archive) as arrays:
                 data = format_idx(arrays[key])
         except FileNotFoundError as error:
             raise SourceError("not there") from error
@@ -83,11 +89,16 @@ def torchvision_folder(subfolder: str) -> Source:
     return Source("torchvision's folders", read)
 
 
-def _label(path: Path) -> str:
-    """Shortens a path in the repository to one relative to it."""
-    path = path.absolute()
-    inside = path.is_relative_to(REPOSITORY)
-    return (path.relative_to(REPOSITORY) if inside else path).as_posix()
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file, but no pipe or device, from which a program could read for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not an ordinary file")
+    return path.open("rb")
+
+
+def notify(text: str) -> None:
+    """Tells the user something about the data, on standard error."""
+    print(f"ae: {text}", file=sys.stderr)
 
 
 def _read_file(
@@ -97,7 +108,7 @@ def _read_file(
     problem = "not there"
     for path in (folder / f"{payload.name}{end}" for folder in folders for end in ("", ".gz")):
         try:
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 return payload.read(stream, _label(path))
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -108,6 +119,13 @@ def _read_file(
                 raise
             problem = f"{path.parent} holds {namesakes[error.sha256]} instead"
     raise SourceError(problem)
+
+
+def _label(path: Path) -> str:
+    """Shortens a path in the repository to one relative to it."""
+    path = path.absolute()
+    inside = path.is_relative_to(REPOSITORY)
+    return (path.relative_to(REPOSITORY) if inside else path).as_posix()
 
 
 def _keras_datasets() -> Path:

@@ -6,10 +6,7 @@ _MAGIC = b"\x00\x00\x08"  # 8 stands for unsigned bytes; the number of dimension
 
 
 def parse_idx(data: bytes) -> np.ndarray:
-    """Reads an array of unsigned bytes from the contents of an uncompressed idx file.
-
-    Returns:
-        A read-only uint8 array that shares memory with `data`.
+    """Returns the contents of an idx file of unsigned bytes as a read-only array, without a copy.
 
     Raises:
         ValueError: `data` is no such file.
@@ -21,11 +18,7 @@ def parse_idx(data: bytes) -> np.ndarray:
 
 
 def format_idx(array: np.ndarray) -> bytes:
-    """Writes a uint8 array of one to 255 dimensions as the contents of an idx file.
-
-    Raises:
-        ValueError: The array is of another kind.
-    """
+    """Returns the contents of the idx file of a uint8 array with one dimension or more."""
     if array.dtype != np.uint8 or array.ndim == 0:
         raise ValueError(f"is of type {array.dtype} and shape {array.shape}, not an array of bytes")
     return _MAGIC + bytes([array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()

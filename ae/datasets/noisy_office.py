@@ -12,14 +12,15 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from ae.datasets.downloads import within
+from ae.datasets.folders import open_file
 from ae.datasets.registry import SourceError
 from ae.errors import InputError
 
@@ -30,15 +31,14 @@ URL = "https://archive.ics.uci.edu/static/public/318/noisyoffice.zip"
 DOWNLOAD_TIMEOUT = 3600  # seconds for 426 MB
 HTTP_TIMEOUT = (4, 60)  # seconds to connect, seconds between two packets
 NUM_PAGES = 216
-NOISES = {"c": "coffee", "f": "folded", "p": "footprints", "w": "wrinkled"}
+NOISES = {"coffee": "c", "folded": "f", "footprints": "p", "wrinkled": "w"}
 FOLDERS = {"dirty_documents", "noisyoffice", "simulatednoisyoffice"}
 MAX_MEMBER_BYTES = 100_000_000
 MAX_INNER_ZIP_BYTES = 2_000_000_000
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what damaged members raise
 
 
-@dataclass(frozen=True)
-class PageFile:
+class PageFile(NamedTuple):
     """A file that may hold a page."""
 
     name: str  # the last part of its path
@@ -51,26 +51,24 @@ Candidates = dict[tuple[str, int], list[PageFile]]
 
 
 def describe_page(index: int) -> dict[str, str]:
-    """Describes the page whose Kaggle number is `index` + 1. From 216 on, descriptions repeat.
+    """Describes the page of Kaggle's number `index` + 1, as the fields of `documents.Page` do.
 
-    Returns:
-        The `size`, `font`, `emphasis`, `noise` and `partition` of `ae.datasets.documents.Page`.
+    From 216 on, descriptions repeat.
     """
     index %= NUM_PAGES
     return {
         "size": "fLn"[index // 72],
         "font": "rst"[index % 72 // 24],
         "emphasis": "em"[index % 24 // 12],
-        "noise": NOISES["cfpw"[index % 12 // 3]],
+        "noise": tuple(NOISES)[index % 12 // 3],
         "partition": ("TE", "TR", "VA")[index % 3],
     }
 
 
 def page_names(size: str, font: str, emphasis: str, noise: str, partition: str) -> dict[str, str]:
     """Returns UCI's file names of a page and its original, under the keys "dirty" and "clean"."""
-    letter = next(letter for letter, word in NOISES.items() if word == noise)
     return {
-        "dirty": f"Font{size}{font}{emphasis}_Noise{letter}_{partition}.png",
+        "dirty": f"Font{size}{font}{emphasis}_Noise{NOISES[noise]}_{partition}.png",
         "clean": f"Font{size}{font}{emphasis}_Clean_{partition}.png",
     }
 
@@ -78,52 +76,40 @@ def page_names(size: str, font: str, emphasis: str, noise: str, partition: str) 
 def kaggle_files(folder: Path) -> Candidates | None:
     """Finds the pages in a folder that contains Kaggle's train, train_cleaned and test.
 
-    Returns:
-        One candidate a page, which may not exist; None if the folder is of another kind.
+    Each page has one candidate, which may not exist. None means a folder of another kind.
     """
     if not (folder / "train_cleaned").exists() and not (folder / "train" / "2.png").exists():
         return None
     candidates = {}
     for index in range(NUM_PAGES):
-        places = {"dirty": folder / "train", "clean": folder / "train_cleaned"}
-        if describe_page(index)["partition"] == "TE":
-            places = {"dirty": folder / "test"}
+        is_test = describe_page(index)["partition"] == "TE"
+        places = {"dirty": "test"} if is_test else {"dirty": "train", "clean": "train_cleaned"}
         for kind, place in places.items():
-            path = place / f"{index + 1}.png"
-            candidates[kind, index] = [PageFile(path.name, str(path), partial(path.open, "rb"))]
+            candidates[kind, index] = [_page_file(folder / place / f"{index + 1}.png")]
     return candidates
 
 
 def uci_files(folder: Path) -> Candidates | None:
     """Finds the pages by UCI's names, anywhere below a folder that has a name of `FOLDERS`.
 
-    Args:
-        folder: such a folder, or one that contains such folders.
-
-    Returns:
-        The candidates of each page; None if there is no such folder or page.
+    It may be `folder` itself or lie in it. None means that there is no such folder or page.
     """
     roots = [folder] if folder.name.lower() in FOLDERS else []
     if not roots and folder.is_dir():
         roots = [child for child in folder.iterdir() if child.name.lower() in FOLDERS]
     paths = sorted(path for root in roots for path in root.rglob("Font*_*_*.png"))
-    files = [PageFile(path.name, str(path), partial(path.open, "rb")) for path in paths]
-    return _by_page(files) if files else None
+    return _by_page(map(_page_file, paths)) if paths else None
 
 
 @contextmanager
 def zip_files(path: Path) -> Iterator[Candidates]:
     """Opens UCI's zip file and the zip file inside it. Members are read in memory only.
 
-    Yields:
-        The candidates of each page, to be opened before the context ends.
-
-    Raises:
-        InputError: it is no zip file, or there is no room to unpack it.
+    The candidates of each page can be opened until the context ends.
     """
     with ExitStack() as stack:
         try:
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            archive = zipfile.ZipFile(stack.enter_context(open_file(path)))
             members = [(archive, info) for info in archive.infolist()]
             inner = [info for info in archive.infolist() if info.filename.lower().endswith(".zip")]
             if inner and inner[0].file_size <= MAX_INNER_ZIP_BYTES:
@@ -155,11 +141,7 @@ def fetch_zip(path: Path) -> None:
     """Downloads UCI's zip file, about 426 MB. UCI publishes no checksum; the pages have their own.
 
     The file appears when it is complete. If several processes want it, one downloads and the others
-    wait.
-
-    Raises:
-        OSError: the host cannot be reached or takes too long, or the file cannot be written.
-        ValueError: the host sends something else.
+    wait. A SourceError says that the host takes too long or sends something else.
     """
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=HTTP_TIMEOUT)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,15 +152,16 @@ def fetch_zip(path: Path) -> None:
     ):
         if path.exists():
             return
+        where = {"fname": path.name, "path": folder, "downloader": downloader}
+        within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
         unchecked = Path(folder, path.name)
-        where = {"fname": unchecked.name, "path": folder, "downloader": downloader}
-        try:
-            within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
-        except SourceError as error:
-            raise OSError(f"the download {error}") from error
         if not zipfile.is_zipfile(unchecked):
-            raise ValueError("what was sent is no zip file")
+            raise SourceError("what was sent is no zip file")
         unchecked.replace(path)
+
+
+def _page_file(path: Path) -> PageFile:
+    return PageFile(path.name, str(path), partial(open_file, path))
 
 
 def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
@@ -192,14 +175,11 @@ def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
 
 def _by_page(files: Iterable[PageFile]) -> Candidates:
     """Groups files by the page that they are named after; other resolutions come last."""
-    by_name = {}
-    for file in files:
-        by_name.setdefault(file.name, []).append(file)
-    candidates = {}
-    for index in range(NUM_PAGES):
-        for kind, name in page_names(**describe_page(index)).items():
-            found = by_name.get(name, [])
-            candidates[kind, index] = sorted(
-                found, key=lambda file: "double" in file.label or "binary" in file.label
-            )
-    return candidates
+    by_name = defaultdict(list)
+    for file in sorted(files, key=lambda file: "double" in file.label or "binary" in file.label):
+        by_name[file.name].append(file)
+    return {
+        (kind, index): by_name[name]
+        for index in range(NUM_PAGES)
+        for kind, name in page_names(**describe_page(index)).items()
+    }

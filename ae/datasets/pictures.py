@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 from typing import BinaryIO
 
+from ae.datasets.folders import open_file
 from ae.errors import InputError
 
 import numpy as np
@@ -19,21 +20,15 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow warns at 89 megapixels; `decode_grey` ha
 
 
 def read_grey(path: str | os.PathLike) -> np.ndarray:
-    """Reads a file as `decode_grey` does.
-
-    Raises:
-        InputError: as `decode_grey`, or there is no such file.
-    """
+    """Reads a file as `decode_grey` does; a missing file is an InputError too."""
     path = Path(path)
     try:
-        if not path.exists():
-            raise InputError(f"There is no file {path}; check the name.")
         if path.is_dir():
             raise InputError(f"{path} is a folder; name the pictures in it, as in {path}/*.png.")
-        if not path.is_file():
-            raise InputError(f"{path} is not an ordinary file; name a picture.")
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return decode_grey(file, str(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"There is no file {path}; check the name.") from error
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror or error}); name another."
@@ -41,15 +36,10 @@ def read_grey(path: str | os.PathLike) -> np.ndarray:
 
 
 def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Decodes a picture as grey. Transparent parts become white; of an animation, frame 1 counts.
+    """Decodes a picture as grey, upright by its orientation tag. Error messages call it `name`.
 
-    Args:
-        file: a seekable binary file at the start of the picture.
-        name: what error messages call the picture.
-        max_megapixels: a larger picture is refused before its pixels are decoded.
-
-    Returns:
-        uint8 array (height, width), turned upright by the camera's orientation tag.
+    Transparent parts become white. An animation counts as its first frame. A picture that is too
+    large is refused before its pixels are decoded.
 
     Raises:
         InputError: it is no picture, is damaged or too large, holds several pages, or has values of
@@ -83,12 +73,11 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
 
 
 def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
-    """Writes a (height, width) uint8 array, 0 black to 255 white; a failure leaves an old file.
+    """Writes a picture in the format of its name. If that fails, an older file stays as it was.
 
     Raises:
         InputError: the name asks for no format of `FORMATS`, or is not that of an ordinary file.
         OSError: the file cannot be written there.
-        ValueError: `pixels` is not such an array.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
         raise ValueError(f"expected (height, width) uint8, got {pixels.shape} {pixels.dtype}")

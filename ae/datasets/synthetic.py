@@ -10,6 +10,7 @@ import sys
 from ae.datasets import dirt
 from ae.datasets.documents import Documents, Page, digest_pages, load_documents
 from ae.datasets.noisy_office import describe_page
+from ae.datasets.registry import Provenance
 from ae.datasets.typesetting import typeset_page
 from ae.errors import MissingDataError
 
@@ -27,13 +28,9 @@ INK_NOISE = 8  # standard deviation, grey levels
 def synthetic_documents(seed: int = 0, num_train: int = 144, num_test: int = 72) -> Documents:
     """Generates dirty documents with the descriptions of the real ones, in the same order.
 
-    Page i depends only on the seed and on i, so the first pages stay the same if more are asked
-    for. The same versions of NumPy, Pillow and SciPy give the same bits.
-
-    Args:
-        seed: not negative.
-        num_train: pages of the partitions TR and VA.
-        num_test: pages of the partition TE, which have no clean originals.
+    Test pages (partition TE) have no clean originals. Page i depends only on the seed and on i, so
+    the first pages stay the same if more are asked for. The same versions of NumPy, Pillow and
+    SciPy give the same bits.
     """
     train, test = [], []
     index = 0
@@ -46,17 +43,19 @@ def synthetic_documents(seed: int = 0, num_train: int = 144, num_test: int = 72)
     return Documents(
         train=tuple(train),
         test=tuple(test),
-        source=f"synthetic pages, seed {seed}",
-        synthetic=True,
-        sha256=digest_pages((*train, *test)),
+        provenance=Provenance(
+            source=f"synthetic pages, seed {seed}",
+            sha256=digest_pages([*train, *test]),
+            notice="generated pages, not the article's scans",
+        ),
     )
 
 
 def _generate_page(seed: int, index: int) -> Page:
     description = describe_page(index)
     rng = np.random.default_rng([seed, index])
-    noise = description["noise"]
-    typeset = {key: value for key, value in description.items() if key != "noise"}
+    typeset = dict(description)
+    noise = typeset.pop("noise")
     clean = typeset_page(rng, **typeset)
     paper = PAPERS[noise](rng, *clean.shape)
     return Page(
@@ -70,16 +69,10 @@ def _generate_page(seed: int, index: int) -> Page:
 def print_on(
     rng: np.random.Generator, clean: np.ndarray, paper: np.ndarray, fades: bool
 ) -> np.ndarray:
-    """Prints a page on a sheet. The formula was fitted to NoisyOffice's pages.
+    """Prints a uint8 page on a float sheet, both (height, width), 0 black to 255 white.
 
-    Args:
-        rng: the source of the ink's noise.
-        clean: uint8 array (height, width), ink 0 on 255.
-        paper: float array of that shape, the sheet's brightness from 0 to 255.
-        fades: whether the ink is paler where the sheet is darker, as in creases.
-
-    Returns:
-        uint8 array (height, width), the dirty page.
+    If the ink `fades`, it is paler where the sheet is darker, as in creases. The formula was fitted
+    to NoisyOffice's pages.
     """
     c = clean.astype(np.float32) / 255
     ink = 0.8 * (255 - paper) + 12 if fades else np.float32(15)
@@ -90,15 +83,9 @@ def print_on(
 def load_or_generate_documents(
     kind: str, data_dir: str | os.PathLike | None, seed: int
 ) -> Documents:
-    """Loads the real pages, or generates pages.
+    """Loads the "real" pages as `load_documents` does, or generates "synthetic" ones.
 
-    Args:
-        kind: "real", "synthetic", or "auto", which generates pages if no source has the real ones.
-        data_dir: as for `load_documents`.
-        seed: of the generated pages.
-
-    Raises:
-        InputError: as `load_documents`; "auto" ignores only a MissingDataError.
+    The kind "auto" generates pages if no source has the real ones, but not if they are damaged.
     """
     if kind == "synthetic":
         return synthetic_documents(seed)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson
+from ae.lesson import Lesson, label_of
 from ae.paths import python
+from ae.proof import claims
 from ae.report import source
 from ae.report.content import page
 from ae.runs import records
@@ -21,26 +22,23 @@ from ae.runs.records import RECORD, UNFINISHED
 
 import jinja2
 from markupsafe import Markup, escape
+from PIL import UnidentifiedImageError
 
 FOLDER = Path(__file__).resolve().parent
 MARK = "report.json"  # marks a report, so that no other folder is overwritten
+# What an incomplete or damaged run raises while its page is made.
+_LACKS = (KeyError, TypeError, ValueError, IndexError, jinja2.UndefinedError)
+_LACKS += (FileNotFoundError, UnidentifiedImageError)
 
 
 def find_runs(folder: Path) -> dict[str, Path]:
-    """Finds the newest run of each lesson in a folder.
-
-    Args:
-        folder: a run's folder, or one that holds folders of runs.
-
-    Returns:
-        Run folders by lesson name.
+    """Finds the newest run of each lesson, by name. The folder is a run, or holds runs.
 
     Raises:
-        InputError: if there is no run, or a record cannot be read.
+        InputError: there is no run, or a record cannot be read.
     """
-    candidates = [folder, *sorted(folder.iterdir())] if folder.is_dir() else []
     found: dict[str, tuple[str, Path]] = {}
-    for candidate in candidates:
+    for candidate in [folder, *sorted(folder.iterdir())] if folder.is_dir() else []:
         if candidate.name == UNFINISHED or not os.access(candidate, os.R_OK | os.X_OK):
             continue
         if (candidate / RECORD).is_file():
@@ -65,28 +63,38 @@ def find_runs(folder: Path) -> dict[str, Path]:
 
 
 def write(lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path) -> Path:
-    """Writes the report of runs.
+    """Writes the pages of lessons, each with its run's folder, and returns the first page.
 
-    Args:
-        lessons: the lessons that were run, in the order of the pages.
-        runs: a run's folder for each, by name.
-        out: the folder to write; an older report there is replaced once the new one is complete.
-
-    Returns:
-        The first page.
+    A report in the folder `out` is replaced once the new one is complete.
 
     Raises:
-        InputError: if a run cannot be read, or `out` is something else than a report.
+        InputError: a run cannot be read or lacks something, or `out` is not a report.
     """
     out = out.resolve()
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"--out {out}: this is not a report, and is not overwritten.")
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}")  # another may be writing here too
+    names, pages = [lesson.name for lesson in lessons], []
     try:
-        partial.mkdir(parents=True)
-        pages = [page(lesson, runs[lesson.name], partial) for lesson in lessons]
-        _render(pages, partial)
-        (partial / MARK).write_text(json.dumps([page["name"] for page in pages]) + "\n")
+        shutil.copytree(FOLDER / "static", partial / "static")
+        (partial / "static" / "code.css").write_text(source.stylesheet(), encoding="utf-8")
+        templates = _templates()
+
+        def render(template: str, name: str, **contents: Any) -> None:
+            html = templates.get_template(template).render(here=name, names=names, **contents)
+            (partial / f"{name}.html").write_text(html, encoding="utf-8")
+
+        for lesson in lessons:
+            run = runs[lesson.name]
+            try:
+                pages.append(page(lesson, run, partial))
+                render("lesson.html", lesson.name, page=pages[-1])
+            except _LACKS as error:
+                raise InputError(
+                    f"{run}: this run lacks what a report needs ({error}); run the lesson again."
+                ) from error
+        render("index.html", "index", pages=pages)
+        (partial / MARK).write_text(json.dumps(names) + "\n")
         if out.exists():
             shutil.rmtree(out)
         partial.replace(out)
@@ -97,9 +105,7 @@ def write(lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path) -> Pat
     return out / "index.html"
 
 
-def _render(pages: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    shutil.copytree(FOLDER / "static", folder / "static")
-    (folder / "static" / "code.css").write_text(source.stylesheet(), encoding="utf-8")
+def _templates() -> jinja2.Environment:
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -107,12 +113,13 @@ def _render(pages: Sequence[Mapping[str, Any]], folder: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["prose"] = _prose
-    html = templates.get_template("index.html").render(pages=pages, here="index")
-    (folder / "index.html").write_text(html, encoding="utf-8")
-    for one in pages:
-        html = templates.get_template("lesson.html").render(pages=pages, page=one, here=one["name"])
-        (folder / f"{one['name']}.html").write_text(html, encoding="utf-8")
+    templates.filters.update(
+        prose=_prose,
+        label=lambda training: label_of(training["network"], training["style"]),
+        loss="{:.4f}".format,
+        bound=lambda result: claims.bound(result).strip(" ()"),
+    )
+    return templates
 
 
 def _prose(text: str) -> Markup:

@@ -16,73 +16,66 @@ from matplotlib.ticker import MaxNLocator
 
 INK = "#010203"  # replaced by the page's own colour
 COLOURS = {"low-level": "#2a7ab0", "keras": "#d1622b"}
+STYLE = {
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "grid.color"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color", "legend.edgecolor"), INK),
+    **{"axes.facecolor": "none", "axes.grid": True, "grid.alpha": 0.2},
+    **{"legend.facecolor": "none", "legend.framealpha": 0.3},
+    "svg.fonttype": "none",
+}
 
 
 class Bar(NamedTuple):
-    """One layer of a network's diagram.
+    """One layer of a network's diagram."""
 
-    Attributes:
-        kind: the layer's class, such as "Conv2D".
-        shape: of what it returns for one example, such as (14, 14, 64).
-        parameters: its trainable numbers.
-        width: how wide it is drawn, in percent; the logarithm of `numbers`.
-    """
-
-    kind: str
-    shape: tuple[int, ...]
-    parameters: int
-    width: float = 0.0
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers it returns for one example."""
-        return math.prod(self.shape)
+    kind: str  # the layer's class, such as "Conv2D"
+    shape: tuple[int, ...]  # of what it returns for one example, such as (14, 14, 64)
+    parameters: int  # its trainable numbers
+    width: float = 0.0  # in percent of the widest; logarithmic in the product of the shape
 
 
 def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
-    """Draws the learning curves of both styles, with the published points on top.
-
-    Args:
-        record: the run's record.
-
-    Returns:
-        An `<svg>` element.
-    """
-    trainings = [t for t in record["trainings"] if t["network"] == network]
-    columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": lesson.name}):
+    """Draws the learning curves of both styles, and the published points, as an `<svg>` element."""
+    printed = lesson.printed_loss
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": lesson.name}):
         figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-        for training in trainings:
+        for training in record["trainings"]:
+            if training["network"] != network:
+                continue
             history, style = training["history"], training["style"]
             epochs = range(1, len(history) + 1)
-            losses = [logs[lesson.printed_loss] for logs in history]
+            losses = [logs[printed] for logs in history]
             axis.plot(epochs, losses, ".-", color=COLOURS[style], label=style)
             if "val_loss" in history[0]:
                 losses = [logs["val_loss"] for logs in history]
                 axis.plot(epochs, losses, ":", color=COLOURS[style], label=f"{style}, validation")
-        if columns:
-            curve = published.curve(lesson.name)
-            for loss, marker in ((lesson.printed_loss, "x"), ("val_loss", "+")):
-                for number, column in enumerate(columns.get(loss, ())):
-                    label = "published" if marker == "x" else "published, validation"
-                    axis.plot(curve["epoch"], curve[column], marker, color=INK, markersize=5,
-                              label=label if number == 0 else None)  # fmt: skip
-        axis.set(xlabel="epoch", ylabel=lesson.printed_loss.replace("_", " "), yscale="log")
+        columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
+        curve = published.curve(lesson.name) if columns else {}
+        for loss, marker, label in (
+            (printed, "x", "published"),
+            ("val_loss", "+", "published, validation"),
+        ):
+            for column in columns.get(loss, ()):
+                axis.plot(
+                    curve["epoch"], curve[column], marker, color=INK, markersize=5, label=label
+                )
+                label = None  # the legend names several runs once
+        axis.set(xlabel="epoch", ylabel=printed.replace("_", " "), yscale="log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        return _svg(figure)
+        axis.legend()
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")
 
 
 def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[list[Bar]]]]:
-    """Lists the layers of a network, part by part.
+    """Lists the parts of a Keras autoencoder: their names and their rows of bars, input first.
 
-    Args:
-        model: an autoencoder of the Keras style.
-        sides: height and width of an example, for a network of images of any size.
-
-    Returns:
-        The parts' names and their rows of bars, the input first. Layers that take the same input
-        share a row, and a layer between parts closes the one before it. A model without parts is
-        one part.
+    Layers that take the same input share a row, and a layer between parts closes the one before it.
+    A model without parts is one part. If it takes images of any size, it gets some of these `sides`
+    (height, width).
     """
     shape = (*sides, 1) if None in model.input_shape[1:] else None
     parts: list[tuple[str, list[list[Bar]]]] = []
@@ -95,11 +88,13 @@ def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[
             parts.append((layer.name, _rows(layer)))
         elif parts:
             parts[-1][1].append([_bar(layer)])
-    largest = max(bar.numbers for _, rows in parts for row in rows for bar in row)
-    return [
-        (name, [[bar._replace(width=_width(bar.numbers, largest)) for bar in row] for row in rows])
-        for name, rows in parts
-    ]
+    largest = max(math.prod(bar.shape) for _, rows in parts for row in rows for bar in row)
+
+    def widened(bar: Bar) -> Bar:
+        share = math.log(math.prod(bar.shape) + 1) / math.log(largest + 1)
+        return bar._replace(width=round(100 * max(0.08, share), 1))
+
+    return [(name, [[widened(bar) for bar in row] for row in rows]) for name, rows in parts]
 
 
 def _rows(part: keras.Model) -> list[list[Bar]]:
@@ -107,10 +102,9 @@ def _rows(part: keras.Model) -> list[list[Bar]]:
     for layer in layers_of(part):
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        if last is not None and layer.input is last.input:
-            rows[-1].append(_bar(layer))
-        else:
-            rows.append([_bar(layer)])
+        if last is None or layer.input is not last.input:
+            rows.append([])
+        rows[-1].append(_bar(layer))
         last = layer
     return rows
 
@@ -118,24 +112,3 @@ def _rows(part: keras.Model) -> list[list[Bar]]:
 def _bar(layer: keras.Layer) -> Bar:
     parameters = sum(math.prod(w.shape) for w in layer.trainable_weights)
     return Bar(type(layer).__name__, tuple(layer.output.shape[1:]), parameters)
-
-
-def _width(numbers: int, largest: int) -> float:
-    return round(100 * max(0.08, math.log(numbers + 1) / math.log(largest + 1)), 1)
-
-
-def _svg(figure: plt.Figure) -> str:
-    for axis in figure.axes:
-        axis.set_facecolor("none")
-        axis.tick_params(which="both", colors=INK)
-        axis.xaxis.label.set_color(INK)
-        axis.yaxis.label.set_color(INK)
-        axis.grid(alpha=0.2, color=INK)
-        for spine in axis.spines.values():
-            spine.set_color(INK)
-        axis.legend(facecolor="none", edgecolor=INK, labelcolor=INK, framealpha=0.3)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    plt.close(figure)
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :].replace(INK, "currentColor")

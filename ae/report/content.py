@@ -1,4 +1,4 @@
-"""What a page of the report says of one run, ready for its template."""
+"""What the templates show of one run, besides its record and its lesson."""
 
 import re
 import shutil
@@ -6,91 +6,100 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
 from ae.proof import errata, published
-from ae.report import charts, source, verdicts
+from ae.report import charts, source
+from ae.report.verdicts import claims_table, verdicts
 from ae.runs.records import changed_settings
 from ae.runs.saved import read_run
 
-from markupsafe import Markup
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 
 def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
-    """Collects what the pages say of one run, and copies its pictures.
-
-    Args:
-        out: the report's; the pictures go into a folder of the lesson's name.
+    """Collects what the pages show of a run, and copies its pictures to `out`/LESSON.
 
     Raises:
-        InputError: if the run cannot be read, or lacks something.
-        OSError: if a picture cannot be written.
+        InputError: the run cannot be read. A run that lacks something raises errors of other kinds.
     """
     record, settings = read_run(lesson, run)
-    title, *about = lesson.doc.strip().split("\n\n")
-    try:
-        pictures = [name for name in ("figures", "snapshots", "plane") if (run / name).is_dir()]
-        for name in pictures:
+    for name in ("figures", "snapshots", "plane"):
+        if (run / name).is_dir():
             shutil.copytree(run / name, out / lesson.name / name)
-        networks = [
-            _network(lesson, name, record, settings, out / lesson.name)
-            for name in dict.fromkeys(t["network"] for t in record["trainings"])
-        ]
-        planes = [
+    trainings, examples = record["trainings"], record["examples"]
+    with Image.open(out / lesson.name / examples["input"]) as picture:
+        sides = picture.height, picture.width // examples["count"]
+    figures = list(_figures(lesson, record, out))
+    changed = [f"{name} {value}" for name, value in changed_settings(lesson, record).items()]
+    kept = errata.read(lesson)
+    return {
+        "name": lesson.name,
+        "lesson": lesson,
+        "run": run,
+        "record": record,
+        "preset": record["preset"] + (f", but {', '.join(changed)}" if changed else ""),
+        "departures": ", ".join(published.departures(lesson, record)),
+        "about": [(text, _table(text)) for text in lesson.doc.strip().split("\n\n")[1:]],
+        "verdicts": list(verdicts(lesson, record)),
+        "networks": [
             {
-                "label": _label(t),
-                "data": {
-                    **t["plane"],
-                    **{key: f"{lesson.name}/{t['plane'][key]}" for key in ("decoded", "items")},
-                },
+                "name": "" if name == ONLY_NETWORK else name,
+                "styles": " and ".join(t["style"] for t in trainings if t["network"] == name),
+                "parts": charts.diagram(lesson.networks[name]["keras"].build(settings), sides),
+                "curves": charts.curves(lesson, name, record),
             }
-            for t in record["trainings"]
-            if t["plane"]
-        ]
-        figures = list(_figures(lesson, record, out))
-        sections = ("network", "figures", "learning", "plane", "curves", "claims", "errata",
-                    "code", "run")  # fmt: skip
-        texts = ("The network", "Figures", "Watch it learn", "Plane of codes", "Learning curves",
-                 "Claims", "Errata", "Side by side", "The run")  # fmt: skip
-        kept = errata.read(lesson)
-        return {
-            "name": lesson.name,
-            "title": title,
-            "about": [{"text": text, "table": _table(text)} for text in about],
-            "preset": _preset(lesson, record),
-            "departures": ", ".join(published.departures(lesson, record)),
-            "notice": record["data"]["notice"],
-            "trainings": [_row(lesson, t) for t in record["trainings"]],
-            "verdicts": list(verdicts.cards(lesson, record)),
-            "sections": [
-                pair for pair in zip(sections, texts, strict=True) if planes or pair[0] != "plane"
-            ],
-            "networks": networks,
-            "figures": figures,
-            "cover": figures[0][0],
-            "example_noun": "page" if record["examples"]["count"] == 1 else "images",
-            "learning": [_learning(lesson, record, t, out) for t in record["trainings"]],
-            "planes": planes,
-            **verdicts.claims_table(lesson, record),
-            "errata": [
-                {**e._asdict(), "differences": errata.differences(lesson, e)} for e in lesson.errata
-            ],
-            "measured_on": errata.circumstances(kept) if kept else "",
-            "rows": [
-                source.Row(_marked(row.left), row.right and _marked(row.right))
-                for row in (source.rows(run / record["source"]) if record["source"] else [])
-            ],
-            "source_name": record["source"],
-            "facts": _facts(lesson, record, run),
+            for name in dict.fromkeys(t["network"] for t in trainings)
+        ],
+        "figures": figures,
+        "cover": figures[0][0],
+        "small": sides[0] < 100,  # pixels; then each can be seen
+        "learning": [(training, frames(lesson, training)) for training in trainings],
+        "planes": [(t, _plane(lesson, t["plane"])) for t in trainings if t["plane"]],
+        "claims": claims_table(record),
+        "errata": [(erratum, errata.differences(lesson, erratum)) for erratum in lesson.errata],
+        "measured_on": errata.circumstances(kept) if kept else "",
+        "rows": source.rows(run / record["source"]) if record["source"] else [],
+    }
+
+
+def frames(lesson: Lesson, training: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Lists the snapshots of a training: epoch, image and loss of each."""
+    return [
+        {
+            "epoch": snapshot["epoch"],
+            "image": f"{lesson.name}/{snapshot['image']}",
+            "loss": f"{training['history'][snapshot['epoch'] - 1][lesson.printed_loss]:.4f}",
         }
-    except (
-        *(KeyError, TypeError, ValueError, IndexError),
-        *(FileNotFoundError, UnidentifiedImageError),
-    ) as error:
-        raise InputError(
-            f"{run}: this run lacks what a report needs ({error}); run the lesson again."
-        ) from error
+        for snapshot in training["snapshots"]
+    ]
+
+
+def _plane(lesson: Lesson, plane: Mapping[str, Any]) -> dict[str, Any]:
+    return {**plane, **{key: f"{lesson.name}/{plane[key]}" for key in ("decoded", "items")}}
+
+
+def _figures(
+    lesson: Lesson, record: Mapping[str, Any], out: Path
+) -> Iterator[list[dict[str, str]]]:
+    """Yields the pictures of each figure: both styles of a network beside each other."""
+    figures: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for training in record["trainings"]:
+        label = label_of(training["network"], training["style"])
+        for path in training["figures"]:
+            title = Path(path).stem.removeprefix(label.replace(" ", "-") + "-")
+            pictures = figures.setdefault((training["network"], title), [])
+            pictures.append(_picture(lesson, path, title, out, f": {label}"))
+    yield from figures.values()
+    for path in record["appendix"]["figures"]:
+        yield [_picture(lesson, path, Path(path).stem, out)]
+
+
+def _picture(lesson: Lesson, path: str, title: str, out: Path, of: str = "") -> dict[str, str]:
+    """Captions a figure with what its file says that it shows, or else with its title."""
+    path = f"{lesson.name}/{path}"
+    with Image.open(out / path) as picture:
+        caption = picture.info.get("Description", title.replace("-", " ")) + of
+    return {"path": path, "caption": caption, "alt": f"{lesson.name}, {caption}"}
 
 
 def _table(text: str) -> list[list[str]]:
@@ -107,103 +116,3 @@ def _table(text: str) -> list[list[str]]:
             else:
                 rows[-1][-1] += f" {first}"
     return rows
-
-
-def _label(training: Mapping[str, Any]) -> str:
-    return label_of(training["network"], training["style"])
-
-
-def _marked(cell: source.Cell) -> source.Cell:
-    return cell._replace(html=Markup(cell.html))  # Pygments has escaped it
-
-
-def _network(lesson, name, record, settings, folder) -> dict[str, Any]:
-    model = lesson.networks[name]["keras"].build(settings)
-    with Image.open(folder / record["examples"]["input"]) as picture:
-        sides = picture.height, picture.width // record["examples"]["count"]
-    styles = " and ".join(t["style"] for t in record["trainings"] if t["network"] == name)
-    return {
-        "name": "" if name == ONLY_NETWORK else name,
-        "parts": charts.diagram(model, sides),
-        "curves": Markup(charts.curves(lesson, name, record)),
-        "curve_alt": f"Loss after each epoch, {styles}, and what was published, if anything was",
-    }
-
-
-def _row(lesson: Lesson, training: Mapping[str, Any]) -> dict[str, str]:
-    printed = training["published"]
-    losses = " and ".join(f"{loss:.4f}" for loss in printed["losses"]) if printed else ""
-    return {
-        "label": _label(training),
-        "epochs": str(len(training["history"])),
-        "time": f"{training['seconds']:.0f} s",
-        "loss": f"{training['history'][-1][lesson.printed_loss]:.4f}",
-        "published": f"{losses} (epoch {printed['epoch']})" if printed else "no number",
-    }
-
-
-def _figures(
-    lesson: Lesson, record: Mapping[str, Any], out: Path
-) -> Iterator[list[dict[str, str]]]:
-    """Yields the pictures of each figure: both styles of a network beside each other."""
-    for network in lesson.networks:
-        rows: dict[str, list[dict[str, str]]] = {}
-        for training in (t for t in record["trainings"] if t["network"] == network):
-            label = _label(training)
-            for path in training["figures"]:
-                title = Path(path).stem.removeprefix(label.replace(" ", "-") + "-")
-                rows.setdefault(title, []).append(_picture(out, lesson.name, path, title, label))
-        yield from rows.values()
-    for path in record["appendix"]["figures"]:
-        yield [_picture(out, lesson.name, path, Path(path).stem)]
-
-
-def _picture(out: Path, name: str, path: str, title: str, label: str = "") -> dict[str, str]:
-    """Captions a figure with what its file says that it shows, or else with its name."""
-    with Image.open(out / name / path) as picture:
-        caption = picture.info.get("Description", title.replace("-", " "))
-    caption = f"{caption}: {label}" if label else caption
-    return {"path": f"{name}/{path}", "caption": caption, "alt": f"{name}, {caption}"}
-
-
-def _learning(lesson, record, training, out) -> dict[str, Any]:
-    examples, history = record["examples"], training["history"]
-    frames = [
-        {
-            "epoch": snapshot["epoch"],
-            "image": f"{lesson.name}/{snapshot['image']}",
-            "loss": f"{history[snapshot['epoch'] - 1][lesson.printed_loss]:.4f}",
-        }
-        for snapshot in training["snapshots"]
-    ]
-    with Image.open(out / lesson.name / examples["input"]) as picture:
-        pixels = picture.height < 100
-    return {
-        "label": _label(training),
-        "frames": frames,
-        "pixels": pixels,
-        "tiles": examples["count"],
-        "input": f"{lesson.name}/{examples['input']}",
-        "input_alt": f"What {lesson.name} is given",
-        "output_alt": f"What the {_label(training)} network makes of it",
-        "target": f"{lesson.name}/{examples['target']}" if "target" in examples else "",
-        "target_alt": f"What {lesson.name} should make of it",
-    }
-
-
-def _preset(lesson: Lesson, record: Mapping[str, Any]) -> str:
-    changed = [f"{name} {value}" for name, value in changed_settings(lesson, record).items()]
-    return record["preset"] + (f", but {', '.join(changed)}" if changed else "")
-
-
-def _facts(lesson: Lesson, record: Mapping[str, Any], run: Path) -> list[tuple[str, str]]:
-    settings = {name: value for name, value in record["settings"].items() if value is not None}
-    return [
-        ("folder", str(run)),
-        ("started", record["started"]),
-        ("machine", record["device"]),
-        ("data", record["data"]["source"]),
-        ("preset", _preset(lesson, record)),
-        ("settings", ", ".join(f"{name} {value}" for name, value in settings.items())),
-        ("versions", ", ".join(f"{name} {value}" for name, value in record["versions"].items())),
-    ]

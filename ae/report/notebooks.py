@@ -45,20 +45,12 @@ class EditedError(Exception):
 
 
 def write(source: Path, folder: Path, preset: str) -> Path:
-    """Writes a lesson as a notebook.
-
-    Args:
-        source: the lesson's file, in percent format.
-        folder: where the notebook goes; made if it is missing.
-        preset: settings of the training in the last cell.
-
-    Returns:
-        The notebook's file.
+    """Writes a lesson as a notebook into a folder. The last cell trains with the preset.
 
     Raises:
-        InputError: if the folder cannot be used.
-        EditedError: if its notebook was run or edited since it was written.
-        ValueError: if the file does not end as a lesson does.
+        InputError: the folder cannot be used.
+        EditedError: the notebook was run or edited since it was written.
+        ValueError: the file does not end as a lesson does.
     """
     notebook = jupytext.read(source)
     notebook.cells = _cells(notebook, source.stem, folder, preset)

@@ -23,16 +23,14 @@ OUTLIERS = 0.01  # share of the codes, at either end of an axis, that the plane 
 class Snapshots:
     """Keeps what a network makes of the lesson's examples after epochs 1, 2, 4, 8 ... and the last.
 
-    Args:
-        training: the training to observe. If it resumes, an earlier process has kept the first
-            snapshots already.
+    If a training resumes, an earlier process has kept its first snapshots already.
     """
 
     def __init__(self, training: Training):
         self._training = training
         self._examples = training.lesson.examples(training.data)
         earlier = (2**n for n in range(len(training.history).bit_length()))
-        self._kept = [{"epoch": e, "image": strip_path(self._name(e))} for e in earlier]
+        self._kept = [{"epoch": epoch, "image": self._path(epoch)} for epoch in earlier]
 
     def after_epoch(self, epoch: int) -> None:
         """Keeps a snapshot if the epoch is a power of two."""
@@ -41,11 +39,11 @@ class Snapshots:
 
     def result(self) -> dict[str, Any]:
         """Returns the snapshots, each with its epoch and image, and the plane of codes if any."""
-        lesson, network, data = (getattr(self._training, n) for n in ("lesson", "network", "data"))
-        self._keep(len(self._training.history))
-        folder, plane = self._training.folder, None
-        if lesson.plane is not None:
-            plane = write_plane(folder, self._training.label, lesson.plane(network, data))
+        training, plane = self._training, None
+        self._keep(len(training.history))
+        if training.lesson.plane is not None:
+            plane = training.lesson.plane(training.network, training.data)
+            plane = write_plane(training.folder, training.label, plane)
         return {"snapshots": self._kept, "plane": plane}
 
     @staticmethod
@@ -57,73 +55,37 @@ class Snapshots:
         if self._kept and self._kept[-1]["epoch"] == epoch:
             return
         seen = reconstruct(self._training.network, self._examples.x)
-        image = write_strip(self._training.folder, self._name(epoch), seen)
+        image = _write(self._training.folder, self._path(epoch), seen, len(seen))
         self._kept.append({"epoch": epoch, "image": image})
 
-    def _name(self, epoch: int) -> str:
-        return f"{self._training.label.replace(' ', '-')}-{epoch:04}"
+    def _path(self, epoch: int) -> str:
+        return f"snapshots/{self._training.label.replace(' ', '-')}-{epoch:04}.png"
 
 
 def write_examples(folder: Path, examples: Examples) -> dict[str, Any]:
-    """Writes the examples themselves.
-
-    Returns:
-        How many there are, and the paths of their pictures relative to the folder.
-    """
-    written = {"count": len(examples.x), "input": write_strip(folder, "input", examples.x)}
+    """Writes the examples, each kind in a row; returns their count and the pictures' paths."""
+    count = len(examples.x)
+    written = {"count": count, "input": _write(folder, "snapshots/input.png", examples.x, count)}
     if examples.target is not None:
-        written["target"] = write_strip(folder, "target", examples.target)
+        written["target"] = _write(folder, "snapshots/target.png", examples.target, count)
     return written
 
 
-def write_strip(folder: Path, name: str, images: np.ndarray) -> str:
-    """Writes images in a row, as one picture.
-
-    Args:
-        folder: the run's folder; the picture goes into its folder "snapshots".
-        name: the file's name without its ending.
-        images: (n, height, width, 1) in [0, 1], or square ones as rows (n, pixels).
-
-    Returns:
-        The picture's path relative to the run's folder.
-    """
-    return _write(folder, Path(strip_path(name)), images, columns=len(images))
-
-
-def strip_path(name: str) -> str:
-    """Returns where within the run's folder `write_strip` writes."""
-    return f"snapshots/{name}.png"
-
-
 class Plane(NamedTuple):
-    """A plane of codes to walk in.
+    """A plane of codes to walk in."""
 
-    Attributes:
-        decode: takes codes (n, 2), returns images (n, height, width, 1).
-        z: (n, 2) the codes of the training images.
-        images: (n, height, width, 1) those images.
-        labels: (n,) their classes.
-        classes: the names of the classes.
-    """
-
-    decode: Callable
-    z: np.ndarray
-    images: np.ndarray
-    labels: np.ndarray
-    classes: Sequence[str]
+    decode: Callable  # takes codes (n, 2), returns images (n, height, width, 1)
+    z: np.ndarray  # (n, 2) the codes of the training images
+    images: np.ndarray  # (n, height, width, 1) those images
+    labels: np.ndarray  # (n,) their classes
+    classes: Sequence[str]  # the names of the classes
 
 
 def write_plane(folder: Path, label: str, plane: Plane) -> dict[str, Any]:
-    """Writes what the report needs to show what lies where on a plane of codes.
+    """Writes the pictures of a plane of codes, and returns what the report needs to walk in it.
 
-    Args:
-        label: the training's name, which the files' names begin with.
-        plane: the plane; of its training images the first 1600 that lie on it are shown.
-
-    Returns:
-        `low` and `high`, the plane's corners; `tiles`, how many decoded codes it has across and
-        down, row by row from `low`; `decoded` and `items`, the paths of the pictures; `columns`,
-        how many items the latter has across; and of each item its code and label.
+    The files' names begin with `label`. Of the training images that lie on the plane, the first
+    1600 are shown.
     """
     low, high = np.quantile(plane.z, [OUTLIERS, 1 - OUTLIERS], axis=0).astype("float32")
     inside = np.flatnonzero(((plane.z >= low) & (plane.z <= high)).all(axis=1))[:ITEMS]
@@ -132,26 +94,29 @@ def write_plane(folder: Path, label: str, plane: Plane) -> dict[str, Any]:
     columns = int(np.ceil(np.sqrt(len(inside))))
     padded = np.zeros((columns * -(-len(inside) // columns), *plane.images.shape[1:]), "float32")
     padded[: len(inside)] = plane.images[inside]
-    prefix = Path("plane") / label.replace(" ", "-")
+    prefix = f"plane/{label.replace(' ', '-')}"
     return {
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "tiles": TILES,
-        "decoded": _write(folder, Path(f"{prefix}-decoded.png"), plane.decode(codes), TILES),
-        "items": _write(folder, Path(f"{prefix}-items.png"), padded, columns),
-        "columns": columns,
-        "codes": np.round(plane.z[inside], 3).tolist(),
-        "labels": plane.labels[inside].tolist(),
+        "low": low.tolist(),  # one corner
+        "high": high.tolist(),  # the opposite one
+        "tiles": TILES,  # decoded codes across and down, row by row from `low`
+        "decoded": _write(folder, f"{prefix}-decoded.png", plane.decode(codes), TILES),
+        "items": _write(folder, f"{prefix}-items.png", padded, columns),
+        "columns": columns,  # items across
+        "codes": np.round(plane.z[inside], 3).tolist(),  # of the items
+        "labels": plane.labels[inside].tolist(),  # of the items
         "classes": list(plane.classes),
     }
 
 
-def _write(folder: Path, path: Path, images: np.ndarray, columns: int) -> str:
-    """Writes images as the tiles of one picture and returns its path within the folder."""
+def _write(folder: Path, path: str, images: np.ndarray, columns: int) -> str:
+    """Writes images as the tiles of one picture and returns its path within the folder.
+
+    They are (n, height, width, 1) in [0, 1], or square ones as rows (n, pixels).
+    """
     if images.ndim == 2:
         side = int(np.sqrt(images.shape[1]))
         images = images.reshape(-1, side, side)
     tiles = canvas(images, len(images) // columns, columns)
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     write_grey(folder / path, np.rint(255 * np.clip(tiles, 0, 1)).astype("uint8"))
-    return path.as_posix()
+    return path

@@ -10,79 +10,48 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-TITLE = re.compile(r"^# %% (?P<title>.+)$", re.MULTILINE)
+TITLE = "# %% "  # begins a cell
 TWINS = {  # the left cell's title: the right one's
-    "Low-level: network": "Keras: network",
-    "Low-level: loss": "Keras: loss",
-    "Low-level: training": "Keras: training",
+    f"Low-level: {part}": f"Keras: {part}" for part in ("network", "loss", "training")
 }
 STYLES = {"light": "default", "dark": "monokai"}  # Pygments's names
 
 
 class Cell(NamedTuple):
-    """One cell.
+    """One cell."""
 
-    Attributes:
-        title: what stands after "# %%"; "" for what stands before the first title.
-        first_line: number in the file of its first line.
-        html: its lines, highlighted, numbered as in the file.
-    """
-
-    title: str
-    first_line: int
-    html: str
+    title: str  # "" for what stands before the first title
+    html: str  # the lines, highlighted, numbered as in the file
 
 
-class Row(NamedTuple):
-    """A cell and its twin, or a cell that spans both columns (`right` is None)."""
+def rows(path: Path) -> list[tuple[Cell, Cell | None]]:
+    """Cuts a lesson into rows in the order of the file.
 
-    left: Cell
-    right: Cell | None
-
-
-def rows(path: Path) -> list[Row]:
-    """Cuts a lesson into rows, in the order of the file.
-
-    Args:
-        path: the lesson's file.
-
-    Returns:
-        Every line of the file once; a Keras cell stands beside its low-level twin.
+    A row is a cell and its twin, or a cell that spans both columns and None.
 
     Raises:
-        InputError: if the file cannot be read.
+        InputError: the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the lesson's source cannot be read.") from error
-    cells = _cells(text)
-    right = {title for left, title in TWINS.items() if left in cells and title in cells}
-    return [
-        Row(cell, cells[TWINS[title]] if TWINS.get(title) in right else None)
-        for title, cell in cells.items()
-        if title not in right
-    ]
+    cells, first_line = {}, 1
+    for code in re.split(f"^(?={TITLE})", text, flags=re.MULTILINE):
+        line = code.partition("\n")[0]
+        title = line.removeprefix(TITLE) if line.startswith(TITLE) else ""
+        lexer = PythonLexer(stripnl=False)  # it would drop blank lines and make the numbers wrong
+        formatter = HtmlFormatter(linenos="table", linenostart=first_line, wrapcode=True)
+        html = highlight(code.rstrip() + "\n", lexer, formatter)
+        cells[title] = Cell(title, html)
+        first_line += code.count("\n")
+    twins = {a: cells.pop(b) for a, b in TWINS.items() if a in cells and b in cells}
+    return [(cell, twins.get(title)) for title, cell in cells.items()]
 
 
 def stylesheet() -> str:
     """Returns the colours of the highlighted code, for a light and a dark page."""
-    sheets = []
-    for theme, style in STYLES.items():
-        formatter = HtmlFormatter(style=style)
-        sheets.append(formatter.get_style_defs(f'[data-theme="{theme}"] .highlight'))
-    return "\n".join(sheets)
-
-
-def _cells(text: str) -> dict[str, Cell]:
-    starts = [(0, "")] + [(match.start(), match["title"]) for match in TITLE.finditer(text)]
-    ends = [start for start, _ in starts[1:]] + [len(text)]
-    cells = {}
-    for (start, title), end in zip(starts, ends, strict=True):
-        first_line = text.count("\n", 0, start) + 1
-        # stripnl would drop leading blank lines, and with them the numbers would be wrong
-        code = text[start:end].rstrip() + "\n"
-        formatter = HtmlFormatter(linenos="table", linenostart=first_line, wrapcode=True)
-        html = highlight(code, PythonLexer(stripnl=False), formatter)
-        cells[title] = Cell(title, first_line, html)
-    return cells
+    return "\n".join(
+        HtmlFormatter(style=style).get_style_defs(f'[data-theme="{theme}"] .highlight')
+        for theme, style in STYLES.items()
+    )

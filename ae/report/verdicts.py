@@ -1,97 +1,76 @@
-"""Whether a run bears its article out: what was published beside it, and its claims."""
+"""Whether a run bears its article out: its curves beside the published ones, and its claims."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ae.lesson import ONLY_NETWORK, Lesson, label_of
+from ae.lesson import ONLY_NETWORK, Lesson
 from ae.proof import check, claims, published
 from ae.proof.reproduced import kept_in_float32, kept_like, trainings_of
 
+Verdict = tuple[str, str, str]  # what is judged; "passed", "failed" or "open"; why
 
-def cards(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Yields what a lesson's card says of the published curves and of the claims.
 
-    Yields:
-        What it is `of`, its `kind` ("passed", "failed" or "open") and a `text`.
-    """
-    notice, preset = record["data"]["notice"], record["preset"]
+def verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[Verdict]:
+    """Judges a run's learning curves and its claims."""
     for network in dict.fromkeys(t["network"] for t in record["trainings"]):
-        trainings = [t for t in trainings_of(record) if t.about["network"] == network]
-        of = "published curve" if network == ONLY_NETWORK else f"published curve of the {network}"
-        columns = published.columns(lesson, network, record["settings"], notice)
-        if not lesson.published.get(network):
-            text = "none was printed"
-        elif notice:
-            text = f"not compared: {notice}"
-        elif not columns:
-            text = "not compared: it was printed with other settings"
-        elif preset != "article":
-            text = f"not compared at the preset {preset}"
-        elif found := published.departures(lesson, record):
-            text = f"not compared: it has {', '.join(found)}"
-        else:
-            float32 = kept_in_float32(lesson, trainings[0])
-            kept = [t for t in kept_like(lesson, record) if t.about["network"] == network]
-            together = f"this run and {len(kept)} kept ones"
-            if float32 is not None:
-                together += f" in bfloat16, {len(float32)} in float32 for the band"
-            spread = [*trainings, *kept] if float32 is None else float32
-            if len(spread) >= check.FEWEST_RUNS:
-                for loss in columns:
-                    of_this = of if loss == lesson.printed_loss else f"{of}, validation"
-                    compared = check.compare(
-                        lesson, network, [*trainings, *kept], float32, loss=loss
-                    )
-                    kind = "passed" if compared.passed else "failed"
-                    text = f"{check.verdict(compared)}; {together}"
-                    yield {"of": of_this, "kind": kind, "text": text}
-                continue
-            text = f"not compared: {together} are too few to make a band of"
-        yield {"of": of, "kind": "open", "text": text}
-    measured = claims.by_claim(lesson, (t["claims"] for t in record["trainings"]))
-    results = [result for found in measured.values() for result in found]
-    known = [result["holds"] for result in results if result["holds"] is not None]
-    if not measured:
-        text = f"not measured at the preset {preset}"
-        if preset == "article":
-            text = f"not measured: it has {', '.join(published.departures(lesson, record))}"
-        yield {"of": "claims", "kind": "open", "text": text}
+        yield from _of_curves(lesson, network, record)
+    yield _of_claims(lesson, record)
+
+
+def _of_curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> Iterator[Verdict]:
+    of = "published curve" if network == ONLY_NETWORK else f"published curve of the {network}"
+    notice, preset = record["data"]["notice"], record["preset"]
+    columns = published.columns(lesson, network, record["settings"], notice)
+    if not lesson.published.get(network):
+        text = "none was printed"
+    elif notice:
+        text = f"not compared: {notice}"
+    elif not columns:
+        text = "not compared: it was printed with other settings"
+    elif preset != "article":
+        text = f"not compared at the preset {preset}"
+    elif found := published.departures(lesson, record):
+        text = f"not compared: it has {', '.join(found)}"
     else:
-        kind = ("passed" if all(known) else "failed") if known else "open"
-        word = {"passed": "passed", "failed": "FAILED", "open": "not measured"}[kind]
-        text = f"{word}: {sum(known)} of {len(known)} measurements bear the article out"
-        yield {"of": "claims", "kind": kind, "text": text}
+        own, kept = (
+            [t for t in trainings if t.about["network"] == network]
+            for trainings in (trainings_of(record), kept_like(lesson, record))
+        )
+        together = f"this run and {len(kept)} kept ones"
+        float32 = kept_in_float32(lesson, own[0])
+        if float32 is not None:
+            together += f" in bfloat16, {len(float32)} in float32 for the band"
+        if len([*own, *kept] if float32 is None else float32) >= check.FEWEST_RUNS:
+            for loss in columns:
+                compared = check.compare(lesson, network, [*own, *kept], float32, loss=loss)
+                of_loss = of if loss == lesson.printed_loss else f"{of}, validation"
+                kind = "passed" if compared.passed else "failed"
+                yield of_loss, kind, f"{check.verdict(compared)}; {together}"
+            return
+        text = f"not compared: {together} are too few to make a band of"
+    yield of, "open", text
 
 
-def claims_table(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Sets the claims in a table: a row for each, a column for each training.
+def _of_claims(lesson: Lesson, record: Mapping[str, Any]) -> Verdict:
+    measured = claims.by_claim(lesson, (t["claims"] for t in record["trainings"]))
+    if not measured:
+        text = f"not measured at the preset {record['preset']}"
+        if record["preset"] == "article":
+            text = f"not measured: it has {', '.join(published.departures(lesson, record))}"
+        return "claims", "open", text
+    found = [result["holds"] for results in measured.values() for result in results]
+    known = [holds for holds in found if holds is not None]
+    kind, word = ("passed", "passed") if all(known) else ("failed", "FAILED")
+    if not known:
+        kind, word = "open", "not measured"
+    return "claims", kind, f"{word}: {sum(known)} of {len(known)} measurements bear the article out"
 
-    Returns:
-        The rows, the columns' labels, and what the lesson claims whether measured or not.
-    """
-    trainings = [t for t in record["trainings"] if t["claims"]]
-    rows: dict[str, dict[str, Any]] = {}
-    for number, training in enumerate(trainings):
-        for result in training["claims"]:
-            row = rows.setdefault(
-                claims.text(result),
-                {
-                    "text": claims.text(result),
-                    "bound": claims.bound(result).strip(" ()"),
-                    "why": result["why"],
-                    "cells": [{"kind": "open", "text": "–"} for _ in trainings],
-                },
-            )
-            if result["holds"] is None:
-                row["cells"][number] = {"kind": "open", "text": "not measured"}
-            else:
-                word = "holds" if result["holds"] else "fails"
-                row["cells"][number] = {
-                    "kind": "passed" if result["holds"] else "failed",
-                    "text": f"{result['value']:.3g}, {word}",
-                }
-    return {
-        "claims": list(rows.values()),
-        "claim_labels": [label_of(t["network"], t["style"]) for t in trainings],
-        "claim_texts": [f"{claim.sentence} {claim.quantity}" for claim in lesson.claims],
-    }
+
+def claims_table(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any] | None]]:
+    """Lists what was measured of each claim: a result or None for each training with claims."""
+    measured = [training["claims"] for training in record["trainings"] if training["claims"]]
+    table: dict[str, list[Mapping[str, Any] | None]] = {}
+    for column, results in enumerate(measured):
+        for result in results:
+            table.setdefault(claims.text(result), [None] * len(measured))[column] = result
+    return table

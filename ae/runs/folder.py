@@ -33,30 +33,8 @@ def was_interrupted(folder: Path) -> bool:
     return bool(begun) or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint"))
 
 
-def refuse_a_pattern(folder: Path) -> None:
-    """Refuses a name that TensorFlow takes for a pattern when it looks for checkpoints.
-
-    Raises:
-        InputError: if it, or a folder that it is in, has such a name.
-    """
-    if found := sorted(set(str(folder)) & set("*?[\\")):
-        raise InputError(
-            f"{folder}: TensorFlow takes {' and '.join(found)} in a name for a pattern, and would "
-            "not find its checkpoints again; give the folder another name."
-        )
-
-
 def refuse_what_would_be_lost(folder: Path, name: str) -> None:
-    """Lets a new run overwrite only a finished run of the same lesson.
-
-    Args:
-        folder: where the new run is to be.
-
-    Raises:
-        InputError: if the folder holds a run to resume, of an epoch or more, or something else
-            that would go; or if its name is one that checkpoints cannot be found by.
-    """
-    refuse_a_pattern(folder)
+    """Lets a new run of the lesson `name` overwrite only a finished run of the same lesson."""
     if was_interrupted(folder):
         raise InputError(
             f"--out {folder}: a run was interrupted here; resume it, --resume {folder}, "
@@ -76,43 +54,10 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
         )
 
 
-def refuse_another_s_figures(folder: Path) -> None:
-    """Lets figures that are drawn again go anywhere but into a run that they are not of.
-
-    Args:
-        folder: where they are to be.
-
-    Raises:
-        InputError: if a run, finished or not, is in it.
-    """
-    if (folder / RECORD).exists() or is_unfinished(folder):
-        raise InputError(
-            f"--out {folder}: another run is in this folder, and its figures would be lost; "
-            "choose another folder."
-        )
-
-
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Makes a run's folder, and keeps other runs out of it for a while.
-
-    Args:
-        folder: where it is to be; it goes again if nothing is left in it.
-
-    Raises:
-        InputError: if it cannot be made or written to, or another run is writing into it.
-    """
-    if not str(folder).isascii() and sys.getfilesystemencoding() != "utf-8":
-        raise InputError(
-            f"--out {folder}: TensorFlow cannot find this name in a locale without UTF-8; "
-            "set PYTHONUTF8=1, or choose a name in plain letters."
-        )
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"--out {str(folder)!a}: this name is not UTF-8; choose another."
-        ) from error
+    """Makes a run's folder, keeps other runs out of it, and removes it if it stays empty."""
+    _refuse_name(str(folder))
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,12 +65,10 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(
-            f"--out {folder}: another run is writing into this folder; wait, or choose another."
+            f"--out {folder}: another run is writing here; wait, or choose another."
         ) from error
     except OSError as error:
-        raise InputError(
-            f"--out {folder}: this folder cannot be made or written to ({error.strerror})."
-        ) from error
+        raise InputError(f"--out {folder}: this cannot be written ({error.strerror}).") from error
     try:
         yield
     finally:
@@ -136,11 +79,27 @@ def claimed(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def complete(folder: Path) -> None:
-    """Moves all files of a run out of the folder "unfinished", the record last.
+def _refuse_name(name: str) -> None:
+    if found := sorted(set(name) & set("*?[\\")):
+        raise InputError(
+            f"{name}: TensorFlow takes {' and '.join(found)} in a name for a pattern, and would "
+            "not find its checkpoints again; give the folder another name."
+        )
+    if not name.isascii() and sys.getfilesystemencoding() != "utf-8":
+        raise InputError(
+            f"--out {name}: TensorFlow cannot find this name in a locale without UTF-8; "
+            "set PYTHONUTF8=1, or choose a name in plain letters."
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"--out {name!a}: this name is not UTF-8; choose another.") from error
 
-    What an earlier run of the folder left goes. A process that is killed in between can do the
-    rest when the run is resumed.
+
+def complete(folder: Path) -> None:
+    """Replaces an earlier run of the folder by the files in "unfinished", the record last.
+
+    A process that is killed in between can do the rest when the run is resumed.
     """
     work = folder / UNFINISHED
     shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
@@ -148,12 +107,8 @@ def complete(folder: Path) -> None:
         for part in PARTS:
             shutil.rmtree(folder / part, ignore_errors=True)
         (folder / RECORD).unlink()
-    for path in sorted(work.rglob("*")):
-        if (
-            path.is_file()
-            and path != work / RECORD
-            and not {".tmp", ".partial"} & set(path.suffixes)
-        ):
+    for path in [path for path in work.rglob("*") if path.is_file()]:
+        if path != work / RECORD and not {".tmp", ".partial"} & set(path.suffixes):
             target = folder / path.relative_to(work)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)

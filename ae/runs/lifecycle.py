@@ -12,16 +12,10 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
 from ae.runs import records
-from ae.runs.folder import (
-    claimed,
-    is_unfinished,
-    refuse_a_pattern,
-    refuse_another_s_figures,
-    refuse_what_would_be_lost,
-)
+from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
 from ae.runs.records import RECORD, UNFINISHED
 from ae.runs.saved import load_data, load_network, read_run
-from ae.runs.unfinished import Observer, Unfinished
+from ae.runs.unfinished import Unfinished
 from ae.training import precision
 
 
@@ -35,25 +29,18 @@ def train(
     data_dir: Path | None = None,
     show: bool = False,
     tensorboard: bool = False,
-    observers: Sequence[type[Observer]] = (),
+    observers: Sequence[type] = (),
 ) -> dict[str, Any]:
     """Trains a lesson's networks, draws their figures and writes the record.
 
     Args:
-        folder: where everything goes; a finished run of the lesson there is replaced.
-        preset: which settings these are a choice of; claims are measured at "article".
+        folder: where everything goes; only a finished run of the lesson there is overwritten.
+        preset: the preset that the settings come from; claims are measured at "article".
         style: "low-level", "keras" or "both".
-        tensorboard: whether to write TensorBoard's event files.
-        observers: what keeps more of each training.
+        observers: what keeps more of each training; see `ae.runs.unfinished.Unfinished`.
 
     Returns:
         The record, as `record.json` in the folder holds it, and the `folder`.
-
-    Raises:
-        InputError: if the data or the folder cannot be used, the folder holds a run to resume or
-            something that is no run of the lesson, the low-level style cannot compute in
-            bfloat16 as asked, or a loss stops being a number.
-        Interrupted: if Ctrl-C was pressed after the run had begun.
     """
     with claimed(folder):
         refuse_what_would_be_lost(folder, lesson.name)
@@ -73,9 +60,8 @@ def train(
             "trainings": [],
         }
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        return Unfinished(
-            lesson, settings, data, record, folder, data_dir, show, observers
-        ).finish()
+        run = Unfinished(lesson, settings, data, record, folder, data_dir, show, observers)
+        return run.finish()
 
 
 def resume(
@@ -83,31 +69,17 @@ def resume(
     folder: Path,
     data_dir: Path | None = None,
     show: bool = False,
-    observers: Sequence[type[Observer]] = (),
+    observers: Sequence[type] = (),
 ) -> dict[str, Any]:
-    """Resumes an interrupted run after its last finished epoch.
+    """Resumes an interrupted run after its last finished epoch, on the same data.
 
-    Args:
-        observers: as for `train`.
-
-    Returns:
-        The record, the same as that of a run that was never interrupted.
-
-    Raises:
-        InputError: if there is no unfinished run of this lesson, its folder has a name that
-            checkpoints cannot be found by, or the data are others than before; and as `train`.
-        Interrupted: as `train`.
+    The record is the same as that of a run that was never interrupted.
     """
-    if folder.name == UNFINISHED:
-        folder = folder.parent
+    folder = _whole(folder)
     if not is_unfinished(folder):
-        finished = (folder / RECORD).is_file()
-        raise InputError(
-            f"{folder}: this run is finished; there is nothing to resume."
-            if finished
-            else f"{folder}: there is no run here to resume."
-        )
-    refuse_a_pattern(folder)
+        if (folder / RECORD).is_file():
+            raise InputError(f"{folder}: this run is finished; there is nothing to resume.")
+        raise InputError(f"{folder}: there is no run here to resume.")
     with claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         precision.require(settings, record["style"])
@@ -115,7 +87,7 @@ def resume(
         changes = []
         if record["versions"] != records.environment()["versions"]:
             changes.append("other versions of its packages")
-        if record.get("source_sha256", _source_sha256(lesson)) != _source_sha256(lesson):
+        if record.get("source_sha256") != _source_sha256(lesson):
             changes.append(f"another version of {lesson.name}.py")
         if changes:
             print(
@@ -123,9 +95,8 @@ def resume(
                 "numbers than without the interruption.",
                 file=sys.stderr,
             )
-        return Unfinished(
-            lesson, settings, data, record, folder, data_dir, show, observers
-        ).finish()
+        run = Unfinished(lesson, settings, data, record, folder, data_dir, show, observers)
+        return run.finish()
 
 
 def redraw(
@@ -140,53 +111,42 @@ def redraw(
 ) -> dict[str, Any]:
     """Draws the figures of an earlier run again, from its saved networks.
 
-    Where they go into the run's own folder, its record lists what it did not list before; the
-    settings in it stay those that the networks were trained with.
-
-    Args:
-        out: where the figures go; into the run's own folder if it is None.
-        asked: settings that replace the run's own.
-        style: whose figures: "low-level", "keras" or "both".
-
-    Returns:
-        The run's record, with `out` for `folder`.
-
-    Raises:
-        InputError: if there is no such run, it has no network of that style, data or folder
-            cannot be used, or another run is in `out`.
+    They go to `out`, by default the run's own folder, whose record lists them then. `asked` are
+    settings that replace the run's own. Returns the record, with `out` for `folder`.
     """
-    if folder.name == UNFINISHED:
-        folder = folder.parent
+    folder = _whole(folder)
     out = out or folder
     record, settings = read_run(lesson, folder, asked)
     if style not in ("both", *(training["style"] for training in record["trainings"])):
         raise InputError(f"{folder}: this run has no {style} network; leave --style out.")
     with claimed(out):
-        if not out.samefile(folder):
-            refuse_another_s_figures(out)
-        if "data" not in asked:
-            data = load_data(lesson, folder, record, settings, data_dir)
-        else:
+        in_place = out.samefile(folder)
+        if not in_place and ((out / RECORD).exists() or is_unfinished(out)):
+            raise InputError(
+                f"--out {out}: another run is in this folder, and its figures would be lost; "
+                "choose another folder."
+            )
+        if "data" in asked:
             data = lesson.load(settings, data_dir)
-            others = record["data"]["sha256"] != data.provenance.sha256
-            if others and out.samefile(folder):
+            if in_place and record["data"]["sha256"] != data.provenance.sha256:
                 raise InputError(
                     f"{folder}: this run was on other data ({record['data']['source']}); "
                     "give figures of these a folder of their own, with --out."
                 )
+        else:
+            data = load_data(lesson, folder, record, settings, data_dir)
         try:
             for training in record["trainings"]:
-                if style not in (training["style"], "both"):
-                    continue
-                network = load_network(lesson, folder, training, settings)
-                label = label_of(training["network"], training["style"])
-                report = records.draw(lesson, network, label, data, settings, out, show)
-                _add(training, report.as_recorded(out))
-                if out.samefile(folder):
-                    records.write_record(folder, record)
-            appendix = record.setdefault("appendix", {})
-            _add(appendix, records.draw_appendix(lesson, data, settings, out, show))
-            if out.samefile(folder):
+                if style in (training["style"], "both"):
+                    network = load_network(lesson, folder, training, settings)
+                    label = label_of(training["network"], training["style"])
+                    drawn = records.draw(lesson, data, settings, out, show, network, label)
+                    _add(training, drawn)
+                    if in_place:
+                        records.write_record(folder, record)
+            drawn = records.draw(lesson, data, settings, out, show)
+            _add(record.setdefault("appendix", {}), drawn)
+            if in_place:
                 records.write_record(folder, record)
         except BrokenPipeError:
             raise
@@ -195,6 +155,11 @@ def redraw(
                 f"--out {out}: a figure cannot be written ({error.strerror or error})."
             ) from error
     return {**record, "folder": out}
+
+
+def _whole(folder: Path) -> Path:
+    """Returns a run's folder, also if its folder "unfinished" was named."""
+    return folder.parent if folder.name == UNFINISHED else folder
 
 
 def _source_sha256(lesson: Lesson) -> str | None:

@@ -4,9 +4,11 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,41 +30,27 @@ RECORD = "record.json"
 UNFINISHED = "unfinished"  # the folder in a run's own, until it is complete
 
 
+@dataclasses.dataclass
 class Report:
-    """Collects the figures and the measured values of one trained network.
+    """Collects the figures and the measured values of one trained network."""
 
-    Args:
-        folder: where the figures go; made when the first one is saved.
-        prefix: what their file names begin with, such as "keras-"; also their window's title.
-        notice: a line to print under every figure, or "".
-        show: whether to keep the figures open, so that `plt.show()` shows them.
-
-    Attributes:
-        figures: paths of the saved figures.
-        results: measured values by name.
-    """
-
-    def __init__(self, folder: Path, prefix: str, notice: str = "", show: bool = False):
-        self._folder, self._prefix, self._notice, self._show = folder, prefix, notice, show
-        self.figures: list[Path] = []
-        self.results: dict[str, Any] = {}
+    folder: Path  # where the figures go
+    prefix: str  # what their file names begin with, such as "keras-"
+    notice: str = ""  # a line to print under every figure
+    show: bool = False  # whether to keep figures open, so that `plt.show()` shows them
+    figures: list[Path] = dataclasses.field(default_factory=list)  # the saved ones
+    results: dict[str, Any] = dataclasses.field(default_factory=dict)  # measured values by name
 
     def figure(self, name: str, figure: Figure, shows: str = "") -> None:
-        """Saves a figure as `PREFIX NAME.png`.
-
-        Args:
-            name: of the figure.
-            figure: the figure, which is closed unless windows are asked for.
-            shows: what is to be seen in it, in words; kept in the file.
-        """
-        if self._notice:
-            figure.text(0.5, 0.0, self._notice, ha="center", va="bottom", color="tab:red")
-        path = self._folder / f"{self._prefix}{name}.png"
+        """Saves a figure, and in its file what it shows, in words."""
+        if self.notice:
+            figure.text(0.5, 0.0, self.notice, ha="center", va="bottom", color="tab:red")
+        path = self.folder / f"{self.prefix}{name}.png"
         about = {"Description": shows} if shows else None
         with replacing(path) as partial:
             figure.savefig(partial, format="png", dpi=100, bbox_inches="tight", metadata=about)
         self.figures.append(path)
-        if not self._show:
+        if not self.show:
             plt.close(figure)
         interrupts.deliver()
 
@@ -70,51 +58,34 @@ class Report:
         """Keeps a measured value for the record."""
         self.results[name] = value
 
-    def as_recorded(self, folder: Path) -> dict[str, Any]:
-        """Returns results and figures as the record of the run in a folder lists them."""
-        figures = [path.relative_to(folder) for path in self.figures]
-        return {"results": self.results, "figures": figures}
-
 
 def draw(
     lesson: Lesson,
-    network: Network,
-    label: str,
     data: Any,
     settings: Settings,
     folder: Path,
     show: bool,
-) -> Report:
-    """Draws a trained network's figures into a run's folder; returns what came of it."""
-    prefix = label.replace(" ", "-") + "-"
-    report = Report(folder / "figures", prefix, data.provenance.notice, show)
-    lesson.draw(network, data, settings, report)
-    return report
-
-
-def draw_appendix(
-    lesson: Lesson, data: Any, settings: Settings, folder: Path, show: bool
+    network: Network | None = None,
+    label: str = "",
 ) -> dict[str, Any]:
-    """Draws what needs no trained network; returns results and figures, as a record lists them."""
-    report = Report(folder / "figures", "", data.provenance.notice, show)
-    if lesson.appendix is not None:
+    """Draws the figures of a trained network, or the appendix, which needs none.
+
+    Returns results and figures, as the record of the run in the folder lists them.
+    """
+    prefix = label.replace(" ", "-") + "-" if label else ""
+    report = Report(folder / "figures", prefix, data.provenance.notice, show)
+    if network is not None:
+        lesson.draw(network, data, settings, report)
+    elif lesson.appendix is not None:
         lesson.appendix(data, settings, report)
-    return report.as_recorded(folder)
+    figures = [path.relative_to(folder) for path in report.figures]
+    return {"results": report.results, "figures": figures}
 
 
 def save_network(network: Network, folder: Path, name: str) -> Path:
     """Saves a trained network: a Keras model as `NAME.keras`, a module as a `tf.train.Checkpoint`.
 
-    Args:
-        network: a network of either style.
-        folder: where it goes; made if it is missing.
-        name: the file's name without its ending.
-
-    Returns:
-        What `load_weights` takes.
-
-    Raises:
-        OSError: if it cannot be written.
+    Returns the path that `load_weights` takes.
     """
     if isinstance(network, keras.Model):
         path = folder / f"{name}.keras"
@@ -128,25 +99,16 @@ def save_network(network: Network, folder: Path, name: str) -> Path:
 
 
 def load_weights(network: Network, path: Path) -> None:
-    """Fills an untrained network with saved weights; nothing in the file is executed.
-
-    Args:
-        network: a network of the style and shape that was saved.
-        path: what `save_network` returned.
-
-    Raises:
-        InputError: if there is no such file, or it holds another network.
-    """
+    """Fills a network with weights that `save_network` wrote; no code in the file runs."""
+    is_keras = isinstance(network, keras.Model)
+    if not (path if is_keras else Path(f"{path}.index")).is_file():
+        raise InputError(f"{path}: there is no such saved network.")
     try:
-        if isinstance(network, keras.Model):
-            if not path.is_file():
-                raise InputError(f"{path}: there is no such model file.")
+        if is_keras:
             with warnings.catch_warnings():  # what Keras skips stays untrained
                 warnings.filterwarnings("error", "Skipping nested container", UserWarning)
                 network.load_weights(path)
         else:
-            if not Path(f"{path}.index").is_file():
-                raise InputError(f"{path}: there is no such checkpoint.")
             checkpoint = tf.train.Checkpoint(network=network)
             checkpoint.read(str(path)).assert_existing_objects_matched()
     except (
@@ -181,24 +143,16 @@ def write_json(path: Path, value: Any) -> Path:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Reads the record of a run.
-
-    Returns:
-        What `record.json` there holds.
-
-    Raises:
-        InputError: if the folder holds no readable record.
-    """
+    """Reads the record of a run, or raises InputError if its folder holds no readable one."""
     path = folder / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         record["lesson"], record["settings"], record["trainings"]
     except OSError as error:
+        found = f"there is no run here ({RECORD} cannot be read)"
         if (folder / UNFINISHED / RECORD).is_file():
-            raise InputError(
-                f"{folder}: this run is not finished; resume it: --resume {folder}."
-            ) from error
-        raise InputError(f"{folder}: there is no run here ({RECORD} cannot be read).") from error
+            found = f"this run is not finished; resume it: --resume {folder}"
+        raise InputError(f"{folder}: {found}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: this is not the record of a run.") from error
     return record
@@ -209,26 +163,16 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
     rows = [("lesson", "style", "epochs", "time", "loss", "published")]
     for record in runs:
         for training in record["trainings"]:
-            name, network = record["lesson"], training["network"]
-            history, printed = training["history"], training["published"]
-            rows.append(
-                (
-                    with_network(name, network),
-                    training["style"],
-                    str(len(history)),
-                    f"{training['seconds']:.1f} s",
-                    f"{history[-1][record['printed_loss']]:.4f}",
-                    " and ".join(f"{loss:.4f}" for loss in printed["losses"])
-                    + f" at epoch {printed['epoch']}"
-                    if printed
-                    else "no number",
-                )
-            )
+            history, printed, published = training["history"], training["published"], "no number"
+            if printed:
+                losses = " and ".join(f"{loss:.4f}" for loss in printed["losses"])
+                published = f"{losses} at epoch {printed['epoch']}"
+            name = with_network(record["lesson"], training["network"])
+            seconds, loss = training["seconds"], history[-1][record["printed_loss"]]
+            style, epochs = training["style"], str(len(history))
+            rows.append((name, style, epochs, f"{seconds:.1f} s", f"{loss:.4f}", published))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     notices = [f"{r['lesson']}: {r['data']['notice']}" for r in runs if r["data"]["notice"]]
     shown = [r for r in runs if any(training["published"] for training in r["trainings"])]
     if any(r["preset"] != "article" or r.get("departures") for r in shown):
@@ -237,18 +181,12 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def environment(*others: str) -> dict[str, Any]:
-    """Describes the software and the machine for a record.
-
-    Args:
-        *others: packages whose versions matter to it too, where they are installed.
-    """
+    """Describes the software, `others` too where they are installed, and the machine."""
     packages = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "imaug", "matplotlib")
     versions = {"python": platform.python_version()}
     for package in (*packages, *others):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
     gpus = [detail.get("device_name", "GPU") for detail in details]
     return {
@@ -264,18 +202,15 @@ def _cores() -> str:
 
 
 def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    with suppress(OSError):  # a file of Linux
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r"^model name\s*:(.*)", cpuinfo, re.MULTILINE):
+            return found[1].strip()
     return platform.processor() or platform.machine()
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Path):
         return str(value)

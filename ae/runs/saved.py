@@ -1,4 +1,4 @@
-"""What an earlier run left: its record, its settings and its networks."""
+"""What an earlier run left: its record, its settings, its data and its networks."""
 
 import dataclasses
 import typing
@@ -8,6 +8,7 @@ from typing import Any
 
 from ae.errors import InputError
 from ae.lesson import Lesson, Settings
+from ae.networks import Network
 from ae.runs import records
 from ae.training import interrupts, precision
 
@@ -17,33 +18,13 @@ import keras
 def read_run(
     lesson: Lesson, folder: Path, asked: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], Settings]:
-    """Reads what an earlier run of a lesson was.
-
-    Args:
-        asked: settings that replace the run's own.
-
-    Returns:
-        Its record and its settings.
-
-    Raises:
-        InputError: if there is no such run, or it is of another lesson or does not fit this one.
-    """
+    """Reads the record and the settings of a lesson's earlier run; `asked` replaces settings."""
     record = records.read_record(folder)
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
-    record.setdefault("printed_loss", lesson.printed_loss)  # older records name it otherwise
     try:
         settings = _settings(lesson, {**record["settings"], **(asked or {})})
-        for key in ("preset", "style", "tensorboard", "started", "device"):
-            record[key]
-        dict(record["versions"]), record["data"]["source"], record["data"]["sha256"]
-        for training in record["trainings"]:
-            lesson.networks[training["network"]][training["style"]]  # what the record names exists
-            folder / training["saved"]
-            training["parameters"], training["claims"]
-        records.table([record])  # what is printed at the end can be
-        for part in (*record["trainings"], record.get("appendix", {})):  # what is added to later
-            dict.fromkeys(part.get("figures", ())), dict(part.get("results", {}))
+        _require_parts(lesson, folder, record)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder}: its record does not fit this version of {lesson.name}; run it again."
@@ -51,18 +32,29 @@ def read_run(
     return record, settings
 
 
+def _require_parts(lesson: Lesson, folder: Path, record: Mapping[str, Any]) -> None:
+    """Uses all parts of a record as others will, so that one that does not fit fails here."""
+    for key in ("preset", "style", "tensorboard", "started", "device"):
+        record[key]
+    dict(record["versions"]), record["data"]["source"], record["data"]["sha256"]
+    for training in record["trainings"]:
+        lesson.networks[training["network"]][training["style"]]
+        folder / training["saved"]
+        training["parameters"], training["claims"]
+    records.table([record])
+    for part in (*record["trainings"], record.get("appendix", {})):
+        dict.fromkeys(part.get("figures", ())), dict(part.get("results", {}))
+
+
 def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
     """Makes settings of a record's values; a TypeError if a value is of another type.
 
-    Settings that older versions of a lesson had are left out.
+    Settings that the lesson no longer has are left out.
     """
-    kind = type(lesson.presets["article"])
-    known = {field.name for field in dataclasses.fields(kind)}
-    settings = dataclasses.replace(
-        lesson.presets["article"],
-        **{n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in known},
-    )
-    for name, hint in typing.get_type_hints(kind).items():
+    types = typing.get_type_hints(type(lesson.presets["article"]))
+    chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in types}
+    settings = dataclasses.replace(lesson.presets["article"], **chosen)
+    for name, hint in types.items():
         if not _fits(getattr(settings, name), hint):
             raise TypeError(f"{name} is {getattr(settings, name)!r}.")
     return settings
@@ -85,11 +77,7 @@ def load_data(
     settings: Settings,
     data_dir: Path | None = None,
 ) -> Any:
-    """Loads the data of an earlier run: where it was to take what it found, that kind again.
-
-    Raises:
-        InputError: if they cannot be had, or others are there.
-    """
+    """Loads the data of an earlier run, and no others; if it took what it found, that kind."""
     if getattr(settings, "data", None) == "auto":
         kind = "synthetic" if record["data"]["notice"] else "real"
         settings = dataclasses.replace(settings, data=kind)
@@ -105,30 +93,16 @@ def load_data(
 @interrupts.postponed()
 def load_network(
     lesson: Lesson, folder: Path, training: Mapping[str, Any], settings: Settings
-) -> Any:
-    """Builds a network of an earlier run and fills it with the weights that the run saved.
-
-    Args:
-        training: one of the trainings in its record.
-
-    Raises:
-        InputError: if the weights are missing or are another network's.
-    """
+) -> Network:
+    """Builds the network of a training in a run's record and fills it with its saved weights."""
     network = build(lesson, training["network"], training["style"], settings)
     records.load_weights(network, folder / training["saved"])
     return network
 
 
 @interrupts.postponed()
-def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Any:
-    """Builds an untrained network of a lesson, its weights drawn with the run's seed.
-
-    Args:
-        style: "low-level" or "keras".
-
-    Returns:
-        The network, as `ae.lesson.Style.build` makes it.
-    """
+def build(lesson: Lesson, network: str, style: str, settings: Settings) -> Network:
+    """Builds an untrained network of a lesson, its weights drawn with the run's seed."""
     keras.utils.set_random_seed(settings.seed)
     built = lesson.networks[network][style].build(settings)
     if settings.mixed_precision and style == "keras":

@@ -3,10 +3,11 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ae.errors import InputError, Interrupted, NotFiniteError
 from ae.lesson import Lesson, Settings, label_of
@@ -24,25 +25,17 @@ import tensorflow as tf
 
 
 class Training(NamedTuple):
-    """One training within a run, as its observers see it.
-
-    Attributes:
-        style: "low-level" or "keras".
-        network: the network in training.
-        record: the run's, so far.
-        folder: where the run writes until it is complete.
-        history: as `Run.history`; it grows.
-    """
+    """One training within a run, as its observers see it."""
 
     lesson: Lesson
     network_name: str
-    style: str
+    style: str  # "low-level" or "keras"
     network: Any
     data: Any
     settings: Settings
-    record: Mapping[str, Any]
-    folder: Path
-    history: Sequence[Mapping[str, float]]
+    record: Mapping[str, Any]  # the run's, so far
+    folder: Path  # where the run writes until it is complete
+    history: Sequence[Mapping[str, float]]  # as `Run.history`; it grows
 
     @property
     def label(self) -> str:
@@ -50,83 +43,76 @@ class Training(NamedTuple):
         return label_of(self.network_name, self.style)
 
 
-class Observer(Protocol):
-    """Keeps more of each training than the run itself does; one is made for each training."""
-
-    def __init__(self, training: Training): ...
-
-    def after_epoch(self, epoch: int) -> None:
-        """Hears that an epoch is finished."""
-
-    def result(self) -> dict[str, Any]:
-        """Returns what the training's record holds of it, once the training is over."""
-
-    @staticmethod
-    def of_run(lesson: Lesson, data: Any, record: Mapping[str, Any], folder: Path) -> dict:
-        """Returns what the run's record holds of it, once all trainings are over."""
-
-
+@dataclass
 class Unfinished:
-    """A run under way; its record says what is done of it."""
+    """A run under way; its record says what is done.
 
-    def __init__(self, lesson, settings, data, record, folder, data_dir, show, observers):
-        self.lesson, self.settings, self.data = lesson, settings, data
-        self.record, self.folder, self.show = record, folder, show
-        self.observers = observers
-        self.work = folder / UNFINISHED
-        self.source = self.work / f"{lesson.name}.py"  # for the report to show what ran
-        self.again = f"{lesson.command} --resume {shlex.quote(str(folder))}"
-        if data_dir is not None:
-            self.again += f" --data-dir {shlex.quote(str(data_dir))}"
+    An observer class, such as `ae.report.snapshots.Snapshots`, keeps more of each training. It is
+    made of a `Training` and hears `after_epoch(epoch)`. Then `result()` returns entries for the
+    training's record, and `of_run(lesson, data, record, folder)` entries for the run's.
+    """
+
+    lesson: Lesson
+    settings: Settings
+    data: Any
+    record: dict[str, Any]
+    folder: Path
+    data_dir: Path | None
+    show: bool
+    observers: Sequence[type]
+
+    @property
+    def work(self) -> Path:
+        """Where the run writes until it is complete."""
+        return self.folder / UNFINISHED
 
     def finish(self) -> dict[str, Any]:
         """Does what is left, moves everything to its place and returns the record."""
-        if self.settings.mixed_precision and not precision.is_native():
-            print(
-                "This processor has no bfloat16 instructions, so training is slower in it.",
-                file=sys.stderr,
-            )
-        if self.settings.deterministic:
+        lesson, settings, data, record = self.lesson, self.settings, self.data, self.record
+        if settings.mixed_precision and not precision.is_native():
+            print("This processor lacks bfloat16, so training in it is slower.", file=sys.stderr)
+        if settings.deterministic:
             tf.config.experimental.enable_op_determinism()
-        try:
-            records.write_record(self.work, self.record)
-            if "source" not in self.record:
-                self._do_the_rest()
+        with self._advice():
+            records.write_record(self.work, record)
+            if "source" not in record:  # the last entry that is written
+                source = self.work / f"{lesson.name}.py"  # for the report to show what ran
+                if lesson.file is not None and not source.exists():
+                    shutil.copyfile(lesson.file, source)
+                trainings = [(n, s) for n, styles in lesson.networks.items() for s in styles]
+                chosen = [(n, s) for n, s in trainings if record["style"] in (s, "both")]
+                for network_name, style in chosen[len(record["trainings"]) :]:
+                    with interrupts.postponed():
+                        trained = self._train(network_name, style)
+                    record["trainings"].append(trained)
+                    records.write_record(self.work, record)
+                    keras.backend.clear_session()
+                record["appendix"] = records.draw(lesson, data, settings, self.work, self.show)
+                for observer in self.observers:
+                    record.update(observer.of_run(lesson, data, record, self.work))
+                record["source"] = source.name if source.exists() else None
+                records.write_record(self.work, record)
             complete(self.folder)
+        return {**records.read_record(self.folder), "folder": self.folder}
+
+    @contextmanager
+    def _advice(self) -> Iterator[None]:
+        """Makes Ctrl-C and a full disk end with the command that resumes the run."""
+        again = f"{self.lesson.command} --resume {shlex.quote(str(self.folder))}"
+        if self.data_dir is not None:
+            again += f" --data-dir {shlex.quote(str(self.data_dir))}"
+        try:
+            yield
         except KeyboardInterrupt as error:
-            raise Interrupted(f"Interrupted; to resume: {self.again}") from error
+            raise Interrupted(f"Interrupted; to resume: {again}") from error
         except BrokenPipeError:
             raise
         except OSError as error:
             raise InputError(
                 f"{self.folder}: something cannot be written ({error.strerror or error}); "
-                f"make room or fix that, then resume: {self.again}"
+                f"make room or fix that, then resume: {again}"
             ) from error
-        return {**records.read_record(self.folder), "folder": self.folder}
 
-    def _do_the_rest(self) -> None:
-        lesson, data, work = self.lesson, self.data, self.work
-        if lesson.file is not None and not self.source.exists():
-            shutil.copyfile(lesson.file, self.source)
-        chosen = [
-            (network, style)
-            for network, styles in lesson.networks.items()
-            for style in styles
-            if self.record["style"] in (style, "both")
-        ]
-        for network_name, style in chosen[len(self.record["trainings"]) :]:
-            self.record["trainings"].append(self._train(network_name, style))
-            records.write_record(work, self.record)
-            keras.backend.clear_session()
-        self.record["appendix"] = records.draw_appendix(
-            lesson, data, self.settings, work, self.show
-        )
-        for observer in self.observers:
-            self.record.update(observer.of_run(lesson, data, self.record, work))
-        self.record["source"] = self.source.name if self.source.exists() else None
-        records.write_record(work, self.record)
-
-    @interrupts.postponed()
     def _train(self, network_name: str, style: str) -> dict[str, Any]:
         """Trains one network, from where it was stopped, and returns its part of the record."""
         lesson, settings, data, work = self.lesson, self.settings, self.data, self.work
@@ -152,12 +138,12 @@ class Unfinished:
             checkpoints.follow(None)
         else:
             rewritten = settings.mixed_precision and style == "low-level"
-            with precision.compiled_steps() if rewritten else nullcontext():
-                self._fit(lesson.networks[network_name][style].train, network, run)
+            with precision.compiled_steps() if rewritten else nullcontext(), self._stops(run):
+                lesson.networks[network_name][style].train(network, data, settings, run)
 
         keras.utils.set_random_seed(settings.seed)  # so that what follows is the same if resumed
         saved = records.save_network(network, work / "networks", name)
-        report = records.draw(lesson, network, label, data, settings, work, self.show)
+        drawn = records.draw(lesson, data, settings, work, self.show, network, label)
         kept: dict[str, Any] = {}
         for observer in observers:
             kept.update(observer.result())
@@ -168,14 +154,16 @@ class Unfinished:
             "seconds": sum(logs["seconds"] for logs in run.history),
             "history": run.history,
             "weights_sha256": weights_sha256(network),
-            **report.as_recorded(work),
+            **drawn,
             **kept,
             "saved": saved.relative_to(work),
         }
 
-    def _fit(self, train: Callable, network: Any, run: Run) -> None:
+    @contextmanager
+    def _stops(self, run: Run) -> Iterator[None]:
+        """Says what stopped a training; a run without a finished epoch is removed."""
         try:
-            train(network, self.data, self.settings, run)
+            yield
         except (InputError, tf.errors.ResourceExhaustedError) as error:
             if isinstance(error, NotFiniteError) and run.history:
                 states = self.work / CHECKPOINTS
@@ -187,8 +175,7 @@ class Unfinished:
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"{run.label}: there is too little memory for this training; try a smaller "
-                "--batch-size."
+                f"{run.label}: there is too little memory; try a smaller --batch-size."
             ) from error
         finally:
             run.close()

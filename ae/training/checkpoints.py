@@ -20,11 +20,7 @@ import tensorflow as tf
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Turns TensorFlow's errors while writing into Python's.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Turns TensorFlow's errors while writing into OSErrors."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -33,15 +29,7 @@ def writing() -> Iterator[None]:
 
 
 class Checkpoints:
-    """The newest state of one training: weights, optimizer, noise generators and history.
-
-    Args:
-        folder: where the state is saved; an earlier process may have left one there.
-        network: the network in training, of either style.
-
-    Raises:
-        InputError: if there is a state that cannot be read.
-    """
+    """The newest state of one training: weights, optimizer, noise generators and history."""
 
     def __init__(self, folder: Path, network: Any):
         self._folder, self._network = folder, network
@@ -49,20 +37,10 @@ class Checkpoints:
         self._newest = None
         if (folder / "checkpoint").exists():  # the file that TensorFlow names the newest state in
             self._newest = self._try(tf.train.latest_checkpoint, str(folder))
-            if self._newest is None:
-                raise InputError(self._unreadable())
             epochs = tf.train.Checkpoint(progress=self._epochs)
             self._try(epochs.read, self._newest).expect_partial()
-
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """`Run.history` when the state was saved."""
-        return list(self._epochs.history)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether training had stopped early by then."""
-        return self._epochs.stopped
+        self.history = list(self._epochs.history)  # as `Run.history` was
+        self.stopped = self._epochs.stopped  # whether training had stopped early
 
     @property
     def is_finite(self) -> bool:
@@ -70,17 +48,14 @@ class Checkpoints:
         return all(np.isfinite(v.numpy()).all() for v in self._network.trainable_variables)
 
     def follow(self, optimizer: keras.optimizers.Optimizer | None) -> None:
-        """Restores network and optimizer to the newest state, if there is one; `save` saves both.
-
-        Args:
-            optimizer: already built; None where the training is over and only the network counts.
-
-        Raises:
-            InputError: if the state belongs to another network or optimizer.
-        """
+        """Restores network and built optimizer to the newest state, if any; `save` saves both."""
+        network = self._network
+        if isinstance(network, keras.Model):  # its variables include its seeds
+            variables = network.trainable_variables + network.non_trainable_variables
+            network = [v.value for v in variables]
         checkpoint = tf.train.Checkpoint(
             progress=self._epochs,
-            network=_state(self._network),
+            network=network,
             optimizer=[v.value for v in optimizer.variables] if optimizer is not None else [],
         )
         if self._newest is not None:
@@ -91,26 +66,21 @@ class Checkpoints:
         )
 
     def save(self, history: list[dict[str, float]], stopped: bool) -> None:
-        """Saves the state after an epoch; the one before it is kept until this one is complete.
-
-        Raises:
-            OSError: if it cannot be written.
-        """
+        """Saves the state after an epoch; the one before it is kept until this one is complete."""
         self._epochs.history, self._epochs.stopped = list(history), stopped
         with writing():
             self._manager.save(len(history))
 
     def _try(self, read: Callable, *arguments: str) -> Any:
         try:
-            return read(*arguments)
+            if (found := read(*arguments)) is None:
+                raise LookupError
         except (tf.errors.OpError, ValueError, LookupError, AssertionError) as error:
-            raise InputError(self._unreadable()) from error
-
-    def _unreadable(self) -> str:
-        return (
-            f"{self._folder}: this training cannot resume from the state here; delete this folder "
-            "to start again."
-        )
+            raise InputError(
+                f"{self._folder}: this training cannot resume from the state here; delete this "
+                "folder to start again."
+            ) from error
+        return found
 
 
 class _Epochs(tf.train.experimental.PythonState):
@@ -125,10 +95,3 @@ class _Epochs(tf.train.experimental.PythonState):
 
     def deserialize(self, string_value: bytes) -> None:
         self.history, self.stopped = json.loads(string_value)
-
-
-def _state(network: Any) -> Any:
-    """Returns what TensorFlow saves of a network; Keras's variables include its seeds."""
-    if isinstance(network, keras.Model):
-        return [v.value for v in network.trainable_variables + network.non_trainable_variables]
-    return network

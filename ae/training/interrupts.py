@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 import keras
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_handlers: dict[int, Callable] = {}  # whose signals are postponed; empty where none are
+_handlers: dict[int, Callable] = {}  # of the postponed signals
 _heard: set[int] = set()
 
 
@@ -27,39 +27,30 @@ def postponed() -> Iterator[None]:
     """Makes Ctrl-C and SIGTERM wait for `deliver`, or for the end of the block.
 
     A second press does not wait. Nothing changes for signals that are ignored or end the process at
-    once, where they are postponed already, and in a thread that hears none.
+    once, where they are postponed already, and outside the main thread. The signals are blocked
+    here and in threads started within; the thread "signals" receives them.
     """
     if _handlers or threading.current_thread() is not threading.main_thread():
         yield
         return
-    with ExitStack() as last_first:
-        last_first.callback(_forget)
-        last_first.callback(deliver)
+    with ExitStack() as stack:  # which calls the last first
+        stack.callback(_handlers.clear)
+        stack.callback(_heard.clear)
+        stack.callback(deliver)
         for number in SIGNALS:
             if callable(handler := signal.getsignal(number)):
                 _handlers[number] = handler
-                last_first.callback(signal.signal, number, handler)
+                stack.callback(signal.signal, number, handler)
                 signal.signal(number, _hear)
-        last_first.enter_context(_received_elsewhere())
+        if hasattr(signal, "pthread_sigmask"):  # Windows runs handlers in threads of their own
+            over = threading.Event()
+            receiver = threading.Thread(target=_receive, args=(over,), name="signals", daemon=True)
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            receiver.start()
+            stack.callback(receiver.join)
+            stack.callback(over.set)
+            stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         yield
-
-
-@contextmanager
-def _received_elsewhere() -> Iterator[None]:
-    """Blocks the signals here and in threads started within; another thread receives them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows runs handlers in threads of their own
-        yield
-        return
-    over = threading.Event()
-    receiver = threading.Thread(target=_receive, args=(over,), name="signals", daemon=True)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        receiver.start()
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # first: a second press stops the rest
-        over.set()
-        receiver.join()
 
 
 def _receive(over: threading.Event) -> None:
@@ -74,11 +65,6 @@ def deliver() -> None:
         _handlers[number](number, None)
 
 
-def _forget() -> None:
-    _handlers.clear()
-    _heard.clear()
-
-
 def _hear(number: int, frame: object) -> None:
     if number in _heard:
         _handlers[number](number, frame)
@@ -86,12 +72,10 @@ def _hear(number: int, frame: object) -> None:
 
 
 class Delivery(keras.callbacks.Callback):
-    """Lets `Model.fit` deliver after each batch."""
+    """Lets `Model.fit` and `evaluate` deliver after each batch."""
 
     def on_train_batch_end(self, batch, logs=None):
         """Delivers."""
         deliver()
 
-    def on_test_batch_end(self, batch, logs=None):
-        """Delivers."""
-        deliver()
+    on_test_batch_end = on_train_batch_end

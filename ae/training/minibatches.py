@@ -20,17 +20,11 @@ class NextBatch:
 
     The examples are reshuffled at each pass, and a batch that reaches the end of one pass is filled
     up from the start of the next: every batch is full and nothing is dropped.
-
-    Attributes:
-        num_examples: number of training examples.
-        batch_size: examples a batch.
-        steps_per_epoch: batches that count as one epoch.
-        seed: seed of the shuffling.
     """
 
     num_examples: int
     batch_size: int
-    steps_per_epoch: int
+    steps_per_epoch: int  # batches that count as one epoch
     seed: int
 
     def epoch(self, index: int) -> list[np.ndarray]:
@@ -45,22 +39,12 @@ class NextBatch:
 
 @dataclass(frozen=True)
 class Shuffled:
-    """A fresh permutation every epoch, cut into batches, as `Model.fit` does it.
-
-    Attributes:
-        num_examples: number of training examples.
-        batch_size: examples a batch.
-        seed: seed of the shuffling.
-        drop_remainder: whether to leave out the examples that do not fill a last batch.
-
-    Raises:
-        InputError: if that leaves no batch.
-    """
+    """A fresh permutation every epoch, cut into batches, as `Model.fit` does it."""
 
     num_examples: int
     batch_size: int
     seed: int
-    drop_remainder: bool = False
+    drop_remainder: bool = False  # whether to leave out examples that do not fill a last batch
 
     def __post_init__(self):
         if self.steps_per_epoch == 0:
@@ -87,16 +71,11 @@ def dataset(
     *arrays: np.ndarray,
     epochs: Callable[[], Iterable[int]] = itertools.count,
 ) -> tf.data.Dataset:
-    """Makes a `tf.data.Dataset` of minibatches for `Model.fit`.
+    """Makes a dataset of (input, target) minibatches for `Model.fit`.
 
-    Args:
-        order: the order of the examples.
-        *arrays: input and target, or one array that is both; the first axis counts examples.
-        epochs: called at each pass; returns the numbers of the epochs, from 0, in that pass. By
-            default one pass has no end, and `fit` needs the order's `steps_per_epoch`.
-
-    Returns:
-        A dataset of (input, target) pairs.
+    The arrays are input and target, or one that is both. At each pass through the dataset `epochs`
+    returns the numbers of the epochs, from 0, in that pass. By default one pass has no end, and
+    `fit` needs the order's `steps_per_epoch`.
     """
     tensors = [tf.convert_to_tensor(a) for a in arrays]
     inputs, targets = tensors[0], tensors[-1]

@@ -18,14 +18,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="ae")
 class RMSpropTF1(keras.optimizers.RMSprop):
-    """`tf.train.RMSPropOptimizer` of TensorFlow 1: the mean square starts at one.
-
-    Args:
-        learning_rate: the step size, a float or a Keras schedule.
-        rho: the decay of the mean square, which TensorFlow 1 calls `decay`.
-        epsilon: a number added inside the root.
-        **kwargs: further arguments of `keras.optimizers.RMSprop`.
-    """
+    """`tf.train.RMSPropOptimizer` of TensorFlow 1, which calls `rho` `decay`."""
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-10, name="rmsprop_tf1", **kwargs):
         super().__init__(learning_rate, rho=rho, epsilon=epsilon, name=name, **kwargs)
@@ -43,17 +36,7 @@ class RMSpropTF1(keras.optimizers.RMSprop):
 
 @keras.saving.register_keras_serializable(package="ae")
 class RMSpropKeras2(keras.optimizers.RMSprop):
-    """`keras.optimizers.RMSprop` of Keras 2.2: epsilon is added outside the root.
-
-    Args:
-        learning_rate: the step size, a float or a Keras schedule.
-        rho: the decay of the mean square.
-        epsilon: a number added to the root of the mean square.
-        **kwargs: further arguments of `keras.optimizers.RMSprop`.
-
-    Raises:
-        ValueError: if `momentum` or `centered` is set. Keras 2.2 has neither.
-    """
+    """`keras.optimizers.RMSprop` of Keras 2.2, which has neither `momentum` nor `centered`."""
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, name="rmsprop_keras2", **kwargs):
         if kwargs.get("momentum") or kwargs.get("centered"):

@@ -1,10 +1,9 @@
 """Training in bfloat16 (`--mixed-precision`): float32's range with eight bits of precision.
 
-Weights, optimizer and loss stay in float32 in both styles. Keras has a policy for the layers that
-are built under it. For the low-level style TensorFlow rewrites the compiled steps, so that lessons
-stay as they are; it does so on processors with AVX-512, and not for what XLA compiles. It takes
-every product, also those that a Keras network has in float32 (its output, the mean and spread of a
-variational code), and the training alone: figures and claims are computed in float32.
+Weights, optimizer and loss stay in float32 in both styles. Keras layers take a policy. For the
+low-level style TensorFlow rewrites the compiled steps, so that lessons stay as they are; it does so
+on processors with AVX-512, and not for what XLA compiles. It takes every product, also those that a
+Keras network has in float32. Figures and claims are computed in float32.
 """
 
 import os
@@ -37,45 +36,36 @@ def to_bfloat16(model: keras.Model) -> None:
     for part in _parts(model):
         single_code = part.name == "encoder" and len(part.outputs) == 1
         full = [] if single_code else [id(t._keras_history.operation) for t in part.outputs]
-        between = part is model and len(part.layers) > len(_models(part)) + 1  # draws and losses
-        for layer in part.layers:
-            if not (isinstance(layer, keras.Model) or id(layer) in full or between):
+        plain = [layer for layer in part.layers if not isinstance(layer, keras.Model)]
+        if part is model and len(plain) > 1:  # besides the input, it draws codes or adds a loss
+            continue
+        for layer in plain:
+            if id(layer) not in full:
                 layer.dtype_policy = policy
-
-
-def _models(part: keras.Model) -> list[keras.Model]:
-    return [layer for layer in part.layers if isinstance(layer, keras.Model)]
 
 
 def _parts(model: keras.Model) -> Iterator[keras.Model]:
     """Yields a model and all models within it."""
     yield model
-    for part in _models(model):
-        yield from _parts(part)
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _parts(layer)
 
 
 @contextmanager
 def compiled_steps() -> Iterator[None]:
     """Lets each `tf.function` that is called within multiply and convolve in bfloat16."""
     os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_REMOVE"] = FLOAT32_OPS
-    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+    switch = tf.config.optimizer.set_experimental_options
+    switch({"auto_mixed_precision_onednn_bfloat16": True})
     try:
         yield
     finally:
-        tf.config.optimizer.set_experimental_options(
-            {"auto_mixed_precision_onednn_bfloat16": False}
-        )
+        switch({"auto_mixed_precision_onednn_bfloat16": False})
 
 
 def require(settings: Any, style: str) -> None:
-    """Refuses a training in bfloat16 that TensorFlow would do in float32.
-
-    Args:
-        style: "low-level", "keras" or "both".
-
-    Raises:
-        InputError: if the low-level style cannot compute in bfloat16 here.
-    """
+    """Refuses a training in bfloat16 if TensorFlow would compute it in float32."""
     if not settings.mixed_precision or style == "keras":
         return
     if settings.jit_compile:

@@ -1,23 +1,28 @@
-"""The run that a lesson trains in: it hands out epochs and minibatches, and keeps what they cost.
+"""The run that a lesson trains in: it hands out epochs and minibatches, and keeps their losses.
 
 A lesson writes its own loop or its own `compile` and `fit`. What every lesson needs besides, and
 none teaches, is here: progress, early stopping, saving after each epoch, and resuming.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
+from ae.errors import NotFiniteError
 from ae.training import interrupts
-from ae.training.checkpoints import Checkpoints
+from ae.training.checkpoints import Checkpoints, writing
 from ae.training.minibatches import NextBatch, Shuffled, dataset, stack_equal
-from ae.training.progress import Progress
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm.auto import tqdm
 
 
+@dataclass(eq=False)
 class Run:
     """One training of one network in one style.
 
@@ -30,41 +35,21 @@ class Run:
     The Keras style passes it to `fit`:
 
         model.fit(run.dataset(order, x), epochs=num_epochs, callbacks=run.callbacks(), verbose=0)
-
-    Args:
-        label: heads the progress bar.
-        num_epochs: epochs to train for.
-        steps_per_call: minibatches that `chunks` hands out at a time.
-        epoch_line: formats the line printed after an epoch; None prints nothing.
-        log_dir: folder for TensorBoard's event files; None writes none.
-        after_epoch: called with the number of each finished epoch.
-        checkpoints: where the state is saved after each epoch and read when a run resumes; None
-            saves nothing.
-
-    Attributes:
-        history: one dictionary for each finished epoch: `loss` (the mean over its examples),
-            `last_batch_loss` and `val_loss` where they are computed, and `seconds`.
     """
 
-    def __init__(
-        self,
-        label: str,
-        num_epochs: int,
-        steps_per_call: int = 1,
-        epoch_line: Callable[[int, Mapping[str, float]], str] | None = None,
-        log_dir: Path | None = None,
-        after_epoch: Callable[[int], None] | None = None,
-        checkpoints: Checkpoints | None = None,
-    ):
-        self.label = label
-        self.num_epochs = num_epochs
-        self.steps_per_call = steps_per_call
-        self.epoch_line = epoch_line
-        self.log_dir = log_dir
-        self.after_epoch = after_epoch
-        self.checkpoints = checkpoints
-        self.history: list[dict[str, float]] = checkpoints.history if checkpoints else []
-        self._progress: Progress | None = None
+    label: str  # heads the progress bar
+    num_epochs: int
+    steps_per_call: int = 1  # minibatches that `chunks` hands out at a time
+    epoch_line: Callable[[int, Mapping[str, float]], str] | None = None  # printed after an epoch
+    log_dir: Path | None = None  # for TensorBoard's event files
+    after_epoch: Callable[[int], None] | None = None  # gets the number of each finished epoch
+    checkpoints: Checkpoints | None = None  # save the state after each epoch
+
+    def __post_init__(self):
+        # One dictionary for each finished epoch: `loss` (the mean over its examples),
+        # `last_batch_loss` and `val_loss` where they are computed, and `seconds`.
+        self.history: list[dict[str, float]] = self.checkpoints.history if self.checkpoints else []
+        self._bar = self._writer = None
 
     @property
     def epochs_done(self) -> int:
@@ -84,34 +69,23 @@ class Run:
     ) -> Iterator[int]:
         """Yields the number of each epoch, from 0, or from where a run resumes.
 
-        Before the first one it restores network and optimizer if the run resumes. After each one
-        it saves them, shows the loss and refuses weights that are not finite.
-
-        Args:
-            optimizer: already built.
-            patience: stop after so many epochs without a better validation loss; None never does.
-
-        Raises:
-            NotFiniteError: if a loss or a weight is infinite or NaN.
-            ValueError: if an epoch ended and nothing was logged.
+        Before the first epoch it restores network and optimizer, which must be built, if the run
+        resumes. After each epoch it saves them. It stops after `patience` epochs without a better
+        validation loss, and raises NotFiniteError if a loss or a weight is infinite or NaN.
         """
         if self.checkpoints is not None:
             self.checkpoints.follow(optimizer)
-        with closing(self.progress()) as progress:
+        self._open()
+        with closing(self):
             while (epoch := self.epochs_done) < self.num_epochs:
                 self._losses, self._batch_sizes, self._batch_size = [], [], 1
                 self._logs: dict[str, float] = {}
-                progress.begin_epoch()
+                self._begin_epoch()
                 yield epoch
                 if not self._losses:
                     raise ValueError("The epoch logged no loss; call run.log(losses) in the loop.")
-                progress.end_epoch(
-                    {
-                        "loss": float(np.average(self._losses, weights=self._batch_sizes)),
-                        "last_batch_loss": self._losses[-1],
-                        **self._logs,
-                    }
-                )
+                loss = float(np.average(self._losses, weights=self._batch_sizes))
+                self._end_epoch({"loss": loss, "last_batch_loss": self._losses[-1], **self._logs})
                 stopped = patience is not None and _epochs_since_best(self.history) >= patience
                 if self.checkpoints is not None:
                     self.checkpoints.save(self.history, stopped)
@@ -119,41 +93,26 @@ class Run:
                     break
 
     def chunks(self, batches: Sequence[np.ndarray]) -> Iterator[tf.Tensor]:
-        """Hands out an epoch's minibatches, `steps_per_call` at a time.
+        """Hands out an epoch's minibatches, such as `order.epoch(epoch)`, some at a time.
 
-        Many steps in one call keep Python out of the way; between two calls Ctrl-C is heard.
-
-        Args:
-            batches: (batch,) example numbers of each minibatch, such as `order.epoch(epoch)`.
-
-        Yields:
-            (steps, batch) example numbers; a shorter last minibatch comes alone.
+        Many steps in one call keep Python out of the way; between two calls Ctrl-C is heard. It
+        yields example numbers (steps, batch), where a shorter last minibatch comes alone.
         """
-        self._progress.expect(len(batches))
+        self._expect(len(batches))
         for rows in stack_equal(batches):
             for first in range(0, len(rows), self.steps_per_call):
                 self._batch_size = rows.shape[1]
                 yield tf.constant(rows[first : first + self.steps_per_call])
 
     def log(self, losses: tf.Tensor) -> None:
-        """Takes the losses (steps,) of the newest minibatches.
-
-        Raises:
-            NotFiniteError: if one is infinite or NaN.
-        """
+        """Takes the losses (steps,) of the newest minibatches; they must be finite."""
         new = np.atleast_1d(losses.numpy()).tolist()
         self._losses += new
         self._batch_sizes += [self._batch_size] * len(new)
-        self._progress.steps(new, len(self._losses))
+        self._report(new, len(self._losses))
 
     def validate(self, test_step: Callable, *arrays: np.ndarray, batch_size: int) -> None:
-        """Computes the epoch's validation loss, a mean over the examples.
-
-        Args:
-            test_step: takes one batch of each array and returns the loss.
-            *arrays: the validation data.
-            batch_size: examples in a batch.
-        """
+        """Computes the epoch's validation loss from `test_step`, the loss of a batch of arrays."""
         losses, sizes = [], []
         for first in range(0, len(arrays[0]), batch_size):
             batch = [tf.convert_to_tensor(a[first : first + batch_size]) for a in arrays]
@@ -165,75 +124,124 @@ class Run:
     # The Keras style
 
     def dataset(self, order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
-        """Makes the minibatches that `fit` takes, in the order of the low-level style.
+        """Makes the minibatches that `fit` takes; each pass through them is the run's next epoch.
 
-        Args:
-            order: the minibatches.
-            *arrays: input and target, or one array that is both; the first axis counts examples.
-
-        Returns:
-            A dataset of (input, target) pairs: each pass is the run's next epoch.
+        The arrays are input and target, or one that is both.
         """
         batches = dataset(order, *arrays, epochs=lambda: [self.epochs_done])
         return batches.apply(tf.data.experimental.assert_cardinality(order.steps_per_epoch))
 
     def callbacks(self, patience: int | None = None) -> list[keras.callbacks.Callback]:
-        """Makes the callbacks with which `fit` shows progress, saves and resumes.
-
-        Args:
-            patience: stop after so many epochs without a better validation loss; None never does.
-        """
-        callbacks: list[keras.callbacks.Callback] = [_Reporting(self)]
-        if patience is not None:
-            callbacks.append(_EarlyStopping(self, patience))
-        if self.checkpoints is not None:
-            callbacks.append(_Saving(self))
-        return callbacks
+        """Makes the callbacks with which `fit` shows progress, saves, resumes and stops early."""
+        stopping = [] if patience is None else [_EarlyStopping(self, patience)]
+        return [*stopping, _Reporting(self)]  # the last saves whether the first stopped
 
     # Both styles
 
-    def progress(self) -> Progress:
-        """Opens what shows the progress of the training and keeps its history."""
-        self._progress = Progress(self)
-        return self._progress
+    def observe(self, losses: list[float]) -> None:
+        """Hears the losses of the newest minibatches; from `fit`, the epoch's mean so far."""
 
     def close(self) -> None:
-        """Closes the progress bar and the event file that a failed training left open."""
-        if self._progress is not None:
-            self._progress.close()
+        """Closes the progress bar and the event file."""
+        if self._bar is not None:
+            self._bar.close()
+        if self._writer is not None:
+            with writing():
+                self._writer.close()
 
-    def observe(self, losses: list[float]) -> None:
-        """Hears the newest losses; a subclass may keep them.
+    def _open(self) -> None:
+        if self.log_dir is not None:
+            with writing():
+                self._writer = tf.summary.create_file_writer(str(self.log_dir))
+                self._writer.init()
+        self._headed = False
+        self._bar = tqdm(
+            desc=self.label, unit="step", disable=None, leave=False, dynamic_ncols=True
+        )
 
-        Args:
-            losses: of each minibatch in the low-level style, the epoch's mean so far in Keras's.
-        """
+    def _expect(self, steps_per_epoch: int) -> None:
+        """Takes the number of steps in an epoch, and with it the length of the bar."""
+        if self._bar.total is None:
+            self._bar.total = self.num_epochs * steps_per_epoch
+            self._bar.initial = self._bar.n = self.epochs_done * steps_per_epoch
+            self._bar.refresh()
+
+    def _begin_epoch(self) -> None:
+        interrupts.deliver()
+        self._started = time.perf_counter()
+        self._steps_done = 0
+        self._bar.set_description(f"{self.label} epoch {self.epochs_done + 1}/{self.num_epochs}")
+
+    def _report(self, losses: list[float], last: int) -> None:
+        """Shows the newest losses of this epoch; the final one belongs to step `last`."""
+        for step, loss in enumerate(losses, start=last - len(losses) + 1):
+            if not math.isfinite(loss):
+                raise NotFiniteError(
+                    f"{self.label}: the loss became {loss} by step {step} of epoch "
+                    f"{self.epochs_done + 1}; try a smaller --learning-rate."
+                )
+        self.observe(losses)
+        self._bar.set_postfix(loss=f"{losses[-1]:.4g}", refresh=False)
+        self._bar.update(last - self._steps_done)
+        self._steps_done = last
+        interrupts.deliver()
+
+    def _end_epoch(self, logs: dict[str, float]) -> None:
+        """Adds an epoch to the history and reports it, unless a loss or a weight is not finite."""
+        spoilt = [f"{name} is {value}" for name, value in logs.items() if not math.isfinite(value)]
+        if not spoilt and self.checkpoints is not None and not self.checkpoints.is_finite:
+            spoilt = ["some weights are not finite"]
+        epoch = self.epochs_done + 1
+        if spoilt:
+            raise NotFiniteError(
+                f"{self.label}: after epoch {epoch} {spoilt[0]}; try a smaller --learning-rate."
+            )
+        logs["seconds"] = time.perf_counter() - self._started
+        self.history.append(logs)
+        if self._writer is not None:
+            with writing(), self._writer.as_default(step=epoch):
+                for name, value in logs.items():
+                    tf.summary.scalar(name, value)
+        if self.epoch_line is not None:
+            if not self._headed:
+                self._bar.write(self.label)
+                self._headed = True
+            self._bar.write(self.epoch_line(epoch, logs))
+        if self.after_epoch is not None:
+            self.after_epoch(epoch)
 
 
 class _Reporting(interrupts.Delivery):
-    """Passes what `fit` reports to the progress that the low-level style uses too."""
+    """Reports to the run, saves after each epoch, and lets `fit` begin where the run resumes."""
 
     def __init__(self, run: Run):
         super().__init__()
         self._run = run
-        self._progress = None
 
     def on_train_begin(self, logs=None):
-        self._progress = self._run.progress()
-        self._progress.expect(self.params["steps"])
+        self._run._open()
+        self._run._expect(self.params["steps"])
+        if self._run.checkpoints is not None:
+            if not self.model.optimizer.built:
+                self.model.optimizer.build(self.model.trainable_variables)
+            self._run.checkpoints.follow(self.model.optimizer)
+            # Keras's own BackupAndRestore tells `fit` its first epoch in the same way.
+            self.model._initial_epoch = self._run.epochs_done
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._progress.begin_epoch()
+        self._run._begin_epoch()
 
     def on_train_batch_end(self, batch, logs=None):
         # The call that ends an epoch may have taken fewer steps than Keras counts.
-        self._progress.steps([logs["loss"]], min(batch + 1, self.params["steps"]))
+        self._run._report([logs["loss"]], min(batch + 1, self.params["steps"]))
 
     def on_epoch_end(self, epoch, logs=None):
-        self._progress.end_epoch({name: float(value) for name, value in logs.items()})
+        self._run._end_epoch({name: float(value) for name, value in logs.items()})
+        if self._run.checkpoints is not None:
+            self._run.checkpoints.save(self._run.history, self.model.stop_training)
 
     def on_train_end(self, logs=None):
-        self._progress.close()
+        self._run.close()
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):
@@ -247,24 +255,6 @@ class _EarlyStopping(keras.callbacks.EarlyStopping):
         super().on_train_begin(logs)
         for epoch, earlier in enumerate(self._run.history):
             self.on_epoch_end(epoch, earlier)
-
-
-class _Saving(keras.callbacks.Callback):
-    """Saves after each epoch, and lets `fit` begin where a run resumes; the last callback."""
-
-    def __init__(self, run: Run):
-        super().__init__()
-        self._run = run
-
-    def on_train_begin(self, logs=None):
-        if not self.model.optimizer.built:
-            self.model.optimizer.build(self.model.trainable_variables)
-        self._run.checkpoints.follow(self.model.optimizer)
-        # Keras's own BackupAndRestore tells `fit` its first epoch in the same way.
-        self.model._initial_epoch = self._run.epochs_done
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._run.checkpoints.save(self._run.history, self.model.stop_training)
 
 
 def _epochs_since_best(history: Sequence[Mapping[str, float]]) -> int:

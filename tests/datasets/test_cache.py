@@ -38,7 +38,7 @@ def test_a_folder_in_the_place_of_a_cached_file(tiny, tmp_path, capsys):
     put(folder / IMAGES, None)
     assert fetch(tiny, [*sources_for(tiny), source_of(TINY)]).payloads == TINY
     notice = capsys.readouterr().err
-    assert "cannot be read (Is a directory)" in notice
+    assert "cannot be read (not an ordinary file)" in notice
     assert "could not be kept" in notice
     assert sorted(path.name for path in folder.iterdir()) == sorted(TINY)
 

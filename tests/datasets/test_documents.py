@@ -102,12 +102,12 @@ def change_one_pixel(path):
     [
         (Path.unlink, r"{path} is missing"),
         (replace_by_dead_link, r"{path} is missing"),
-        (replace_by_folder, r"{path} cannot be read \(Is a directory\)"),
+        (replace_by_folder, r"{path} cannot be read \(not an ordinary file\)"),
         (lambda path: path.write_text("no picture"), r"{path} cannot be read as a picture"),
         (change_one_pixel, r"{path} differs from the published page in its pixels"),
         (
             lambda path: write_grey(path, np.zeros((6, 10), np.uint8)),
-            r"{path} has 6 x 10 pixels, the published page 6 x 9",
+            r"{path} differs from the published page in its pixels",
         ),
         (
             lambda path: write_grey(path, np.zeros((7100, 7100), np.uint8)),
@@ -122,6 +122,14 @@ def test_a_bad_page_is_named_with_what_is_wrong_with_it(tmp_path, name, damage, 
     with pytest.raises(InputError, match=complaint.format(path=path)) as info:
         load_documents(tmp_path)
     assert "unpack the data set again" in str(info.value)
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
+    path = write_kaggle(tmp_path / "dirty_documents") / "train" / "3.png"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match=r"3\.png cannot be read \(not an ordinary file\)"):
+        load_documents(tmp_path)
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -1,4 +1,5 @@
 import io
+import os
 import tracemalloc
 
 from ae.datasets.fetch import fetch, sources_for
@@ -76,6 +77,13 @@ def test_a_damaged_file_in_a_data_folder_is_reported(tiny, tmp_path, damage):
     assert message.startswith((tmp_path / "mine" / IMAGES).as_posix())
     assert problem in message
     assert f"put a good copy of Tiny's {IMAGES} in its place, or delete it" in message
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tiny, tmp_path):
+    (tmp_path / "mine").mkdir()
+    os.mkfifo(tmp_path / "mine" / IMAGES)
+    with pytest.raises(InputError, match="cannot be read \\(not an ordinary file\\)"):
+        fetch(tiny, sources_for(tiny, tmp_path / "mine"))
 
 
 def test_another_data_set_of_the_same_file_names_is_no_damage(tiny, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ae.datasets import downloads, noisy_office
 from ae.datasets.fetch import fetch, sources_for
+from ae.datasets.registry import SourceError
 from ae.errors import InputError
 
 import pytest
@@ -158,7 +159,7 @@ def test_an_archive_is_there_whole_or_not_at_all(tmp_path, monkeypatch, how):
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("page.png", b"0" * 5000)
     with misbehaving(how) as url, serving({path.name: packed.getvalue()}) as (good, _):
-        with monkeypatch.context() as impatient, pytest.raises((OSError, ValueError)):
+        with monkeypatch.context() as impatient, pytest.raises((OSError, SourceError)):
             impatient.setattr(noisy_office, "HTTP_TIMEOUT", (0.3, 0.3))
             impatient.setattr(noisy_office, "DOWNLOAD_TIMEOUT", 0.6)
             impatient.setattr(noisy_office, "URL", url + path.name)
@@ -188,7 +189,7 @@ def test_a_page_in_the_archive_s_place_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "archives" / "noisyoffice.zip"
     with serving({path.name: b"<html>We are moving.</html>"}) as (url, _):
         monkeypatch.setattr(noisy_office, "URL", url + path.name)
-        with pytest.raises(ValueError, match="no zip file"):
+        with pytest.raises(SourceError, match="no zip file"):
             noisy_office.fetch_zip(path)
     assert not [one for one in path.parent.iterdir() if one.suffix != ".lock"]
 

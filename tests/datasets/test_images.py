@@ -28,8 +28,8 @@ def test_the_real_data(load, train_labels, test_labels, train_sum, test_sum):
     assert images.x_train.sum(dtype=np.int64) == train_sum
     assert images.x_test.sum(dtype=np.int64) == test_sum
     assert len(images.class_names) == 10
-    assert len(images.sha256) == 4
-    assert "\n" not in images.source
+    assert len(images.provenance.sha256) == 4
+    assert "\n" not in images.provenance.source
 
 
 def test_images_meet_their_labels():
@@ -50,4 +50,4 @@ def test_each_file_becomes_its_array(tmp_path):
     assert images.y_train.tobytes() == TINY["train-labels-idx1-ubyte"][8:]
     assert images.x_test.tobytes() == TINY["t10k-images-idx3-ubyte"][16:]
     assert images.y_test.tobytes() == TINY["t10k-labels-idx1-ubyte"][8:]
-    assert images.source == (tmp_path / "mine").as_posix()
+    assert images.provenance.source == (tmp_path / "mine").as_posix()

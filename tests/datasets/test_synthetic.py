@@ -142,9 +142,9 @@ def test_a_page_depends_on_the_seed_and_its_number_alone(documents):
     ):
         np.testing.assert_array_equal(one.dirty, other.dirty)
     other_seed = synthetic_documents(seed=1, num_train=3, num_test=2)
-    assert other_seed.sha256 != few.sha256
+    assert other_seed.provenance.sha256 != few.provenance.sha256
     assert not np.array_equal(other_seed.train[0].clean, few.train[0].clean)
-    assert few.sha256 == synthetic_documents(num_train=3, num_test=2).sha256
+    assert few.provenance == synthetic_documents(num_train=3, num_test=2).provenance
 
 
 def test_more_pages_than_the_data_set_has(monkeypatch):

@@ -74,4 +74,4 @@ def check(pages):
         else:
             np.testing.assert_array_equal(page.clean, expected[names["clean"]])
     assert not pages.synthetic
-    return pages.sha256
+    return pages.provenance.sha256

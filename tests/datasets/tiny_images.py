@@ -84,7 +84,7 @@ DAMAGED = {
     "wrong shape": ("sha256 checksum", format_idx(np.zeros((12, 3, 4), np.uint8))),
     "empty": ("0 bytes instead of 160", b""),
     "bomb": ("more than the expected 160 bytes", gzip.compress(bytes(50_000_000))),
-    "folder": ("cannot be read", None),
+    "folder": ("cannot be read (not an ordinary file)", None),
 }
 
 

@@ -229,7 +229,7 @@ def test_what_was_drawn_before_a_network_is_missed_is_listed(smoke, tmp_path, ca
     shutil.copytree(smoke("fashion_vae"), folder)
     (folder / "networks" / "keras.keras").unlink()
     assert run("fashion_vae", "--from", folder, "--generate", "bag") == 2
-    assert "there is no such model file" in capsys.readouterr().err
+    assert "there is no such saved network" in capsys.readouterr().err
     figures = [training["figures"] for training in read_record(folder)["trainings"]]
     assert ["figures/low-level-bag.png" in listed for listed in figures] == [True, False]
 

@@ -1,10 +1,9 @@
 import dataclasses
-import shutil
 from types import SimpleNamespace
 
-from ae import cli, figures
+from ae import cli, figures, report
 from ae.proof import published
-from ae.report import charts, content, verdicts
+from ae.report import charts, content
 from ae.runs import records
 
 import numpy as np
@@ -130,10 +129,9 @@ def test_a_run_of_several_epochs_reports_the_last(tmp_path):
     assert training["seconds"] == pytest.approx(sum(e["seconds"] for e in training["history"]))
     row = records.table([record]).splitlines()[1].split()
     assert (row[2], row[5]) == ("3", last)
-    assert content._row(sigmoid, training)["loss"] == last
-    pages = tmp_path / "pages"
-    shutil.copytree(record["folder"] / "snapshots", pages / "sigmoid_ae" / "snapshots")
-    frames = content._learning(sigmoid, record, training, pages)["frames"]
+    index = report.write([sigmoid], {"sigmoid_ae": record["folder"]}, tmp_path / "pages")
+    assert f"<td>3</td><td>{training['seconds']:.0f} s</td><td>{last}</td>" in index.read_text()
+    frames = content.frames(sigmoid, training)
     assert [f["loss"] for f in frames] == [
         f"{training['history'][f['epoch'] - 1]['last_batch_loss']:.4f}" for f in frames
     ]
@@ -143,23 +141,6 @@ def test_a_run_of_several_epochs_reports_the_last(tmp_path):
     assert line == "Epoch 7 - loss: 0.5000"
     line = lesson("fashion_vae").epoch_line(12, {"loss": 0.5, "val_loss": 0.25, "seconds": 2.0})
     assert line == "Epoch 12 - loss: 0.5000 - val_loss: 0.2500"
-
-
-def test_the_table_of_claims_says_what_held():
-    def result(holds, value):
-        bound = {"at_least": 0.25, "at_most": None, "why": "w"}
-        return {"claim": "c", "quantity": "q", "value": value, "holds": holds, **bound}
-
-    trainings = [
-        {"style": s, "network": "autoencoder", "claims": [result(h, v)]}
-        for s, h, v in (("low-level", True, 0.5), ("keras", False, 0.1))
-    ]
-    (row,) = verdicts.claims_table(lesson("dense_ae"), {"trainings": trainings})["claims"]
-    assert row["cells"] == [
-        {"kind": "passed", "text": "0.5, holds"},
-        {"kind": "failed", "text": "0.1, fails"},
-    ]
-    assert (row["text"], row["bound"], row["why"]) == ("c q", "at least 0.25", "w")
 
 
 @pytest.fixture

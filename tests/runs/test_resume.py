@@ -445,7 +445,7 @@ def test_several_runs_do_not_begin_while_one_of_them_goes_on(tmp_path, capsys, i
     reports = interrupt(0)
     with claimed(tmp_path / "sigmoid_ae"):
         assert several(tmp_path) == 2
-        assert "another run is writing into this folder; wait" in capsys.readouterr().err
+        assert "another run is writing here; wait" in capsys.readouterr().err
     assert several(tmp_path) == 2
     assert "a run was interrupted here" in capsys.readouterr().err
     assert not reports

@@ -19,6 +19,7 @@ from ae.runs import records
 from ae.runs.folder import is_unfinished
 from ae.training.run import Run
 
+import keras
 import pytest
 from filelock import FileLock
 from running import EACH_LESSON, lesson, read_record, run, smoke_settings, train_run
@@ -173,7 +174,7 @@ def test_a_disk_that_is_too_full_for_event_files(disk):
     (folder / "mine").write_bytes(bytes(2**20))
     training = Run("a training", 1, log_dir=folder / "logs")
     with pytest.raises(OSError, match="No space left"):
-        training.progress()
+        next(training.epochs(keras.optimizers.SGD()))
 
 
 @pytest.mark.fault("a read-only folder")
