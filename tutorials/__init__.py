@@ -1,4 +1,4 @@
-"""The lessons: one module an article, each of which runs as a script.
+"""The lessons: one module for each article. Each runs as a script.
 
 What the articles say stands next door, in `tutorials/articles`, under the same names. A new lesson
 adds a file to both folders; it is found there.
