@@ -61,11 +61,16 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     add("--from", dest="from_run", type=Path, metavar="RUN", default=Path("runs") / lesson.name,
         help="folder of an earlier run, or its .keras file; default: %(default)s")  # fmt: skip
     add("--style", choices=STYLES, help="default: keras, if the run has it")
+    add("--overwrite", action="store_true", help="replace pictures that are there already")
     options = parser.parse_args(arguments)
     targets = _targets(options.pages, options.out)
     for path, target in zip(options.pages, targets, strict=True):
         if target.exists() and path.exists() and target.samefile(path):
             raise InputError(f"-o {options.out}: this would overwrite the scan {path}.")
+        if target.exists() and not options.overwrite:
+            raise InputError(
+                f"{target} is there already; name another place with -o, or add --overwrite."
+            )
         format_of(target)
         read_grey(path)  # so that a page that cannot be read is found before the first is cleaned
     reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct

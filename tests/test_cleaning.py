@@ -243,11 +243,11 @@ def test_a_network_of_other_settings_than_the_article_s_is_announced(
     save_network(network("keras"), folder / "networks", "keras")
     record = a_run({"style": "keras", "saved": "networks/keras.keras"})
     write_record(folder, record)
-    clean(scan, "-o", tmp_path / "o.png", "--from", folder)
+    clean(scan, "-o", tmp_path / "o.png", "--from", folder, "--overwrite")
     assert "not at the article's settings" not in capsys.readouterr().err
     record["settings"][setting] = 1
     write_record(folder, record)
-    clean(scan, "-o", tmp_path / "o.png", "--from", folder)
+    clean(scan, "-o", tmp_path / "o.png", "--from", folder, "--overwrite")
     assert "not at the article's settings" in capsys.readouterr().err
 
 
@@ -350,3 +350,19 @@ def test_a_scan_is_not_overwritten(tmp_path, out):
     before = (tmp_path / "scan.png").read_bytes()
     refused("would overwrite the scan", tmp_path / "scan.png", "-o", tmp_path / out)
     assert (tmp_path / "scan.png").read_bytes() == before
+
+
+def test_a_picture_that_is_there_is_replaced_only_if_asked(run_folder, scan, cleaners, tmp_path):
+    """Such as another scan: page1.jpg is cleaned to page1.png, where page1.png is a scan too."""
+    theirs = tmp_path / "work" / f"{scan.stem}.png"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"another scan")
+    jpeg = tmp_path / "work" / f"{scan.stem}.jpg"
+    write_grey(jpeg, read_grey(scan))
+    with pytest.raises(InputError, match=f"{theirs} is there already; .*--overwrite"):
+        clean(jpeg, "-o", theirs.parent, "--from", run_folder)
+    assert theirs.read_bytes() == b"another scan"
+    clean(jpeg, "-o", theirs.parent, "--from", run_folder, "--overwrite")
+    assert read_grey(theirs).shape == read_grey(jpeg).shape
+    with pytest.raises(InputError, match="would overwrite the scan"):
+        clean(theirs, "-o", theirs, "--from", run_folder, "--overwrite")
