@@ -183,6 +183,8 @@ def draw(encode, decode, data):
     for i in range(EXAMPLES_TO_SHOW):
         axes[0][i].imshow(digits[i].reshape(28, 28), vmin=0, vmax=1)
         axes[1][i].imshow(reconstructed[i].reshape(28, 28), vmin=0, vmax=1)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
     return {"strip": figure}
 
 
