@@ -20,7 +20,10 @@ BROKEN_PIPE = 141  # and for one whose reader went away
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that answers a mistake with one sentence instead of its usage."""
+    """An argument parser that answers a mistake with one sentence and takes no abbreviations."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         """Reports a mistake in the arguments, with the nearest option or choice if there is one."""

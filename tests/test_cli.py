@@ -54,6 +54,7 @@ def assert_one_sentence(capsys, *parts):
         (["--seed", "²"], ["--seed", "whole number"]),
         (["--out", ""], ["--out", "must name a folder"]),
         (["--frobnicate"], ["--frobnicate"]),
+        (["--epoch", "2"], ["--epoch", "did you mean '--epochs'?"]),
         (["--stile", "keras"], ["--stile", "did you mean '--style'?"]),
         (["--style", "kera"], ["'kera'", "did you mean 'keras'?"]),
         (["paint"], ["paint"]),

@@ -165,7 +165,7 @@ def train_class_low_level(network, data, settings, run):
     train_steps = compile_steps(network, output, loss, optimizer, digits, settings)
 
     for epoch in run.epochs(optimizer):  # shows progress, saves and resumes
-        # Permute the input data: an epoch sees each digit once, in a new order.
+        # Permute the input data: an epoch sees each digit at most once, in a new order.
         permutation = np.random.default_rng([settings.seed, epoch]).permutation(len(digits))
         # Cut the permutation into 859 batches of 64. The last 24 digits fill none and drop out.
         batches = [permutation[j * batch_size : (j + 1) * batch_size] for j in range(n_batches)]

@@ -106,9 +106,9 @@ def mean_squared_error(x, x_hat):
 def train_low_level(network, data, settings, run):
     """Repeats  v <- 0.9 v + 0.1 g^2,  w <- w - lr g / sqrt(v + 1e-10)  with g = dL/dw.
 
-    TensorFlow 1 starts v at 1, so the first steps are about lr g. Keras 3 starts v at 0 and adds
-    1e-7 instead of 1e-10. So its first step is about 3 lr where |g| is far above 1e-3, and about
-    3000 lr g where |g| is far below.
+    TensorFlow 1 starts v at 1, so the first steps are about lr g where |g| is far below 3. Keras 3
+    starts v at 0 and adds 1e-7 instead of 1e-10, so its first step is about 3 lr where |g| is far
+    above 1e-3, and about 3000 lr g where |g| is far below. See `ae/training/optimizers.py`.
     """
     optimizer = RMSpropTF1(settings.learning_rate)
     optimizer.build(network.weights)
@@ -122,6 +122,7 @@ def train_low_level(network, data, settings, run):
         optimizer.apply(gradients, network.weights)
         return loss
 
+    # In short: for row in order.epoch(epoch): train_step(digits[row]). It is compiled for speed.
     @tf.function(jit_compile=settings.jit_compile)
     def train_steps(rows):  # rows (steps, 256): which digits make up each minibatch
         losses = tf.TensorArray(digits.dtype, len(rows))
