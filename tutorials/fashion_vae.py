@@ -42,7 +42,8 @@ FEATURES = 14 * 14 * 64  # 12544, of the encoder's last convolution and of the d
 SAMPLING_POWER = 1  # sampling computes sigma = exp(s / 1); the divergence means exp(s / 2)
 KL_WEIGHT = 5e-4  # of D in the loss; `cross_entropy` explains why the lower bound has 1 / 784
 EPSILON = 1e-7  # Keras keeps x_hat this far from 0 and 1, so that no logarithm is infinite
-NUM_VAL = 10_000  # the last training images validate; the article trains on them too
+NUM_VAL = 10_000  # the last training images validate. The article trains on them too, so val_loss
+# says little about new images.
 SIDE = 20  # decoded codes across and down the manifold
 # Options override these. steps_per_call: minibatches in one call (steps_per_execution), for speed.
 SETTINGS = Settings(num_epochs=20, batch_size=16, learning_rate=0.001, steps_per_call=64)
@@ -248,7 +249,7 @@ def train_keras(vae, data, settings, run):
 
 # %% Figure
 def manifold_codes():
-    """Returns 400 codes (400, 2), row by row: a grid from quantile 0.05 to 0.95 of N(0, 1)."""
+    """Returns codes (400, 2) at quantiles 0.05 to 0.95: z_1 grows to the right, z_2 downwards."""
     grid = norm.ppf(np.linspace(0.05, 0.95, SIDE)).astype("float32")
     return np.array([(z_1, z_2) for z_2 in grid for z_1 in grid])
 

@@ -191,8 +191,8 @@ def draw(encode, decode, data):
 
 # %% Run
 # `cli.main` calls `load` once. For each style it builds the network, calls its train function
-# (which calls `minibatches`), then `draw`. Its `encode` and `decode` take and return NumPy arrays.
-# `--variant corrected` passes `init`: see ARGUMENTS in tutorials/articles/sigmoid_ae.py.
+# (which calls `minibatches`), then `draw`; its `encode` and `decode` take and return NumPy arrays.
+# `--variant corrected` passes an `init` for Glorot's uniform W and b = 0 (tutorials/articles).
 STYLES = {"low-level": (Autoencoder, train_low_level), "keras": (build_keras, train_keras)}
 NETWORKS = {"autoencoder": STYLES}
 
