@@ -5,7 +5,7 @@ Code      the author's notebook, mrdragonbear/Autoencoders, Autoencoder-Tutorial
 Network   Conv 64, 2 x 2 max pooling, Conv 64, 2 x 2 up-sampling, Conv 1; 38,145 parameters
 Training  mean squared error; Adam 0.001; at most 200 epochs of 8 minibatches of 16 pages
 Result    training loss of epoch 122: 0.0029 +- 0.0002, mean +- standard deviation of 6 recorded
-          runs (published: 0.0031); half an hour low-level, an hour with Keras, on two cores
+          runs (published: 0.0031); 31 minutes low-level, 53 with Keras, on two cores
 
     python -m tutorials.document_cleaner                        both styles; figures go to runs
     python -m tutorials.document_cleaner --variant corrected    split by text; crop, do not squash

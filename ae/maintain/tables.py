@@ -1,7 +1,7 @@
 """The tables of the READMEs that are made from records, each between two marks."""
 
 from ae.errors import InputError
-from ae.paths import DATA, REPOSITORY
+from ae.paths import DATA, REPOSITORY, replacing
 
 READMES = {  # which README holds which table
     "reproduced": DATA / "reproduced" / "README.md",
@@ -24,4 +24,5 @@ def put(name: str, table: str) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise InputError(f"{path}: the marks '{mark}' and '{END}' are missing.")
-    path.write_text(f"{before}{mark}\n{table}\n{END}{after}", encoding="utf-8")
+    with replacing(path) as partial:
+        partial.write_text(f"{before}{mark}\n{table}\n{END}{after}", encoding="utf-8")

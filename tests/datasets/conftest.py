@@ -4,7 +4,7 @@ from ae.datasets import documents, noisy_office
 from ae.datasets.documents import digest_page
 
 import pytest
-from tiny_documents import SHAPE, fake_pages
+from tiny_documents import fake_pages
 from tiny_images import make_data_set
 
 
@@ -31,7 +31,7 @@ def tiny(tmp_path):
 def four_pages_alone(monkeypatch, tmp_path):
     """Puts a registry of four pages, an empty cache and no host in place of the real ones."""
     digests = {name: digest_page(pixels) for name, pixels in fake_pages().items()}
-    registry = {"shapes": {"f": SHAPE}, "pages": digests}
+    registry = {"pages": digests}
     (tmp_path / "registry.json").write_text(json.dumps(registry))
     monkeypatch.setattr(documents, "REGISTRY", tmp_path / "registry.json")
     monkeypatch.setattr(noisy_office, "URL", "http://127.0.0.1:9/noisyoffice.zip")
