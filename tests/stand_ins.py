@@ -1,11 +1,9 @@
-"""What stands for trained networks and for the report of a run."""
+"""What stands for trained networks, for data and for the report of a run."""
 
-from ae import figures
-from tutorials import fashion_vae
+import math
 
 import numpy as np
 import tensorflow as tf
-from running import lesson, smoke_settings
 
 
 class Net:
@@ -15,37 +13,56 @@ class Net:
         self.encode, self.decode = encode, decode
 
 
-class CodeInPixels:
-    """A VAE whose decoded image holds the code: 100 z_1 + z_2 in every pixel."""
+class LinearNet:
+    """Multiplies by random matrices, so that no code and no output resembles another.
+
+    A variational one returns two codes, the second of which is the first one negated.
+    """
+
+    def __init__(self, shape, code_shape, variational=False):
+        rng = np.random.default_rng(0)
+        n, m = math.prod(shape), math.prod(code_shape)
+        self.shape, self.code_shape, self.variational = shape, code_shape, variational
+        self.down, self.up = rng.normal(scale=0.1, size=(2, n, m)).astype("float32")
 
     def encode(self, x):
-        return tf.stack([x[:, 0, 0, 0], -x[:, 0, 0, 0]], axis=1), tf.zeros([tf.shape(x)[0], 2])
+        z = tf.reshape(tf.reshape(x, [-1, len(self.down)]) @ self.down, [-1, *self.code_shape])
+        return (z, -z) if self.variational else z
 
     def decode(self, z):
-        return (100 * z[:, 0] + z[:, 1])[:, None, None, None] * tf.ones([1, 28, 28, 1])
+        x = tf.reshape(z, [-1, len(self.up.T)]) @ self.up.T
+        return tf.reshape(x, [-1, *self.shape])
 
 
-class Sink:
-    """A report that draws nothing."""
+class AnyData:
+    """Data with every field that is asked for: random images, no two of them alike.
 
-    def __init__(self):
-        self.figures = []
+    The fields in `labels` hold classes from 0 to 9.
+    """
+
+    def __init__(self, shape, number, labels=()):
+        self.shape, self.number, self.labels = shape, number, labels
+
+    def __getattr__(self, field):
+        rng = np.random.default_rng(list(field.encode()))
+        if field in self.labels:
+            made = rng.integers(0, 10, self.number)
+        else:
+            made = rng.random((self.number, *self.shape), "float32")
+        setattr(self, field, made)
+        return made
+
+
+class Kept:
+    """A report that keeps figures and captions by their names."""
+
+    def __init__(self, network_name="autoencoder"):
+        self.network_name = network_name
+        self.figures, self.captions, self.results = {}, {}, {}
 
     def figure(self, name, figure, shows=""):
-        self.figures.append(name)
+        assert name not in self.figures
+        self.figures[name], self.captions[name] = figure, shows
 
-
-def draw_code_in_pixels(monkeypatch, **changes):
-    """Lets the lesson and its article draw that VAE's codes; returns what reached the figures."""
-    seen = {}
-    for kind in ("manifold", "scatter", "strip"):
-        monkeypatch.setattr(
-            figures, kind, lambda *a, kind=kind, **k: seen.setdefault(kind, []).append(a)
-        )
-    grey = np.linspace(0, 1, 40, dtype="float32")[:, None, None, None]
-    x = grey * np.ones((1, 28, 28, 1), "float32")
-    data = fashion_vae.Data(x, np.arange(40) % 10, x[:5], x[:12], np.arange(12) % 10, None)
-    sink = Sink()
-    settings = smoke_settings("fashion_vae", **changes)
-    lesson("fashion_vae").draw(CodeInPixels(), data, settings, sink)
-    return seen, sink.figures, data
+    def result(self, name, value):
+        self.results[name] = value

@@ -1,4 +1,4 @@
-"""The VAE's saved file without code, its validation, and its figures' geometry."""
+"""The VAE's saved file without code, its validation, and the codes of new clothes."""
 
 import dataclasses
 import math
@@ -13,9 +13,7 @@ import keras
 import numpy as np
 import pytest
 from countable_clothes import load_both, numbers
-from running import pixels, run, smoke_settings
-from scipy.stats import norm
-from stand_ins import draw_code_in_pixels
+from running import smoke_settings
 
 
 def test_validation_of_the_vae(monkeypatch):
@@ -55,50 +53,6 @@ def test_the_saved_vae_loads_in_safe_mode_and_holds_no_lambda(smoke):
     x = np.random.default_rng(0).random((3, 28, 28, 1), "float32")
     for one, two in zip(codec(vae).encode(x), codec(again).encode(x), strict=True):
         np.testing.assert_array_equal(one, two)
-
-
-def test_the_manifold_s_columns_vary_the_first_coordinate(monkeypatch):
-    seen, _, _ = draw_code_in_pixels(monkeypatch)
-    ((tiles, side),) = seen["manifold"]
-    assert side == 20
-    grid = norm.ppf(np.linspace(0.05, 0.95, 20))
-    expected = [[100 * z_1 + z_2 for z_1 in grid] for z_2 in grid]
-    assert tiles.shape == (400, 28, 28, 1)
-    np.testing.assert_allclose(tiles[:, 3, 4, 0].reshape(20, 20), expected, rtol=1e-5, atol=1e-4)
-    assert expected[0][0] == pytest.approx(101 * -1.6448536)
-
-
-def test_the_latent_figure_shows_every_training_image_in_its_class_s_colour(monkeypatch):
-    seen, _, data = draw_code_in_pixels(monkeypatch)
-    ((codes, labels),) = seen["scatter"]
-    ((_, points),) = codes.items()
-    np.testing.assert_allclose(points, np.stack([data.x_train[:, 0, 0, 0]] * 2, 1) * [1, -1])
-    np.testing.assert_array_equal(labels, data.y_train)
-
-
-def test_new_clothes_are_decoded_around_their_class(monkeypatch):
-    _, names, _ = draw_code_in_pixels(monkeypatch)
-    assert names == ["manifold", "latent", "reconstructions"]
-    given = []
-
-    def sample(z_mean, s, number, settings):
-        given.extend([z_mean, s])
-        return np.tile(np.float32([[0.5, 0.25]]), (number, 1))
-
-    monkeypatch.setattr(article, "sample_around", sample)
-    seen, names, data = draw_code_in_pixels(monkeypatch, generate="trouser")
-    assert names == ["manifold", "latent", "reconstructions", "trouser"]
-    trousers = data.x_train[data.y_train == 1][:, 0, 0, 0]
-    np.testing.assert_allclose(given[0], np.stack([trousers, -trousers], 1))
-    new = np.concatenate(list(seen["strip"][-1][0].values()))
-    assert new.shape == (20, 28, 28)
-    np.testing.assert_allclose(new, 50.25)
-
-
-def test_new_clothes_of_a_trained_vae_are_drawn_on_request(smoke, tmp_path):
-    out = ["--from", smoke("fashion_vae"), "--style", "keras", "--out", tmp_path]
-    assert run("fashion_vae", *out, "--generate", "trouser") == 0
-    assert pixels(tmp_path / "figures" / "keras-trouser.png").std() > 10
 
 
 @pytest.mark.parametrize(("variant", "sigma"), [("published", 0.6), ("corrected", 0.6**0.5)])
