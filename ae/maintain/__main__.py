@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ae import console, lesson
-from ae.maintain import gallery, reliability, tables, variants
+from ae.maintain import gallery, pictures, reliability, tables, variants
 from ae.proof import errata, reproduced
 from ae.runs import records
 
@@ -33,6 +33,11 @@ def fill_gallery(options: argparse.Namespace) -> None:
 def draw_variants(options: argparse.Namespace) -> None:
     """Draws the picture of the first README, from four runs."""
     print(variants.draw(options.runs))
+
+
+def measure_pictures(options: argparse.Namespace) -> None:
+    """Measures the pictures that articles' notebooks published."""
+    print(pictures.keep(options.folder))
 
 
 def write_tables(options: argparse.Namespace) -> None:
@@ -67,6 +72,9 @@ def run(arguments: list[str] | None = None) -> None:
         ("--times", "RUNS", "first keep the times of these quick runs"),
     ):
         command.add_argument(option, type=Path, metavar=metavar, help=about)
+    command = commands.add_parser("pictures", help=measure_pictures.__doc__)
+    command.set_defaults(function=measure_pictures)
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="with all of them, as PNG")
     options = parser.parse_args(arguments)
     options.function(options)
 
