@@ -87,10 +87,10 @@ def changed_title(lesson: Lesson, erratum: Erratum) -> str:
 
 
 def print_all(lessons: Sequence[Lesson]) -> None:
-    """Prints the errata of lessons, those with measured effects first."""
+    """Prints the errata of lessons."""
     for lesson in lessons:
         print(f"\n{lesson.name}")
-        for erratum in sorted(lesson.errata, key=lambda e: not differences(lesson, e)):
+        for erratum in by_effect(lesson):
             print_wrapped(f'"{erratum.quote}"', "  - ")
             print_wrapped(f"{erratum.problem} {erratum.effect}", "    ")
             if erratum.fix:
@@ -99,6 +99,11 @@ def print_all(lessons: Sequence[Lesson]) -> None:
                 print_wrapped(f"Measured: {difference}.", "    ")
         if kept := read(lesson):
             print_wrapped(circumstances(kept), "  ")
+
+
+def by_effect(lesson: Lesson) -> list[Erratum]:
+    """Orders a lesson's errata: first a measured effect, then a known one, then none."""
+    return sorted(lesson.errata, key=lambda e: (not differences(lesson, e), not e.effect))
 
 
 def read(lesson: Lesson) -> dict[str, Any] | None:
@@ -122,9 +127,10 @@ def differences(lesson: Lesson, erratum: Erratum) -> list[str]:
 
 def circumstances(kept: Mapping[str, Any]) -> str:
     """Says in one line which runs the differences were measured on."""
-    trainings = max(len(entry["changed"]) for entry in kept["measured"])
+    trainings, epochs = max(len(entry["changed"]) for entry in kept["measured"]), kept["epochs"]
     return (
-        f"Measured after {kept['epochs']} epochs at most of the preset '{kept['preset']}', "
+        f"Measured after {epochs} epoch{'s' * (epochs != 1)} at most of the preset "
+        f"'{kept['preset']}', "
         f"{trainings} run{'s' if trainings > 1 else ''} with the change, on {kept['device']}. "
         "The variant 'corrected' has all of the lesson's corrections together."
     )

@@ -56,7 +56,7 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         "learning": [(training, frames(lesson, training)) for training in trainings],
         "planes": [(t, _plane(lesson, t["plane"])) for t in trainings if t["plane"]],
         "claims": claims_table(record),
-        "errata": [(erratum, errata.differences(lesson, erratum)) for erratum in lesson.errata],
+        "errata": [(e, errata.differences(lesson, e)) for e in errata.by_effect(lesson)],
         "measured_on": errata.circumstances(kept) if kept else "",
         "rows": source.rows(run / record["source"]) if record["source"] else [],
     }

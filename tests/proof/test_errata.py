@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import types
@@ -25,7 +26,9 @@ def runs(tmp_path_factory):
     """Runs low_level_ae for a moment, as published and corrected."""
     folders = {}
     for variant in ("published", "corrected"):
-        options = cli.article_options(preset="smoke", style="low-level", variant=variant)
+        options = cli.article_options(
+            preset="smoke", style="low-level", variant=variant, jit_compile=False
+        )
         folders[variant] = tmp_path_factory.mktemp(variant)
         cli.run(LOW_LEVEL, options, folders[variant])
     return folders
@@ -95,7 +98,7 @@ def test_the_command_keeps_and_prints_what_was_measured(runs, folder, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "Measured: units of 128 that no test digit excites: " in printed
     assert (
-        "Measured after 1 epochs at most of the preset 'smoke', 1 run with the change, on "
+        "Measured after 1 epoch at most of the preset 'smoke', 1 run with the change, on "
         in printed
     )
 
@@ -108,6 +111,18 @@ def test_each_erratum_is_printed_in_full(capsys):
         for erratum in one.errata:
             for part in (erratum.quote, erratum.problem, erratum.effect, erratum.fix):
                 assert " ".join(part.split()) in printed
+
+
+def test_errata_are_printed_by_their_effect(capsys):
+    for one in LESSONS:
+        errata.print_all([dataclasses.replace(one, errata=one.errata[::-1])])
+        printed = " ".join(capsys.readouterr().out.split())
+        measured = {entry["erratum"] for entry in errata.read(one)["measured"]}
+        ranks = {
+            printed.index(f'"{erratum.quote}"'): (erratum.quote not in measured, not erratum.effect)
+            for erratum in one.errata
+        }
+        assert [ranks[place] for place in sorted(ranks)] == sorted(ranks.values())
 
 
 def test_a_run_is_measured_once_and_at_its_end(runs, folder, tmp_path):

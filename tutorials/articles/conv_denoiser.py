@@ -138,47 +138,40 @@ ERRATA = [
     ),
     Erratum(
         quote="validation_data=(val_x_n, x_test), callbacks=[early_stopping]",
-        problem="Early stopping watches the test images.",
-        effect="They may choose the number of epochs. In the three recorded runs they do not: "
-        "their loss is smallest after the last epoch.",
+        problem="Early stopping watches the loss on the test images.",
+        effect="The test images may choose the number of epochs. In the three recorded runs they "
+        "do not: their loss is smallest after the last epoch.",
         fix="The corrected variant holds out 10,000 training images for validation.",
     ),
     Erratum(
         quote="These autoencoders add some white noise to the data prior to training",
         problem="The code adds nothing. It replaces a tenth of the pixels.",
-        fix="Both variants do as the code does.",
-    ),
-    Erratum(
-        quote="This is analogous to how zip files work",
-        problem="A zip file gives back every bit. An autoencoder's output only resembles its "
-        "input, as a JPEG does.",
-        fix="Both variants lose detail.",
+        fix="Both variants replace pixels, as the code does.",
     ),
     Erratum(
         quote="This is one of the prices we pay for a robust network",
-        problem="Fine features are lost because the code is small: 4 x 4 x 16 numbers for 28 x 28 "
-        "pixels. A median filter, which has no code, comes nearer to the clean images; a claim "
-        "measures both.",
-        fix="Both variants have the article's network.",
+        problem="A likelier cause is the small code: 4 x 4 x 16 numbers for 28 x 28 pixels. A "
+        "3 x 3 median filter has no code, and it comes nearer to the clean images.",
+        fix="Both variants have the article's network. A claim compares it with the median filter.",
     ),
     Erratum(
-        quote="seq_object.augment_images(x_train * 255) / 255",
-        problem="The article does not explain the two factors. imgaug's SaltAndPepper draws from 0 "
-        "to 255.",
-        effect="In images in [0, 1] its salt would be 255 times white.",
-        fix="Both variants scale the images up and down again, as the article does.",
-    ),
-    Erratum(
-        quote="we will add some random noise (salt and pepper noise)",
-        problem="imgaug draws this noise from Beta(0.5, 0.5) x 255. Only 6 % of the replacements "
-        "round to black or white; the rest are greys.",
-        fix="Both variants take imgaug's noise, as the article does.",
+        quote="A sparse autoencoder, counterintuitively, has a larger latent dimension than the "
+        "input or output dimensions",
+        problem="A sparse autoencoder has a penalty or a limit that keeps most numbers of a code "
+        "near zero. Its code may be larger or smaller than the input.",
+        fix="Only the text is wrong. No lesson has such a penalty.",
     ),
     Erratum(
         quote="This can be thought of as a neural form of ridge regression",
         problem="Ridge regression penalises weights. The penalty of a contractive autoencoder is "
         "on the derivatives of the code with respect to the image. They are the weights only if "
         "the code is linear.",
-        fix="Both variants have neither penalty.",
+        fix="Only the text is wrong. No lesson has either penalty.",
+    ),
+    Erratum(
+        quote="This is analogous to how zip files work",
+        problem="A zip file gives back every bit. An autoencoder's output only resembles its "
+        "input, as a JPEG does.",
+        fix="Only the text is wrong.",
     ),
 ]

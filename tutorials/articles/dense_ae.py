@@ -188,12 +188,6 @@ def black_pixels(network, data, settings):
 
 ERRATA = [
     Erratum(
-        quote="g = sess.run(decoder, feed_dict={x: batch_x})",
-        problem="`decoder` is a Python function. A session fetches only tensors and operations.",
-        effect="The line fails with a TypeError.",
-        fix="Both variants evaluate the output, which the article calls x_prime.",
-    ),
-    Erratum(
         quote="output_layer = tf.layers.dense(inputs=x_prime_two, units=784, "
         "activation=tf.nn.relu, ...",
         problem="A pixel whose ReLU never fires has no gradient of its own.",
@@ -205,27 +199,54 @@ ERRATA = [
         },
     ),
     Erratum(
+        quote="g = sess.run(decoder, feed_dict={x: batch_x})",
+        problem="`decoder` is a Python function. A session fetches only tensors and operations.",
+        effect="The line fails with a TypeError.",
+        fix="Both variants evaluate the output, which the article calls x_prime.",
+    ),
+    Erratum(
+        quote="plt.figure(figsize=(n, n))",
+        problem="Nothing imports plt.",
+        effect="The line fails with a NameError.",
+        fix="Both variants draw the two canvases.",
+    ),
+    Erratum(
         quote="Display the loss at every 1000 out of 30,000 steps",
-        problem="The settings say 1000 steps, and to display each.",
-        fix="Both variants take 1000 steps.",
+        problem="The listing takes 1000 steps and displays each. The notebook of Smith's book "
+        "(PacktPublishing/Hands-On-Artificial-Intelligence-for-Beginners, chapter 7) takes 30,000 "
+        "and displays each, too. Which of them made the article's picture is not known.",
+        fix="Both variants take the listing's 1000 steps. --epochs 300 takes 30,000.",
     ),
     Erratum(
         quote="the convolutional/de-convolutional pattern, where the input layer of the decoder "
         "matches the size of the input and the subsequent layer squash the data",
         problem="All layers are dense, and it is the encoder that squashes its input.",
-        fix="Both variants are dense and squash in the encoder.",
+        fix="Both variants have the code's dense layers.",
     ),
     Erratum(
         quote="The decoder will be the same architecture reversed",
-        problem="Reversed, the encoder's layers would lead from the code to 256, 784 and 784 "
-        "units. The code's decoder begins with a layer from 128 to 128.",
-        fix="Both variants have the code's decoder, 128-256-784.",
+        problem="Reversed, the encoder's layers would lead from 128 numbers to 256, 784 and 784 "
+        "units. The decoder of the listing has 128, 256 and 784 units.",
+        fix="Both variants have the decoder of the listing.",
     ),
     Erratum(
         quote="input_layer = tf.layers.dense(inputs=x, units=784,",
         problem="The text, too, takes this layer for the network's input. It is a trained layer of "
         "784 ReLU units, with 615,440 of the network's 1,100,320 parameters.",
-        fix="Both variants have all six layers of the code.",
+        fix="Both variants have all six layers of the listing.",
+    ),
+    Erratum(
+        quote="x_prime represents our predicted distribution",
+        problem="x_prime is an image: 784 grey levels, which the loss compares with the input's. "
+        "They are no probabilities and need not sum to 1.",
+        fix="Both variants call it x_hat, the reconstruction.",
+    ),
+    Erratum(
+        quote="Successfully learned the distribution of the data and reconstructed the image from "
+        "scratch, from that distribution",
+        problem="Each digit is decoded from its own code. The network learns no distribution of "
+        "codes.",
+        fix="Both variants reconstruct. A claim measures what random codes decode to.",
     ),
     Erratum(
         quote="if there was no bottleneck, information could flow too quickly from the input to "
@@ -235,23 +256,17 @@ ERRATA = [
         fix="Both variants have a code of 128 numbers.",
     ),
     Erratum(
-        quote="we will compare the performance of the standard autoencoder against the variational "
-        "autoencoder in relation to the same task",
-        problem="The article has no variational autoencoder.",
-        fix="Neither variant has one. Claims of fashion_vae compare its codes with those of a "
-        "plain autoencoder.",
+        quote="A manifold is a continuous, non-intersecting surface. For the sake of neural "
+        "networks, learning, and loss functions, be sure to always think of manifolds as a "
+        "topological map",
+        problem="A manifold is a space that looks like R^d near each of its points. Its definition "
+        "does not speak of intersections, and d need not be 2. A space is not a map.",
+        fix="Only the text is wrong.",
     ),
     Erratum(
         quote="autoencoders can handle non-nonlinear manifolds",
         problem="It means nonlinear ones. PCA is restricted to linear ones.",
-        fix="Both variants have nonlinear layers.",
-    ),
-    Erratum(
-        quote="Successfully learned the distribution of the data and reconstructed the image from "
-        "scratch, from that distribution",
-        problem="Each digit is decoded from its own code. The network learns no distribution of "
-        "codes.",
-        fix="Both variants reconstruct. A claim measures what random codes decode to.",
+        fix="Only the text is wrong.",
     ),
     Erratum(
         quote="a reconstruction loss with a regularization term to prevent overfitting",
@@ -264,15 +279,9 @@ ERRATA = [
         fix="Both variants compute the loss.",
     ),
     Erratum(
-        quote="plt.figure(figsize=(n, n))",
-        problem="Nothing imports plt.",
-        effect="The line fails with a NameError.",
-        fix="Both variants draw the two canvases.",
-    ),
-    Erratum(
-        quote="print 'Step %i: Loss: %f' % (i, l)",
-        problem="This is Python 2.",
-        effect="Python 3 stops with a SyntaxError.",
-        fix="Both variants print the same line after every hundredth step.",
+        quote="we will compare the performance of the standard autoencoder against the variational "
+        "autoencoder in relation to the same task",
+        problem="The article has no variational autoencoder.",
+        fix="Neither variant has one. `fashion_vae` does.",
     ),
 ]

@@ -152,9 +152,10 @@ ERRATA = [
         fix="Both variants train on pairs of a dirty and a clean page.",
     ),
     Erratum(
-        quote="we require the minimal information to encode the image",
-        problem="The code of this network has 129 x 270 x 64 numbers, 16 times as many as the page "
-        "has pixels.",
+        quote="the bottleneck (the smallest layer in the network, aka. code) ... we require the "
+        "minimal information to encode the image",
+        problem="The code of this network has 129 x 270 x 64 numbers, 16 for each pixel of the "
+        "page. Its smallest layers are the input and the output.",
         fix="Both variants have the article's network.",
     ),
 ]

@@ -66,7 +66,7 @@ ERRATA = [
         quote="self.W1 = tf.Variable(tf.random_normal(shape=(D,d)))",
         problem="W1 and W2 of the class are drawn from N(0, 1), under a loss that is a sum over "
         "64 x 784 pixels.",
-        effect="More than half of the ReLU units fire for no test digit, in TensorFlow 1 as well.",
+        effect="More than half of the ReLU units fire for no test digit.",
         fix="The corrected variant draws weights of variance 2 / (784 + 128). It keeps the sum, "
         "which alone stops few units.",
         measures={
@@ -78,7 +78,8 @@ ERRATA = [
     Erratum(
         quote="loss=tf.losses.sigmoid_cross_entropy",
         problem="This loss applies a sigmoid, but the Keras layers end in a sigmoid already.",
-        effect="No loss below 0.656 is possible on these digits, and greys turn black or white.",
+        effect="No loss below 0.656 is possible on the training digits, and greys turn black or "
+        "white.",
         fix="The corrected variant takes the cross entropy of the output itself.",
         measures={
             "share of reconstructed pixels between 0.1 and 0.9": greys,
@@ -87,23 +88,51 @@ ERRATA = [
         network="layers",
     ),
     Erratum(
+        quote="self.sess = tf.get_default_session()",
+        problem="The class creates a session and then replaces it by the default one.",
+        effect="Outside a `with` block there is no default session. Then self.sess is None, and "
+        "self.sess.run fails with an AttributeError.",
+        fix="Both variants have variables that start with their values, and need no session.",
+    ),
+    Erratum(
+        quote="n_batches = len(X) // bs",
+        problem="The line before calls the size `batch_size`, and `bs` does not exist.",
+        effect="The line fails with a NameError.",
+        fix="Both variants divide by the batch size.",
+    ),
+    Erratum(
         quote="return model.get_layer(name='encode').output",
         problem="No layer is named 'encode': the article named it 'bottleneck'.",
         effect="get_encode_tensor fails with a ValueError.",
-        fix="Both variants ask for 'bottleneck'.",
+        fix="The Keras style asks for 'bottleneck'.",
     ),
     Erratum(
         quote="t_enc = get_bottleneck_tensor(t_model)",
         problem="This function is not defined anywhere. It is called get_encode_tensor.",
         effect="The line fails with a NameError.",
-        fix="Both variants take the code by the layer's name.",
+        fix="The Keras style makes a model of the encoder, and needs no such function.",
     ),
     Erratum(
-        quote="self.sess = tf.get_default_session()",
-        problem="The class creates a session and then replaces it by the default one, unless our "
-        "copy has lost a line.",
-        effect="Outside a `with` block there is no default session.",
-        fix="Both variants have variables that start with their values, and need no session.",
+        quote="session = tf.get_default_session() if(self.sess == None):",
+        problem="The Keras half looks for the session in `self`, outside any class. Nor is that "
+        "session the default one, and a new one has no trained weights.",
+        effect="The line fails with a NameError.",
+        fix="Both variants call the models, which need no session.",
+    ),
+    Erratum(
+        quote="I will show you two ways to do this",
+        problem="The two halves build different networks. The Keras half has one more layer, of "
+        "256 units, and no ReLU. It starts from other weights and has another loss, optimizer and "
+        "batch size.",
+        effect="Their results differ for these reasons, not because one half uses Keras.",
+        fix="Both variants have both networks, each in both styles.",
+    ),
+    Erratum(
+        quote="a neural network with two properties: the input and output data are the same, and "
+        "the network includes a layer of lower dimension than the input",
+        problem="An autoencoder may lack both. The input of `conv_denoiser` is noisy and its "
+        "output is not. The code of `document_cleaner` has 16 numbers for each pixel.",
+        fix="Both networks of this article have both properties.",
     ),
     Erratum(
         quote="which makes sense for this dataset of black and white images",
@@ -115,19 +144,6 @@ ERRATA = [
         quote="One of the pillars of GANs is the use of auto-encoders.",
         problem="A generative adversarial network is a generator and a discriminator. In the plain "
         "one neither encodes.",
-        fix="Both variants are autoencoders.",
-    ),
-    Erratum(
-        quote="session = tf.get_default_session() if(self.sess == None):",
-        problem="The Keras half looks for the session in `self`, outside any class. Nor is that "
-        "session the default one, and a new one has no trained weights.",
-        effect="The line fails with a NameError.",
-        fix="Both variants call the models, which need no session.",
-    ),
-    Erratum(
-        quote="n_batches = len(X) // bs",
-        problem="The line before calls the size `batch_size`, and `bs` does not exist.",
-        effect="The line fails with a NameError.",
-        fix="Both variants count with the batch size.",
+        fix="Only the text is wrong.",
     ),
 ]

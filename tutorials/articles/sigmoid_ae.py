@@ -140,7 +140,7 @@ ERRATA = [
     ),
     Erratum(
         quote="earning_rate = 0.01",
-        problem="The first letter is missing.",
+        problem="The first letter is missing. Our copy of the article may be at fault.",
         effect="The optimizer's line fails with a NameError.",
         fix="Both variants say learning_rate.",
     ),
@@ -154,13 +154,13 @@ ERRATA = [
     Erratum(
         quote="in the `optimizer` variable we have our gradient",
         problem="The variable holds the operation that computes gradients and updates the weights.",
-        fix="Both variants keep gradients and optimizer apart.",
+        fix="The low-level style computes the gradients first and then applies them.",
     ),
     Erratum(
-        quote="the face of our actor, that consists of 2000 dimensional data",
-        problem="Earlier the same face has 65536 dimensions. 2000 is the width of the first hidden "
-        "layer in the paper's diagram, and 30 is its code.",
-        fix="Both variants compress digits only.",
+        quote="layer_1 in the encoder is the layer_2 in the decoder and vice-versa",
+        problem="Only their sizes correspond: one leads from 784 numbers to 256, the other back. "
+        "Each layer has weights of its own.",
+        fix="Both variants have four layers, each with its own weights.",
     ),
     Erratum(
         quote="the two-dimensional reduction for 500 digits of the MNIST",
@@ -168,15 +168,16 @@ ERRATA = [
         fix="--two-d draws 500 of each class.",
     ),
     Erratum(
+        quote="the face of our actor, that consists of 2000 dimensional data",
+        problem="Earlier the same face has 65536 dimensions. 2000 is the width of the first hidden "
+        "layer in the paper's diagram, and 30 is its code.",
+        fix="Only the text is wrong.",
+    ),
+    Erratum(
         quote="According to a 1982 study by C.J. Stone, the time to fit a model, at best, is",
         problem="Stone gives the best rate at which the error of an estimate can fall with m "
         "points, m^(-p / (2p + d)). The number of points needed grows exponentially with d, not "
         "the time.",
-        fix="Both variants take the digits that there are.",
-    ),
-    Erratum(
-        quote="layer_1 in the encoder is the layer_2 in the decoder and vice-versa",
-        problem="Only their widths are the same. Each layer has weights of its own.",
-        fix="Both variants have four layers of their own.",
+        fix="Only the text is wrong.",
     ),
 ]
