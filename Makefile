@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run check test torture reliability bench lint lock audit venv clean
+.PHONY: run check test test-oldest test-newest torture reliability bench lint lock audit venv clean
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -20,6 +20,19 @@ check: venv
 test: venv
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# The oldest versions that requirements.txt allows, and the newest with TensorFlow's next release.
+test-oldest: PYTHON = python3.10
+test-oldest: CHOICE = --resolution lowest-direct
+test-newest: PYTHON = python3.13
+test-newest: CHOICE = --override tests/newest.txt
+test-oldest test-newest: test-%:
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip --quiet install uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$* $(CHOICE) -r requirements.txt
+	.venv-$*/bin/uv pip install --quiet --python .venv-$* -r requirements-dev.txt
+	.venv-$*/bin/uv pip install --quiet --python .venv-$* --no-deps -r requirements-imgaug.txt
+	.venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 torture: venv
 	$(BIN)/python -m pytest -m "long or not long" tests/runs/test_resume.py --kills 120
@@ -66,4 +79,4 @@ $(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.tx
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest runs .pytest_cache .ruff_cache

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ae.errors import InputError, did_you_mean
+from ae.versions import warn_of_untested
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 BROKEN_PIPE = 141  # and for one whose reader went away
@@ -24,6 +25,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, **options)
+
+    def add_out(self, about: str, default: Path | None = None) -> None:
+        """Adds --out, and --overwrite, which each command with it has."""
+        self.add_argument("--out", type=folder, default=default, help=about)
+        self.add_argument("--overwrite", action="store_true", help="replace what is there already")
 
     def error(self, message: str) -> NoReturn:
         """Reports a mistake in the arguments, with the nearest option or choice if there is one."""
@@ -48,6 +54,7 @@ def guard(command: Callable[[], int | None]) -> int:
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)  # a run can resume after a scheduler's, too
+    warn_of_untested()
     try:
         code = command() or 0
         sys.stdout.flush()
@@ -85,6 +92,13 @@ def positive(kind: type) -> Callable[[str], Any]:
     """Makes a function that parses an `int` or a `float` above zero."""
     noun = "whole number" if kind is int else "number"
     return _number(kind, f"{noun} above zero", lambda value: 0 < value < float("inf"))
+
+
+def number(kind: type, several: bool = False) -> Callable[[str], Any]:
+    """Makes a function that parses a number from zero, or a tuple of `several` with commas."""
+    noun = "whole number" if kind is int else "number"
+    parse = _number(kind, f"{noun} not below zero", lambda value: 0 <= value < float("inf"))
+    return (lambda text: tuple(map(parse, text.split(",")))) if several else parse
 
 
 def up_to(most: int, least: int = 1) -> Callable[[str], int]:
