@@ -67,14 +67,14 @@ def main(lesson: Lesson, arguments: Sequence[str]) -> None:
     for path, target in zip(options.pages, targets, strict=True):
         if target.exists() and path.exists() and target.samefile(path):
             raise InputError(f"-o {options.out}: this would overwrite the scan {path}.")
-        if target.exists() and not options.overwrite:
+        if os.path.lexists(target) and not options.overwrite:
             raise InputError(
                 f"{target} is there already; name another place with -o, or add --overwrite."
             )
         format_of(target)
         read_grey(path)  # so that a page that cannot be read is found before the first is cleaned
     reconstruct = codec(_load_network(lesson, options), batch_size=1).reconstruct
-    make_folder(targets[0].parent, f"-o {options.out}")
+    make_folder(targets[0].parent)
     pages = tqdm(options.pages, unit="page", disable=None)
     for path, target in zip(pages, targets, strict=True):
         cleaned = clean_page(read_grey(path), reconstruct)

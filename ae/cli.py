@@ -20,7 +20,13 @@ from ae.paths import python
 from ae.proof.claims import Verdicts
 from ae.report.snapshots import Snapshots
 from ae.runs import lifecycle, records, saved
-from ae.runs.folder import claimed, is_unfinished, was_interrupted
+from ae.runs.folder import (
+    claimed,
+    differences,
+    is_unfinished,
+    refuse_what_would_be_lost,
+    was_interrupted,
+)
 
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -65,7 +71,7 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
     draw_out_of_sight(options)
     if options.from_run is not None:
         redrawn = [f.name for f in _options_of(lesson) if not f.metadata["retrains"]]
-        _refuse_other_options(parser, options, "from_run", "style", "out", *redrawn)
+        _refuse_other_options(parser, options, "from_run", "style", "out", "overwrite", *redrawn)
         record = lifecycle.redraw(
             lesson,
             options.from_run,
@@ -74,6 +80,7 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
             style=options.style,
             data_dir=options.data_dir,
             show=options.show,
+            overwrite=options.overwrite,
         )
     elif options.resume is not None:
         _refuse_other_options(parser, options, "resume")
@@ -121,7 +128,7 @@ def show_figures(options: argparse.Namespace) -> None:
         matplotlib.pyplot.show()
 
 
-def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
+def add_options(parser: Parser, default_preset: str) -> None:
     """Adds the options that every lesson takes."""
     add = parser.add_argument
     add("--style", choices=(*STYLES, "both"), default="both",
@@ -136,8 +143,7 @@ def add_options(parser: argparse.ArgumentParser, default_preset: str) -> None:
     add("--seed", type=up_to(LARGEST_SEED, least=0),
         help="seed of weights, shuffling and noise; default: 0")  # fmt: skip
     add("--data-dir", type=Path, help="folder with the data sets; default: $AE_DATA_DIR")
-    add("--out", type=console.folder,
-        help="for record, figures and networks; default: runs/NAME; of several, runs")  # fmt: skip
+    parser.add_out("for record, figures and networks; default: runs/NAME; of several, runs")
     add("--show", action="store_true", help="show the figures in windows too")
     add("--tensorboard", action="store_true", help="write TensorBoard logs beside the record")
     add("--mixed-precision", action="store_true", default=None,
@@ -152,14 +158,22 @@ def add_settings(parser: argparse.ArgumentParser, lesson: Lesson) -> None:
     """Adds the options that a lesson declares in its settings."""
     types = typing.get_type_hints(type(lesson.presets["article"]))
     for field in _options_of(lesson):
-        kind, choices = types[field.name], field.metadata["choices"]
-        how: dict[str, Any] = {"choices": choices}
-        if kind is bool:
-            how = {"action": "store_true", "default": None}
-        elif kind in (int, float):
-            how["type"] = positive(kind)
-        flag = "--" + field.name.replace("_", "-")
-        parser.add_argument(flag, help=field.metadata["help"], **how)
+        kind = types[field.name]
+        if type(None) in typing.get_args(kind):
+            kind = typing.get_args(kind)[0]
+        single = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
+        how: dict[str, Any] = {"choices": field.metadata["choices"]}
+        if single is bool:
+            how = {"action": argparse.BooleanOptionalAction}
+        elif single in (int, float):
+            how["type"] = console.number(single, several=single is not kind)
+        flag, about = "--" + field.name.replace("_", "-"), field.metadata["help"].replace("%", "%%")
+        try:
+            parser.add_argument(flag, help=about, **how)
+        except argparse.ArgumentError as error:
+            raise InputError(
+                f"{lesson.name}: every lesson has an option {flag} already; rename its own."
+            ) from error
 
 
 def _options_of(lesson: Lesson) -> list[dataclasses.Field]:
@@ -196,25 +210,32 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         data_dir=options.data_dir,
         show=options.show,
         tensorboard=options.tensorboard,
+        overwrite=options.overwrite,
         observers=OBSERVERS,
     )
 
 
+def _beginning(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
+    """Returns how the record of a run begins that a lesson's options ask for."""
+    settings = choose_settings(lesson, options)
+    chosen = options.preset, options.style, options.tensorboard
+    return lifecycle.beginning(lesson, settings, *chosen)
+
+
 def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Runs a lesson, resumes its interrupted run of the same options, or takes a finished one."""
-    chosen = dataclasses.asdict(choose_settings(lesson, options))
-    wanted = {name: vars(options)[name] for name in ("preset", "style", "tensorboard")} | chosen
     place = folder / records.UNFINISHED if is_unfinished(folder) else folder
     if not (place / records.RECORD).is_file():
         return run(lesson, options, folder)
-    record, settings = saved.read_run(lesson, place)
-    found = {**record, **dataclasses.asdict(settings)}
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise InputError(
-                f"{folder}: the run there has {name} {found[name]}, not {value}; "
-                "resume it with its own options, or choose another --out."
-            )
+    record, _ = saved.read_run(lesson, place)
+    others = differences(record, _beginning(lesson, options))
+    if others and place == folder:
+        return run(lesson, options, folder)  # if it may be overwritten
+    if others:
+        raise InputError(
+            f"{folder}: the run there has {others[0]}; "
+            "resume it with its own options, or choose another --out."
+        )
     if place == folder:
         return {**record, "folder": folder}
     return lifecycle.resume(lesson, folder, options.data_dir, options.show, OBSERVERS)
@@ -238,9 +259,17 @@ def resumed_by(command: str, arguments: Sequence[str]) -> Iterator[None]:
         raise Interrupted(f"Interrupted; to resume: {_again(command, arguments)}") from error
 
 
-def refuse_interrupted(folders: Iterable[Path], command: str, arguments: Sequence[str]) -> None:
-    """Stops a command of several runs before it would start an interrupted one again."""
-    for folder in filter(was_interrupted, folders):
+def refuse_lossy(
+    planned: Iterable[tuple[Lesson, Path, argparse.Namespace]],
+    command: str,
+    arguments: Sequence[str],
+) -> None:
+    """Stops a command of several runs before its first one, if one of them would be refused."""
+    for lesson, folder, options in planned:
+        if not was_interrupted(folder):
+            wanted = _beginning(lesson, options)
+            refuse_what_would_be_lost(folder, wanted, options.overwrite)
+            continue
         with claimed(folder):  # or says that the run is still going
             raise InputError(
                 f"{folder}: a run was interrupted here; resume it and the others, "

@@ -3,13 +3,15 @@
 A lesson, `tutorials/NAME.py`, defines
 
     SETTINGS   a `Settings`, the article's constants
-    load       (settings, data_dir) -> data
-    NETWORKS   {network: {style: (build, train)}}
+    load       (settings, data_dir) -> data, a named tuple with x_train, x_test and provenance
+    NETWORKS   {network: {style: (build, train)}}, each network in both styles
     draw       (encode, decode, data) -> {name: figure}
 
 where `build()` returns an untrained network and `train(network, data, settings, run)` trains it.
-`tutorials/articles/NAME.py` holds what the article says: the fields of `Lesson` that are not above,
-the constants in capitals, and ORDER (its place in the list), CAPTIONS (of figures) and
+A `build` with a parameter `seed` gets the run's. The networks of one lesson take the same inputs;
+a `draw` with a parameter `network_name` learns which one it draws, and so does the article's
+`plane`. `tutorials/articles/NAME.py` holds what the article says: the fields of `Lesson` that are
+not above, the constants in capitals, and ORDER (its place in the list), CAPTIONS (of figures) and
 
     ARGUMENTS  {(setting, value): {function: {argument: value}}}, passed to the lesson's functions
 """
@@ -18,14 +20,17 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import itertools
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
-from ae.networks import codec
+from ae.errors import InputError, did_you_mean
+from ae.networks import codec, require_network
 from ae.paths import python
 
 PACKAGE = "tutorials"
@@ -72,9 +77,9 @@ class Option(NamedTuple):
 
     default: Any  # its value in every preset that names no other
     help: str  # what the option does; "" for a setting without an option
-    retrains: bool  # whether it makes runs of another kind; if not, `--from RUN` takes it
+    retrains: bool  # whether it changes the trained network; if not, `--from RUN` takes it too
     choices: tuple | None = None
-    type: Any = None  # if it is not the default's
+    type: Any = None  # if the default does not say it: `float | None`, `tuple[int, ...]`
 
 
 class Claim(NamedTuple):
@@ -88,6 +93,7 @@ class Claim(NamedTuple):
     at_least: float | None = None
     at_most: float | None = None
     of_network: bool = True  # if not, several networks on the same data are one measurement
+    network: str | None = None  # the network that it is about; None: each of the lesson's
 
     def holds(self, value: float) -> bool:
         """Says whether a measured value is within the bound."""
@@ -142,10 +148,12 @@ class Lesson:
     presets: Mapping[str, Settings]  # with the article's PRESETS (changes) and OPTIONS (additions)
     load: Callable  # takes settings and the user's data folder; the data have a `provenance`
     networks: Mapping[str, Mapping[str, Style]]
-    draw: Callable  # takes network, data, settings and an `ae.runs.records.Report`
+    # Takes network, data, settings and an `ae.runs.records.Report`, which has a `network_name`.
+    draw: Callable
     examples: Callable  # takes the data, returns `Examples`
     appendix: Callable | None  # takes data, settings and report; draws what needs no network
-    plane: Callable | None  # takes network and data, returns an `ae.report.snapshots.Plane`
+    # Takes network, data and the network's name; returns an `ae.report.snapshots.Plane` or None.
+    plane: Callable | None
     printed_loss: str  # what the article printed: "loss", an epoch's mean, or "last_batch_loss"
     # Columns of data/published/NAME.csv, by network and history entry.
     published: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -167,12 +175,12 @@ class Lesson:
         script = Path(sys.argv[0])
         if script.name == f"{self.name}.py" and sys.modules["__main__"].__spec__ is None:
             return f"{python()} {shlex.quote(str(script))}"
-        return f"{python()} -m {PACKAGE}.{self.name}"
+        return f"{python()} -m {PACKAGE} {self.name}"
 
 
 def load(name: str) -> Lesson:
     """Imports a lesson and its article."""
-    return gather(importlib.import_module(f"{PACKAGE}.{name}"), name)
+    return gather(_import(f"{PACKAGE}.{name}"), name)
 
 
 def load_all() -> list[Lesson]:
@@ -181,13 +189,18 @@ def load_all() -> list[Lesson]:
 
 
 def gather(module: ModuleType, name: str) -> Lesson:
-    """Puts a lesson together from its module, or a notebook's, and the article's of the name."""
-    article = _article(name)
+    """Puts a lesson together from its module, or a notebook's, and the article's of the name.
+
+    Raises:
+        InputError: if the lesson is not made as this module says.
+    """
+    article = _import(f"{PACKAGE}.articles.{name}", needed=False)
     part = functools.partial(getattr, article)
-    arguments = part("ARGUMENTS", {})
-    for function in {function for passed in arguments.values() for function in passed}:
-        if not callable(getattr(module, function, None)):
-            raise ValueError(f"{name} has no function '{function}' to pass arguments to.")
+    for mistake in _mistakes(module, article):
+        raise InputError(f"{name}: {mistake}")
+    captions, arguments = part("CAPTIONS", {}), part("ARGUMENTS", {})
+    article_preset = _settings(module.SETTINGS, part("OPTIONS", {}))
+    changes = {"smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128}, **part("PRESETS", {})}
 
     def passed_to(function: Callable, settings: Settings) -> dict[str, Any]:
         """Returns what the settings pass to one of the lesson's functions."""
@@ -198,25 +211,43 @@ def gather(module: ModuleType, name: str) -> Lesson:
         return found
 
     def build(function: Callable, settings: Settings) -> Any:
-        takes_seed = "seed" in inspect.signature(function).parameters  # it draws noise of its own
-        seed = {"seed": settings.seed} if takes_seed else {}
-        return function(**seed, **passed_to(function, settings))
+        told = _told(function, seed=settings.seed)  # one that draws noise of its own
+        network = function(**told, **passed_to(function, settings))
+        require_network(network, f"{name}: `{function.__name__}`")
+        return network
 
     def train(function: Callable, network: Any, data: Any, settings: Settings, run: Any) -> None:
         function(network, data, settings, run, **passed_to(function, settings))
+        if not run.is_over:
+            raise InputError(
+                f"{name}: `{function.__name__}` ended after {run.epochs_done} of {run.num_epochs} "
+                "epochs; loop over `run.epochs(optimizer)`, or give `fit` run.callbacks() and "
+                "epochs=settings.num_epochs."
+            )
 
     def load_data(settings: Settings, data_dir: Path | None) -> Any:
-        return module.load(settings, data_dir, **passed_to(module.load, settings))
+        data = module.load(settings, data_dir, **passed_to(module.load, settings))
+        for field in ("_fields", "x_train", "x_test", "provenance"):
+            if not hasattr(data, field):
+                raise InputError(
+                    f"{name}: `load` must return a named tuple with x_train, x_test and "
+                    f"provenance; what it returns has no {field}."
+                )
+        return data
 
     def draw(network: Any, data: Any, settings: Settings, report: Any) -> None:
-        for title, figure in module.draw(*codec(network)[:2], data).items():
+        told = _told(module.draw, network_name=report.network_name)
+        figures = module.draw(*codec(network)[:2], data, **told)
+        if not isinstance(figures, Mapping):
+            raise InputError(f"{name}: `draw` must return a dictionary {{name: figure}}.")
+        for title, figure in figures.items():
             report.figure(title, figure, captions.get(title, title.replace("-", " ")))
         if more := part("draw", None):
             more(network, data, settings, report)
 
-    captions = part("CAPTIONS", {})
-    article_preset = _settings(module.SETTINGS, part("OPTIONS", {}))
-    changes = {"smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128}, **part("PRESETS", {})}
+    def plane(network: Any, data: Any, network_name: str = ONLY_NETWORK) -> Any:
+        return article.plane(network, data, **_told(article.plane, network_name=network_name))
+
     return Lesson(
         name=name,
         doc=module.__doc__ or "",
@@ -233,7 +264,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         draw=draw,
         examples=part("examples", lambda data: Examples(data.x_test[:10])),
         appendix=part("appendix", None),
-        plane=part("plane", None),
+        plane=plane if hasattr(article, "plane") else None,
         printed_loss=part("PRINTED_LOSS", "loss"),
         published=part("PUBLISHED", {}),
         published_with=part("PUBLISHED_WITH", {}),
@@ -244,14 +275,81 @@ def gather(module: ModuleType, name: str) -> Lesson:
     )
 
 
-def _article(name: str) -> ModuleType | None:
-    path = f"{PACKAGE}.articles.{name}"
+def _import(path: str, needed: bool = True) -> ModuleType | None:
+    """Imports a lesson, or its article, which the copy of a lesson that somebody changes lacks."""
     try:
         return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name != path:
-            raise
-        return None  # such as for a copy of a lesson that somebody changes
+    except InputError:
+        raise
+    except Exception as error:
+        if not needed and isinstance(error, ModuleNotFoundError) and error.name == path:
+            return None
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f.lineno for f in frames if Path(f.filename).stem == path.rpartition(".")[2]]
+        where = f"line {lines[-1]}: " if lines else ""
+        raise InputError(
+            f"{path} cannot be imported ({where}{type(error).__name__}: {error}); correct it."
+        ) from error
+
+
+def _told(function: Callable, **about: Any) -> dict[str, Any]:
+    """Returns those arguments that a function has parameters for."""
+    return {n: about[n] for n in inspect.signature(function).parameters if n in about}
+
+
+def _mistakes(module: ModuleType, article: ModuleType | None) -> Iterator[str]:
+    """Yields what keeps two modules from being a lesson and its article.
+
+    After the first mistake, the others may follow from it.
+    """
+    part = functools.partial(getattr, article)
+    for name in ("SETTINGS", "load", "NETWORKS", "draw"):
+        if not hasattr(module, name):
+            yield f"the lesson lacks `{name}`; ae/lesson.py says what a lesson defines."
+    networks = module.NETWORKS
+    if not networks or not all(map(_is_in_both_styles, networks.values())):
+        yield "NETWORKS must be {network: {style: (build, train)}}, each in both styles."
+    pairs = [pair for styles in networks.values() for pair in styles.values()]
+    functions = {f.__name__: f for f in (module.load, *itertools.chain(*pairs))}
+    options, claims, errata = part("OPTIONS", {}), part("CLAIMS", ()), part("ERRATA", ())
+    for name, option in options.items():
+        if option.type is None and not isinstance(option.default, int | float | str):
+            yield f"the option '{name}' needs a type, such as type=float | None."
+    for name, kind, found in (("CLAIMS", Claim, claims), ("ERRATA", Erratum, errata)):
+        if not all(isinstance(one, kind) for one in found):
+            yield f"{name} must be a list of `{kind.__name__}`."
+    settings = {field.name: None for field in dataclasses.fields(module.SETTINGS)}
+    settings |= {"variant": VARIANTS, **{name: o.choices for name, o in options.items()}}
+    named = [
+        ("PRESETS has no preset", part("PRESETS", {}), PRESETS),
+        *(("PRESETS: no setting is called", c, settings) for c in part("PRESETS", {}).values()),
+        ("CLAIMS: no network is called", [c.network for c in claims if c.network], networks),
+        ("ERRATA: no network is called", [e.network for e in errata if e.measures], networks),
+    ]
+    for (setting, value), passed in part("ARGUMENTS", {}).items():
+        named += [
+            ("ARGUMENTS: no setting is called", [setting], settings),
+            (f"ARGUMENTS: {setting} is never", [value], settings.get(setting) or [value]),
+            ("ARGUMENTS: neither `load` nor NETWORKS has a function", passed, functions),
+        ]
+        option = options.get(setting)
+        if option and not option.choices and not isinstance(option.default, bool):
+            yield f"ARGUMENTS: '{setting}' may have values that no entry names; give it choices."
+        for function in functions.keys() & passed:
+            takes = inspect.signature(functions[function]).parameters
+            named.append((f"ARGUMENTS: `{function}` has no argument", passed[function], takes))
+    for what, words, known in named:
+        for word in words:
+            if word not in known:
+                yield f"{what} '{word}'{did_you_mean(str(word), map(str, known))}"
+
+
+def _is_in_both_styles(styles: Any) -> bool:
+    return (
+        isinstance(styles, Mapping)
+        and set(styles) == set(STYLES)
+        and all(len(p) == 2 and all(hasattr(f, "__name__") for f in p) for p in styles.values())
+    )
 
 
 def _settings(constants: Settings, options: Mapping[str, Option]) -> Settings:
@@ -259,7 +357,7 @@ def _settings(constants: Settings, options: Mapping[str, Option]) -> Settings:
     fields = [
         (
             name,
-            o.type or type(o.default),
+            (o.type or type(o.default)) if o.default is not None else o.type | None,
             dataclasses.field(default=o.default, metadata=o._asdict()),
         )
         for name, o in options.items()

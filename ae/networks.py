@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ae.errors import InputError
 from ae.training import interrupts
 
 import keras
@@ -27,6 +28,38 @@ def codec(network: Network, batch_size: int = 500) -> Codec:
     """Takes encoder, decoder and the whole out of a network; `batch_size` bounds the memory."""
     parts = (*_parts(network), functools.partial(_reconstruct, network))
     return Codec(*(in_batches(part, batch_size) for part in parts))
+
+
+def require_network(network: Any, builder: str) -> None:
+    """Raises InputError if `builder` made no network, or one with variables outside `weights`."""
+    if isinstance(network, keras.Model):
+        lacking = {"encoder", "decoder"} - {layer.name for layer in network.layers}
+    else:
+        lacking = {n for n in ("weights", "encode", "decode") if not hasattr(network, n)}
+    if lacking:
+        raise InputError(
+            f"{builder} returns {type(network).__name__}, which lacks {min(lacking)}; return a "
+            "tf.Module with weights, encode and decode, or a Keras model with models named "
+            "encoder and decoder."
+        )
+    listed = {id(weight) for weight in network.weights}
+    for variable in network.trainable_variables:
+        if id(variable) not in listed:
+            raise InputError(
+                f'{builder}: network.weights lacks the variable "{name_of(variable, network)}"; '
+                "list every trainable variable there."
+            )
+
+
+def name_of(variable: Any, network: Network) -> str:
+    """Names a variable by its path in a Keras model, or by the attribute of a module it is in."""
+    if isinstance(network, keras.Model):
+        return variable.path
+    for attribute, value in vars(network).items():
+        for part in tf.nest.flatten(value) if not attribute.startswith("_self_") else ():
+            if any(one is variable for one in getattr(part, "variables", [part])):
+                return attribute
+    return variable.name
 
 
 def reconstruct(network: Network, x: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Where the repository, its data and the downloads lie."""
 
+import hashlib
+import json
 import os
 import shlex
 import shutil
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from ae.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "data"
+WRITTEN = ".written.json"  # in a folder: which files commands wrote there, with their SHA-256
 
 
 def cache_root() -> Path:
@@ -46,12 +50,79 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path, option: str) -> None:
-    """Makes the folder that an option such as "--out runs" asks for, or raises InputError."""
+def make_folder(folder: Path) -> None:
+    """Makes a folder that an option asks for, or raises InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{option}: no folder can be made there.") from error
+        raise InputError(f"{folder}: no folder can be made there.") from error
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Yields the files and links below a folder; InputError if it is a file or a link itself."""
+    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+        raise InputError(f"{folder} is not a folder; move it away, or choose another --out.")
+    for path in folder.rglob("*"):
+        if path.name != WRITTEN and (path.is_symlink() or not path.is_dir()):
+            yield path
+
+
+def written(folder: Path) -> dict[str, str]:
+    """Returns the relative paths of what commands wrote into a folder, and the digests."""
+    path = folder / WRITTEN
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: this is not a list of what was written; delete it.") from error
+
+
+def remember(folder: Path, paths: Iterable[Path], within: Path | None = None) -> None:
+    """Lists files as written into a folder, if only to be moved there from `within` another."""
+    new = {path.relative_to(within or folder).as_posix(): _sha256(path) for path in paths}
+    with replacing(folder / WRITTEN) as partial:
+        partial.write_text(json.dumps({**written(folder), **new}, indent=1) + "\n")
+
+
+def move_into(folder: Path, files: Sequence[Path], work: Path) -> None:
+    """Moves files below the folder `work` into another, in this order, and lists them there."""
+    remember(folder, files, work)
+    for path in files:
+        target = folder / path.relative_to(work)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+
+
+def remove_written(folder: Path) -> None:
+    """Removes the files that commands wrote into a folder, and no other."""
+    known = written(folder)
+    for path in list(files_in(folder)):
+        if path.relative_to(folder).as_posix() in known:
+            path.unlink()
+    (folder / WRITTEN).unlink(missing_ok=True)
+
+
+def refuse_to_overwrite(folder: Path, paths: Iterable[Path], overwrite: bool) -> None:
+    """Raises InputError if one of the files exists, unless a command wrote it as it is now.
+
+    A link or a read-only file is the user's, whatever is in it. `overwrite` allows all but folders.
+    """
+    known = written(folder)
+    for path in filter(os.path.lexists, paths):
+        if path.is_dir() and not path.is_symlink():
+            raise InputError(f"{path} is a folder, not a file; choose another --out.")
+        ordinary = path.is_file() and not path.is_symlink() and path.stat().st_mode & stat.S_IWUSR
+        digest = known.get(path.relative_to(folder).as_posix())
+        if not (overwrite or (ordinary and digest == _sha256(path))):
+            raise InputError(
+                f"{path} is there already, and not (or no longer) as this program writes it; "
+                "choose another --out, or add --overwrite."
+            )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def expand(path: str | Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ae.console import Parser, guard, up_to
 from ae.errors import InputError
 from ae.maintain import tables
-from ae.paths import DATA, make_folder
+from ae.paths import DATA, make_folder, refuse_to_overwrite, remember, replacing
 from ae.runs import records
 from ae.training import precision
 from benchmarks import cleaning, scaling
@@ -23,9 +23,9 @@ import numpy as np
 
 BASELINE = "fit"
 TAKES = {
-    "speed": ("lesson", "peer", "rounds", "out"),
-    "scaling": ("rounds", "out"),
-    "cleaning": ("out",),
+    "speed": ("lesson", "peer", "rounds", "out", "overwrite"),
+    "scaling": ("rounds", "out", "overwrite"),
+    "cleaning": ("out", "overwrite"),
     "table": (),
 }
 KEPT = DATA / "benchmarks"
@@ -161,7 +161,8 @@ def plot(results: list[dict], path: Path) -> None:
     axis.set(ylabel=f"images a second, as a multiple of plain {BASELINE}")
     axis.set_xticks(range(len(results)), [result["problem"] for result in results])
     figure.legend(loc="outside upper center", ncols=9)
-    figure.savefig(path, dpi=100)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=100)
     plt.close(figure)
 
 
@@ -224,8 +225,9 @@ def _costs_table(results: list[dict]) -> str:
 
 
 def write(path: Path, result: dict) -> None:
-    """Writes a result, with the machine and the versions, and says where."""
+    """Writes a result beside its figure, with the machine and the versions, and says where."""
     print(records.write_json(path, {**records.environment("torch", "jax"), **result}))
+    remember(path.parent, filter(Path.exists, [path, path.with_suffix(".png")]))
 
 
 def run() -> int:
@@ -240,11 +242,10 @@ def run() -> int:
         help="epochs to time, for speed and scaling; default: 5")  # fmt: skip
     rounds.add_argument("--quick", action="store_const", const=2, dest="rounds",
         help="two rounds")  # fmt: skip
-    parser.add_argument("--out", type=Path,
-        help="for the numbers and the figure; default: runs/bench")  # fmt: skip
+    parser.add_out("for the numbers and the figure; default: runs/bench")
     options = parser.parse_args()
     for name in TAKES["speed"]:
-        if getattr(options, name) is not None and name not in TAKES[options.what]:
+        if getattr(options, name) not in (None, False) and name not in TAKES[options.what]:
             given = "--rounds or --quick" if name == "rounds" else f"--{name}"
             parser.error(f"{options.what} takes no {given}")
     asked = options.peer or list(PEERS)
@@ -253,7 +254,9 @@ def run() -> int:
             tables.put(name, table_of)
         return 0
     options.out = options.out or Path("runs") / "bench"
-    make_folder(options.out, f"--out {options.out}")
+    make_folder(options.out)
+    paths = [options.out / f"{options.what}.{kind}" for kind in ("json", "png")]
+    refuse_to_overwrite(options.out, paths, options.overwrite)
     rounds = options.rounds or 5
     if options.what == "scaling":
         result = scaling.measure(rounds)
@@ -285,8 +288,8 @@ def run() -> int:
         result["peak_gigaflops"] = peak()
         print(table(result), flush=True)
         results.append(result)
-        write(options.out / "speed.json", {"rounds": rounds, "results": results})
         plot(results, options.out / "speed.png")
+        write(options.out / "speed.json", {"rounds": rounds, "results": results})
     return int(any(result["disagree"] or failures(result) for result in results))
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ae.paths import replacing
 from benchmarks.process import WARM_UP, Worker
 
 import matplotlib.pyplot as plt
@@ -93,5 +94,6 @@ def plot(result: dict, path: Path) -> None:
     axes[2].set(title=AMOUNT_PROBLEM, xlabel="times the article's data", ylabel="MiB at most")
     axes[2].set_xticks(AMOUNTS, AMOUNTS)
     axes[0].legend()
-    figure.savefig(path, dpi=100)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=100)
     plt.close(figure)

@@ -5,6 +5,7 @@ import functools
 import importlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from tutorials import articles
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 SEVENTH = Path(__file__).with_name("seventh")
 NAMES = tutorials.names()
+WITH_XLA = "sigmoid_ae"  # XLA compiles the steps of this lesson's smoke run, which takes seconds
 LESSONS = [load(name) for name in NAMES]
 NETWORKS = [(one.name, network) for one in LESSONS for network in one.networks]
 EACH_LESSON = pytest.mark.parametrize("name", NAMES)
@@ -78,6 +81,11 @@ def smoke_settings(name, **changes):
     return dataclasses.replace(lesson(name).presets["smoke"], **changes)
 
 
+def nearly(digest):
+    """Returns a digest that differs from this one in its last hexadecimal digit alone."""
+    return digest[:-1] + format(int(digest[-1], 16) ^ 1, "x")
+
+
 def press(number=signal.SIGINT):
     """Sends Ctrl-C to this process, and goes on when a thread of it has received it."""
     received, told = os.pipe()
@@ -96,3 +104,9 @@ def pixels(path):
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB"))
+
+
+def without_notices(stderr):
+    """Leaves out what TensorFlow before 2.21 writes at every log level, as XLA's start."""
+    before = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 21)
+    return re.sub(r"(?m)^(I0000 |WARNING: All log messages ).*\n", "", stderr) if before else stderr

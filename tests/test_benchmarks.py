@@ -81,7 +81,9 @@ def test_peers_train_alike(first_loss, plain, name, peer):
     assert loss == pytest.approx(plain(name, first_loss), rel=benchmarks.TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ["conv_denoiser", "document_cleaner"])
+@pytest.mark.parametrize(
+    "name", ["conv_denoiser", pytest.param("document_cleaner", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("peer", benchmarks.BFLOAT16)
 def test_bfloat16_trains_alike_within_its_own_tolerance(first_loss, plain, name, peer):
     if peer == "low-level-bf16" and not precision.rewrites_steps():

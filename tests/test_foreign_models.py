@@ -120,5 +120,8 @@ def test_weights_that_are_no_numbers(scan, cleaner):
     assert_refused(scan, cleaner)
 
 
-def test_a_sound_file_is_loaded(cleaner):
-    load_weights(BUILD(SETTINGS), cleaner)
+def test_a_sound_file_is_loaded(tmp_path):
+    saved, other = BUILD(SETTINGS), BUILD(SETTINGS)
+    load_weights(other, save_network(saved, tmp_path, "cleaner"))
+    for loaded, weight in zip(other.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, weight)

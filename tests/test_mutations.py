@@ -1,18 +1,15 @@
 """Files damaged at random: each is refused in one sentence, or gives what the sound file gives."""
 
 import gzip
-import hashlib
 import io
 from functools import partial
 
 from ae.datasets.idx import format_idx
 from ae.datasets.images import load_image_set
 from ae.datasets.pictures import read_grey
-from ae.datasets.registry import DataSet, Payload
 from ae.errors import InputError
 from ae.proof.published import departures
 from ae.proof.reproduced import title, trainings_of
-from ae.runs import lifecycle
 from ae.runs.records import load_weights, save_network, table
 from ae.runs.saved import read_run
 from ae.training.checkpoints import Checkpoints
@@ -24,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import NETWORKS
 from PIL import Image
+from random_data import SMALL, SMALL_FILES
 from running import lesson
 
 CHANGES = ("flip", "cut", "remove", "insert", "blank", "double")
@@ -89,25 +87,6 @@ def try_mutations(cases, examples, data, write, read, expected):
     assert refused
 
 
-FILES = {
-    "train-images-idx3-ubyte": format_idx(RANDOM.integers(0, 256, (40, 9, 7), dtype=np.uint8)),
-    "train-labels-idx1-ubyte": format_idx(RANDOM.integers(0, 10, 40, dtype=np.uint8)),
-    "t10k-images-idx3-ubyte": format_idx(RANDOM.integers(0, 256, (5, 9, 7), dtype=np.uint8)),
-    "t10k-labels-idx1-ubyte": format_idx(RANDOM.integers(0, 10, 5, dtype=np.uint8)),
-}
-SMALL = DataSet(
-    name="small",
-    title="Small",
-    class_names=tuple("0123456789"),
-    payloads=tuple(
-        Payload(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()
-    ),
-    subfolders=(),
-    sources={},
-    namesakes={},
-)
-
-
 @pytest.mark.fault("a data file damaged at random")
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_data_files(tmp_path, monkeypatch, cases, suffix):
@@ -115,17 +94,17 @@ def test_data_files(tmp_path, monkeypatch, cases, suffix):
     cache, folder = tmp_path / "cache" / "small", tmp_path / "data"
     cache.mkdir(parents=True)
     folder.mkdir()
-    for name, data in FILES.items():
+    for name, data in SMALL_FILES.items():
         (cache / name).write_bytes(data)
     name = "train-images-idx3-ubyte"
-    sound = gzip.compress(FILES[name]) if suffix else FILES[name]
+    sound = gzip.compress(SMALL_FILES[name]) if suffix else SMALL_FILES[name]
 
     def expected(images):
-        assert format_idx(images.x_train) == FILES[name]
+        assert format_idx(images.x_train) == SMALL_FILES[name]
 
     write = (folder / f"{name}{suffix}").write_bytes
     try_mutations(cases, 150, sound, write, lambda: load_image_set(SMALL, folder), expected)
-    assert {path.name: path.read_bytes() for path in cache.iterdir()} == FILES
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == SMALL_FILES
 
 
 def picture(file_format, mode):
@@ -232,6 +211,6 @@ def test_records(smoke, tmp_path, cases):
         title(dense, record)
         departures(dense, record)
         for part in (*record["trainings"], record.get("appendix", {})):
-            lifecycle._add(part, {"figures": [], "results": {}})
+            [*part.get("figures", ())], {**part.get("results", {})}  # as drawing again adds to them
 
     try_mutations(cases, 150, sound, (tmp_path / "record.json").write_bytes, read, expected)

@@ -254,8 +254,14 @@ def lesson_and_data(name):
     return lesson(name), module.Data(*data, PROVENANCE)
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", ["conv_denoiser", "document_cleaner", "fashion_vae"])
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [
+        *itertools.product(["conv_denoiser", "document_cleaner"], STYLES),
+        ("fashion_vae", "keras"),
+        pytest.param("fashion_vae", "low-level", marks=pytest.mark.long),
+    ],
+)
 def test_every_claim_is_measured_on_an_untrained_network(
     name, style, few_steps, fake_tesseract, capsys
 ):

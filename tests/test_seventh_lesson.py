@@ -1,4 +1,4 @@
-"""A seventh lesson adds its two files and changes no other."""
+"""A seventh lesson adds its two files and changes no other; a mistake in them gets one sentence."""
 
 import shutil
 import sys
@@ -12,26 +12,43 @@ import pytest
 from running import NAMES, SEVENTH, read_record
 
 WITHOUT_ARTICLE = "copied_ae"
+LESSON, ARTICLE = "tiny_ae.py", "articles/tiny_ae.py"
 
 
 @pytest.fixture
 def seventh(tmp_path, monkeypatch):
-    """The lessons, one more from a temporary folder, and a copy of that without an article."""
+    """The lessons, one more in the folder that this returns, and a copy without an article."""
     folder = tmp_path / "lessons"
     shutil.copytree(SEVENTH, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(folder / "tiny_ae.py", folder / f"{WITHOUT_ARTICLE}.py")
+    shutil.copy(folder / LESSON, folder / f"{WITHOUT_ARTICLE}.py")
     monkeypatch.setattr(tutorials, "__path__", [*tutorials.__path__, str(folder)])
     here = [path for path in articles.__path__ if str(SEVENTH) not in path]
     monkeypatch.setattr(articles, "__path__", [*here, str(folder / "articles")])
     for name in ("tutorials.tiny_ae", f"tutorials.{WITHOUT_ARTICLE}", "tutorials.articles.tiny_ae"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    yield
+    yield folder
     for name in ("tutorials.tiny_ae", f"tutorials.{WITHOUT_ARTICLE}", "tutorials.articles.tiny_ae"):
         sys.modules.pop(name, None)
 
 
+def change(path, changes):
+    """Replaces parts of a file, each of which it has at least once."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
 def run(*arguments):
     return commands.main([str(argument) for argument in arguments])
+
+
+def one_sentence(capsys):
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.endswith((".\n", "?\n"))
+    return err
 
 
 def test_it_is_listed_where_its_article_puts_it(seventh, capsys):
@@ -92,3 +109,438 @@ def test_a_copy_without_an_article_runs_too(seventh, tmp_path):
     folder = tmp_path / "run"
     assert not run(WITHOUT_ARTICLE, "--preset", "smoke", "--style", "keras", "--out", folder)
     assert read_record(folder)["lesson"] == WITHOUT_ARTICLE
+
+
+# Two networks
+
+NETWORKS = """NETWORKS = {
+    "autoencoder": {"""
+TWO_NETWORKS = {
+    "(encode, decode, data)": "(encode, decode, data, network_name)",
+    '"pair": figure': 'f"of-the-{network_name}": figure',
+    NETWORKS: """LOW_LEVEL, KERAS = (Autoencoder, train_low_level), (build_keras, train_keras)
+NETWORKS = {
+    "second": {"low-level": LOW_LEVEL, "keras": KERAS},
+    "first": {""",
+}
+ABOUT_ONE = {
+    "        at_most=1,": '        at_most=1,\n        network="first",',
+    'measures={"mean squared error on test pictures": test_error},': "",
+    "CLAIMS =": '''
+def draw(network, data, settings, report):
+    """Draws an empty figure, under another name for each network."""
+    report.figure(f"only-{report.network_name}", plt.figure())
+
+
+def plane(network, data, network_name):
+    """Lays out the pictures of one network alone."""
+    decode = codec(network).decode
+    images, labels = data.x_train.reshape(-1, 4, 4, 1), np.zeros(len(data.x_train), int)
+    plane = Plane(lambda z: decode(np.tile(z, 2)), data.x_train[:, :2], images, labels, ["any"])
+    return plane if network_name == "first" else None
+
+
+CLAIMS =''',
+    "from ae.lesson": """import matplotlib.pyplot as plt
+import numpy as np
+from ae.networks import codec
+from ae.report.snapshots import Plane
+from ae.lesson""",
+}
+
+
+def test_figures_claims_and_plane_may_differ_from_network_to_network(seventh, tmp_path, capsys):
+    change(seventh / LESSON, TWO_NETWORKS)
+    change(seventh / ARTICLE, ABOUT_ONE)
+    folder = tmp_path / "run"
+    assert not run("tiny_ae", "--style", "keras", "--out", folder)
+    second, first = read_record(folder)["trainings"]
+    assert (second["network"], first["network"]) == ("second", "first")
+    for training in (second, first):
+        name = training["network"]
+        expected = [f"{name}-keras-{kind}-{name}.png" for kind in ("of-the", "only")]
+        assert training["figures"] == [f"figures/{figure}" for figure in expected]
+    assert [len(training["claims"]) for training in (second, first)] == [0, 1]
+    assert second["plane"] is None
+    assert first["plane"]["classes"] == ["any"]
+    before = [read_record(folder)["trainings"][n]["figures"] for n in (0, 1)]
+    assert not run("tiny_ae", "--from", folder)
+    assert [training["figures"] for training in read_record(folder)["trainings"]] == before
+
+
+# Options of its own
+
+KINDS = {
+    "OPTIONS = {": """OPTIONS = {
+    "rate": Option(0.05, "50 % by default", True),
+    "size": Option(3, "a whole number", True),
+    "dark": Option(False, "yes or no", True),
+    "light": Option(True, "yes or no", True),
+    "label": Option("a", "a word", False),
+    "noise": Option(None, "a number or nothing", True, type=float | None),
+    "counts": Option((1, 2), "numbers", True, type=tuple[int, ...]),
+    """
+}
+CHOSEN = [
+    "--rate=0.1",
+    "--size=4",
+    "--dark",
+    "--no-light",
+    "--label=b",
+    "--noise=0",
+    "--counts=3,4",
+]
+
+
+def test_its_options_take_values_of_every_kind(seventh, tmp_path, capsys):
+    change(seventh / ARTICLE, KINDS)
+    smoke = ("tiny_ae", "--preset", "smoke", "--style", "keras")
+    assert not run(*smoke, *CHOSEN, "--out", tmp_path / "run")
+    settings = read_record(tmp_path / "run")["settings"]
+    values = {"rate": 0.1, "size": 4, "dark": True, "light": False, "label": "b", "noise": 0.0}
+    assert values.items() <= settings.items()
+    assert settings["counts"] == [3, 4]
+
+    # `--from` takes those that do not change the trained network.
+    capsys.readouterr()
+    assert not run("tiny_ae", "--from", tmp_path / "run", "--label", "c")
+    assert run("tiny_ae", "--from", tmp_path / "run", "--rate", "0.1") == 2
+    assert "--from takes its settings from the run" in one_sentence(capsys)
+
+    with pytest.raises(SystemExit):
+        run("tiny_ae", "--help")
+    assert "50 % by default" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--rate", "x"], "--rate: must be a number not below zero, not 'x'"),
+        (["--rate", "-1"], "--rate: must be a number not below zero, not '-1'"),
+        (["--size", "4.5"], "--size: must be a whole number not below zero, not '4.5'"),
+        (["--noise", "nan"], "--noise: must be a number not below zero, not 'nan'"),
+        (["--counts", "3,x"], "--counts: must be a whole number not below zero, not 'x'"),
+        (["--darkness", "5"], "--darkness: invalid choice"),
+        (["--no-dark", "1"], "unrecognized arguments: 1"),
+    ],
+)
+def test_a_bad_value_of_its_options(seventh, tmp_path, capsys, arguments, part):
+    change(seventh / ARTICLE, KINDS)
+    assert run("tiny_ae", *arguments, "--out", tmp_path / "run") == 2
+    assert part in one_sentence(capsys)
+    assert not (tmp_path / "run").exists()
+
+
+# Mistakes, each with what its sentence names
+
+WEIGHTS = "        self.weights = [self.W1, self.b1, self.W2, self.b2]"
+PAIR = '        "keras": (build_keras, train_keras),\n'
+OF_IMPORT = {
+    "a mistake of syntax": (
+        LESSON,
+        {"def load(": "def load(("},
+        ["tutorials.tiny_ae", "(tiny_ae.py, line "],
+    ),
+    "a missing package": (
+        LESSON,
+        {"import keras\n": "import keras\nimport kerras\n"},
+        ["tutorials.tiny_ae", "line 17", "kerras"],
+    ),
+    "a name that is not there": (
+        ARTICLE,
+        {"Option(2": "Options(2"},
+        ["tutorials.articles.tiny_ae", "line 7", "'Options' is not defined"],
+    ),
+}
+OF_FORM = {
+    "no settings": (LESSON, {"SETTINGS =": "CONSTANTS ="}, ["lacks `SETTINGS`"]),
+    "no figures": (LESSON, {"def draw(": "def plot("}, ["lacks `draw`"]),
+    "one style": (LESSON, {PAIR: ""}, ["NETWORKS", "both styles"]),
+    "a network that is built": (LESSON, {"(build_keras,": "(build_keras(),"}, ["NETWORKS"]),
+    "an unknown preset": (ARTICLE, {'"quick":': '"quik":'}, ["PRESETS", "did you mean 'quick'?"]),
+    "a preset of an unknown setting": (
+        ARTICLE,
+        {'{"num_epochs": 3}': '{"epochs": 3}'},
+        ["PRESETS", "'epochs'; did you mean 'num_epochs'?"],
+    ),
+    "arguments for an unknown setting": (
+        ARTICLE,
+        {'("darkness", 3)': '("dark", 3)'},
+        ["ARGUMENTS", "'dark'; did you mean 'darkness'?"],
+    ),
+    "arguments for a value that is no choice": (
+        ARTICLE,
+        {'("darkness", 3)': '("darkness", 4)'},
+        ["ARGUMENTS", "darkness is never '4'; there are 2, 3."],
+    ),
+    "arguments for some values of many": (
+        ARTICLE,
+        {", choices=(2, 3)": ""},
+        ["ARGUMENTS", "'darkness' may have values that no entry names", "give it choices"],
+    ),
+    "arguments for an unknown variant": (
+        ARTICLE,
+        {'"corrected")': '"correct")'},
+        ["ARGUMENTS", "'correct'; did you mean 'corrected'?"],
+    ),
+    "arguments for a function that gets none": (
+        ARTICLE,
+        {'"load": {"darkness": 3}': '"minibatches": {"data": 3}'},
+        ["ARGUMENTS", "'minibatches'", "load"],
+    ),
+    "an unknown argument": (
+        ARTICLE,
+        {'"load": {"darkness"': '"load": {"light"'},
+        ["ARGUMENTS", "`load` has no argument 'light'"],
+    ),
+    "an option without a type": (
+        ARTICLE,
+        {"OPTIONS = {": 'OPTIONS = {"size": Option(None, "a size", True), '},
+        ["'size' needs a type"],
+    ),
+    "an option that every lesson has": (
+        ARTICLE,
+        {"OPTIONS = {": 'OPTIONS = {"out": Option("a", "a place", True), '},
+        ["--out"],
+    ),
+    "a claim that is not in a list": (
+        ARTICLE,
+        {"CLAIMS = [": "CLAIMS = (", "    )\n]\nERR": "    )\n)\nERR"},
+        ["CLAIMS must be a list"],
+    ),
+    "a claim about an unknown network": (
+        ARTICLE,
+        {"        at_most=1,": '        at_most=1,\n        network="encoder",'},
+        ["CLAIMS", "'encoder'"],
+    ),
+    "an erratum about an unknown network": (
+        ARTICLE,
+        {'quote="stddev=0.2",': 'quote="stddev=0.2", network="encoder",'},
+        ["ERRATA", "'encoder'"],
+    ),
+}
+PROVENANCE = ', datasets.Provenance("random numbers", "0" * 64)'
+OF_RESULTS = {
+    "data without provenance": (
+        LESSON,
+        {PROVENANCE: "", "    provenance: datasets.Provenance\n": ""},
+        ["`load`", "has no provenance"],
+    ),
+    "data without test examples": (
+        LESSON,
+        {"x_test: ": "x_val: ", "data.x_test": "data.x_val"},
+        ["`load`", "has no x_test"],
+    ),
+    "a network without a decoder": (
+        LESSON,
+        {"def decode(": "def decoded(", "network.decode(": "network.decoded("},
+        ["`Autoencoder`", "lacks decode"],
+    ),
+    "a variable outside the weights": (
+        LESSON,
+        {
+            WEIGHTS: f"        self.b3 = [(tf.Variable(0.0),)]\n{WEIGHTS}",
+            "@ self.W2 +": "@ self.W2 + self.b3[0][0] +",
+        },
+        ["`Autoencoder`", 'network.weights lacks the variable "b3"'],
+    ),
+    "an optimizer that is not built": (
+        LESSON,
+        {"    optimizer.build(network.weights)\n": ""},
+        ["tiny_ae low-level", "optimizer.build(network.weights)"],
+    ),
+    "no optimizer": (
+        LESSON,
+        {"run.epochs(optimizer)": "run.epochs(None)"},
+        ["tiny_ae low-level", "run.epochs takes the Keras optimizer"],
+    ),
+    "no losses": (
+        LESSON,
+        {"run.log(train_steps(rows))": "train_steps(rows)"},
+        ["tiny_ae low-level", "run.log(losses)"],
+    ),
+    "a loop of its own": (
+        LESSON,
+        {"in run.epochs(optimizer)": "in range(0)"},
+        ["`train_low_level` ended after 0 of 2 epochs"],
+    ),
+    "a loss that is not a number": (
+        LESSON,
+        {"loss = tf.reduce_mean(": "loss = np.nan * tf.reduce_mean("},
+        ["tiny_ae low-level", "the loss became nan by step 1 of epoch 1"],
+    ),
+}
+OF_KERAS = {
+    "no encoder": (LESSON, {'name="encoder"': 'name="first"'}, ["`build_keras`", "lacks encoder"]),
+    "nothing built": (
+        LESSON,
+        {"return keras.Model(x, decoder": "keras.Model(x, decoder"},
+        ["`build_keras`", "NoneType"],
+    ),
+    "no callbacks": (
+        LESSON,
+        {"        callbacks=run.callbacks(),\n": ""},
+        ["`train_keras` ended after 0 of 2 epochs", "run.callbacks()"],
+    ),
+    "no number of epochs": (
+        LESSON,
+        {"        epochs=settings.num_epochs,\n": ""},
+        ["`train_keras` ended after 1 of 2 epochs", "epochs=settings.num_epochs"],
+    ),
+}
+
+
+def each(mistakes):
+    return pytest.mark.parametrize(
+        ("path", "changes", "parts"), mistakes.values(), ids=mistakes.keys()
+    )
+
+
+@each(OF_IMPORT | OF_FORM)
+def test_a_mistake_in_its_files_costs_this_lesson_alone(seventh, capsys, path, changes, parts):
+    change(seventh / path, changes)
+    assert run("tiny_ae", "--preset", "smoke") == 2
+    sentence = one_sentence(capsys)
+    assert all(part in sentence for part in ["tiny_ae", *parts])
+    commands.main([])
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed[: len(NAMES) + 1]] == [*NAMES, "tiny_ae"]
+    assert not run("errata", NAMES[0])
+
+
+def test_a_mistake_in_one_of_all_lessons_is_named_before_any_trains(seventh, tmp_path, capsys):
+    change(seventh / LESSON, {"def load(": "def load(("})
+    assert run("run", "--out", tmp_path / "runs") == 2
+    assert "tutorials.tiny_ae cannot be imported" in one_sentence(capsys)
+    assert not (tmp_path / "runs").exists()
+
+
+@each(OF_RESULTS)
+def test_a_mistake_in_its_functions(seventh, tmp_path, capsys, path, changes, parts):
+    change(seventh / path, changes)
+    assert run("tiny_ae", "--preset", "smoke", "--out", tmp_path / "run") == 2
+    sentence = one_sentence(capsys)
+    assert all(part in sentence for part in ["tiny_ae", *parts])
+    assert not (tmp_path / "run").exists()
+
+
+@each(OF_KERAS)
+def test_a_mistake_in_its_keras_half(seventh, tmp_path, capsys, path, changes, parts):
+    change(seventh / path, changes)
+    options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
+    assert run("tiny_ae", *options) == 2
+    sentence = one_sentence(capsys)
+    assert all(part in sentence for part in ["tiny_ae", *parts])
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+# What a training cost is not lost by a mistake in what follows it
+
+
+def test_a_figure_that_is_none_can_be_corrected_and_the_run_resumed(seventh, tmp_path, capsys):
+    change(seventh / LESSON, {'return {"pair": figure}': "return [figure]"})
+    folder = tmp_path / "run"
+    smoke = ("tiny_ae", "--preset", "smoke", "--style", "keras", "--out", folder)
+    assert run(*smoke) == 2
+    assert "tiny_ae: `draw` must return a dictionary" in one_sentence(capsys)
+    assert not (folder / "record.json").exists()
+    change(seventh / LESSON, {"return [figure]": 'return {"pair": figure}'})
+    sys.modules.pop("tutorials.tiny_ae")
+    assert not run("tiny_ae", "--resume", folder)
+    assert len(read_record(folder)["trainings"][0]["history"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "part"),
+    [
+        (LESSON, {'"pair": figure': '"pair": axes'}, "keras-pair.png"),
+        (
+            ARTICLE,
+            {
+                "CLAIMS =": "def draw(network, data, settings, report):\n"
+                '    report.figure("pair", plt.figure())\n\n\nCLAIMS =',
+                "from ae.lesson": "import matplotlib.pyplot as plt\nfrom ae.lesson",
+            },
+            "two figures",
+        ),
+    ],
+    ids=["no figure", "two of one name"],
+)
+def test_a_mistake_in_a_figure(seventh, tmp_path, capsys, path, changes, part):
+    change(seventh / path, changes)
+    options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
+    assert run("tiny_ae", *options) == 2
+    sentence = one_sentence(capsys)
+    assert "keras-pair.png" in sentence
+    assert part in sentence
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+# A network that is saved without one of its variables
+
+FORGETFUL = '''@keras.saving.register_keras_serializable(package="tests")
+class Shift(layers.Layer):
+    """Adds a trained number, and saves nothing."""
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=[], initializer="ones", name="shift"{trainable})
+
+    def save_own_variables(self, store):
+        pass
+
+    def load_own_variables(self, store):
+        pass
+
+    def call(self, x):
+        return x + self.shift
+
+
+# %% Keras: network'''
+WITH_SHIFT = {
+    "keras.Model(z, layers.Dense(16, kernel_initializer=normal)(z)": "keras.Model(z, "
+    "Shift()(layers.Dense(16, kernel_initializer=normal)(z))"
+}
+
+
+def test_a_keras_variable_that_is_not_saved_is_named(seventh, tmp_path, capsys):
+    shift = {"# %% Keras: network": FORGETFUL.replace("{trainable}", "")}
+    change(seventh / LESSON, shift | WITH_SHIFT)
+    options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
+    assert run("tiny_ae", *options) == 2
+    assert 'tiny_ae keras: the saved network lacks the variable "shift/shift"' in (
+        one_sentence(capsys)
+    )
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_a_state_that_is_not_saved_is_found_by_what_the_network_computes(seventh, tmp_path, capsys):
+    """`fit` does not train it; the lesson changes it after the training."""
+    shift = {"# %% Keras: network": FORGETFUL.replace("{trainable}", ", trainable=False")}
+    last = {
+        "        verbose=0,\n    )\n": "        verbose=0,\n    )\n"
+        '    autoencoder.get_layer("decoder").layers[-1].shift.assign(0.5)\n'
+    }
+    change(seventh / LESSON, shift | WITH_SHIFT | last)
+    options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
+    assert run("tiny_ae", *options) == 2
+    assert "lacks something besides its trainable variables" in one_sentence(capsys)
+
+
+def test_a_low_level_variable_that_is_not_saved_is_found(seventh, tmp_path, capsys):
+    """A closure holds it, so neither TensorFlow nor `weights` knows it."""
+    change(
+        seventh / LESSON,
+        {
+            WEIGHTS: f"""        hidden = tf.Variable(0.0)
+        self.hidden = lambda: hidden
+{WEIGHTS}""",
+            "@ self.W2 +": "@ self.W2 + self.hidden() +",
+            "        return loss\n": """        network.hidden().assign_add(0.01)
+        return loss
+""",
+        },
+    )
+    options = ("--preset", "smoke", "--style", "low-level", "--out", tmp_path / "run")
+    assert run("tiny_ae", *options) == 2
+    assert "tiny_ae low-level: the saved network lacks" in one_sentence(capsys)
+    assert not (tmp_path / "run" / "record.json").exists()

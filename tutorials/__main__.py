@@ -1,6 +1,6 @@
 """`python -m tutorials`: lists the lessons, runs one or several, and checks them.
 
-A lesson also runs by itself: `python -m tutorials.NAME`.
+A lesson also runs by itself: `python -m tutorials NAME`.
 """
 
 import functools
@@ -66,7 +66,8 @@ def run_lessons(arguments):
     for lesson in lessons:
         precision.require(cli.choose_settings(lesson, options), options.style)
     if not options.resume:
-        cli.refuse_interrupted((out / lesson.name for lesson in lessons), "run", arguments)
+        planned = ((lesson, out / lesson.name, options) for lesson in lessons)
+        cli.refuse_lossy(planned, "run", arguments)
     for lesson in lessons:
         print(f"\n{lesson.name}: {lesson.title}")
         run = cli.run_or_resume if options.resume else cli.run
@@ -104,20 +105,19 @@ def check_curves(arguments):
     parser.add_argument(
         "--resume", action="store_true", help="resume the runs of an interrupted check"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs") / "check",
-        help="for runs and figures; default: runs/check",
-    )
+    parser.add_out("for runs and figures; default: %(default)s", Path("runs") / "check")
     options = parser.parse_args(arguments)
     if (options.seeds or options.resume) and (options.kept or options.from_runs):
         parser.error("--seeds and --resume are for training; leave them out with --kept or --from")
     options.seeds = options.seeds or check.FEWEST_RUNS
     lessons = chosen(options.names)
     if not (options.resume or options.kept or options.from_runs):
-        folders = (folder for lesson in lessons for folder, _ in check.planned(lesson, options))
-        cli.refuse_interrupted(folders, "check", arguments)
+        planned = (
+            (lesson, folder, cli.article_options(**changes))
+            for lesson in lessons
+            for folder, changes in check.planned(lesson, options)
+        )
+        cli.refuse_lossy(planned, "check", arguments)
     run = cli.run_or_resume if options.resume else cli.run
 
     def train(lesson, folder, changes):
@@ -140,12 +140,7 @@ def compare_styles(arguments):
         metavar="N",
         help="steps to take at least; default: 50",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs") / "parity",
-        help="for the figures; default: runs/parity",
-    )
+    parser.add_out("for the figures; default: %(default)s", Path("runs") / "parity")
     options = parser.parse_args(arguments)
     return parity.main(chosen(options.names), options)
 
@@ -171,19 +166,20 @@ def write_report(arguments):
         metavar="RUNS",
         help="a run, or a folder of runs; shows the newest of each lesson; default: runs",
     )
-    parser.add_argument("--out", type=Path, help="default: RUNS/report")
+    parser.add_out("default: RUNS/report")
     options = parser.parse_args(arguments)
     runs = report.find_runs(options.runs)
     names = [name for name in tutorials.names() if name in runs]
     if not names:
         raise InputError(f"{options.runs}: there are runs here, but of no lesson that there is.")
-    print(report.write(chosen(names), runs, options.out or options.runs / "report"))
+    out = options.out or options.runs / "report"
+    print(report.write(chosen(names), runs, out, options.overwrite))
 
 
 def write_notebooks(arguments):
     """Writes lessons as notebooks."""
-    from ae.errors import InputError
     from ae.lesson import PRESETS
+    from ae.paths import refuse_to_overwrite
     from ae.report import notebooks
 
     parser = parser_of("notebooks")
@@ -193,19 +189,13 @@ def write_notebooks(arguments):
         default="quick",
         help="settings of the training in the last cell; default: quick",
     )
-    parser.add_argument("--out", type=Path, default=Path("notebooks"), help="default: %(default)s")
+    parser.add_out("default: %(default)s", Path("notebooks"))
     options = parser.parse_args(arguments)
-    edited = []
-    for lesson in chosen(options.names):
-        try:
-            print(notebooks.write(lesson.file, options.out, options.preset))
-        except notebooks.EditedError:
-            edited.append(f"{lesson.name}.ipynb")
-    if edited:
-        raise InputError(
-            f"--out {options.out}: not overwritten, because run or edited since: "
-            f"{', '.join(edited)}; move them away, or choose another --out."
-        )
+    lessons = chosen(options.names)
+    paths = (options.out / f"{lesson.name}.ipynb" for lesson in lessons)
+    refuse_to_overwrite(options.out, paths, options.overwrite)
+    for lesson in lessons:
+        print(notebooks.write(lesson.file, options.out, options.preset))
 
 
 COMMANDS = {

@@ -5,9 +5,9 @@ Network   Conv 64-32-16 with pooling, a code of 4 x 4 x 16, Conv 16-32-64 with u
 Training  mean squared error; Adam 0.001; 20 epochs of 30 minibatches of 2048
 Result    training loss of epoch 20: 0.0167 +- 0.0004, standard deviation of 3 runs (none published)
 
-    python -m tutorials.conv_denoiser                       both styles, 10 minutes each on 2 cores
-    python -m tutorials.conv_denoiser --output linear       no sigmoid, as in the author's notebook
-    python -m tutorials.conv_denoiser --variant corrected   validate on images held out of training
+    python -m tutorials conv_denoiser                       both styles, 10 minutes each on 2 cores
+    python -m tutorials conv_denoiser --output linear       no sigmoid, as in the author's notebook
+    python -m tutorials conv_denoiser --variant corrected   validate on images held out of training
     python -m tutorials errata conv_denoiser                what the article gets wrong, measured
 
 Look for what disappears with the noise, such as the print of the second garment: a code has only

@@ -6,10 +6,10 @@ Training  mean squared error; RMSProp 0.001 as in TensorFlow 1; 1000 steps of 25
 Result    last minibatch's loss 0.0199 +- 0.0012, mean +- standard deviation of 12 recorded runs
           (none published); 25 seconds per style on two cores
 
-    python -m tutorials.dense_ae                        both styles; figures go to runs/dense_ae
-    python -m tutorials.dense_ae --style keras          one style
-    python -m tutorials.dense_ae --variant corrected    end in a sigmoid instead of a ReLU
-    python -m tutorials.dense_ae --classifier           start a classifier from the trained encoder
+    python -m tutorials dense_ae                        both styles; figures go to runs/dense_ae
+    python -m tutorials dense_ae --style keras          one style
+    python -m tutorials dense_ae --variant corrected    end in a sigmoid instead of a ReLU
+    python -m tutorials dense_ae --classifier           start a classifier from the trained encoder
     python -m tutorials errata dense_ae                 what the article gets wrong, measured
 
 Look for black dots in the reconstructed strokes, about two per digit. There the last ReLU outputs

@@ -7,9 +7,9 @@ Training  mean squared error; Adam 0.001; at most 200 epochs of 8 minibatches of
 Result    training loss of epoch 122: 0.0029 +- 0.0002, mean +- standard deviation of 6 recorded
           runs (published: 0.0031); 31 minutes low-level, 53 with Keras, on two cores
 
-    python -m tutorials.document_cleaner                        both styles; figures go to runs
-    python -m tutorials.document_cleaner --variant corrected    split by text; crop, do not squash
-    python -m tutorials.document_cleaner clean SCAN.png -o CLEAN.png    use the trained network
+    python -m tutorials document_cleaner                        both styles; figures go to runs
+    python -m tutorials document_cleaner --variant corrected    split by text; crop, do not squash
+    python -m tutorials document_cleaner clean SCAN.png -o CLEAN.png    use the trained network
     python -m tutorials errata document_cleaner                 what the article gets wrong
 
 Look for thin grey traces of the folds. An output pixel depends on 10 x 10 input pixels, about one

@@ -6,9 +6,9 @@ Training  cross entropy + 5e-4 times a divergence; RMSprop 0.001 as in Keras 2.2
 Result    training loss of epoch 20: 0.3225 +- 0.0012, mean +- standard deviation of 7 recorded runs
           (published: 0.3227); 17 to 40 minutes per style on two cores
 
-    python -m tutorials.fashion_vae --preset quick         both styles, two epochs of 10,000 images
-    python -m tutorials.fashion_vae --generate bag         all 20 epochs; also shows new bags
-    python -m tutorials.fashion_vae --variant corrected    train on the evidence lower bound
+    python -m tutorials fashion_vae --preset quick         both styles, two epochs of 10,000 images
+    python -m tutorials fashion_vae --generate bag         all 20 epochs; also shows new bags
+    python -m tutorials fashion_vae --variant corrected    train on the evidence lower bound
     python -m tutorials errata fashion_vae                 what the article gets wrong, measured
 
 The encoder gives each image a normal distribution of codes, q(z|x). The decoder p(x|z) gets a code

@@ -7,9 +7,9 @@ Training  10 epochs. Class: a sum of cross entropies, RMSProp 0.005 as in Tensor
 Result    training loss of epoch 10: class 11937 +- 252, layers 0.6582 +- 0.0000, mean +- standard
           deviation of 6 recorded runs (none published); one to two minutes per style on two cores
 
-    python -m tutorials.low_level_ae                        both networks in both styles
-    python -m tutorials.low_level_ae --style keras          one style
-    python -m tutorials.low_level_ae --variant corrected    smaller first weights, one sigmoid
+    python -m tutorials low_level_ae                        both networks in both styles
+    python -m tutorials low_level_ae --style keras          one style
+    python -m tutorials low_level_ae --variant corrected    smaller first weights, one sigmoid
     python -m tutorials errata low_level_ae                 what the article gets wrong, measured
 
 Look for the blur that the class makes of most digits: more than half of its code is 0 for every

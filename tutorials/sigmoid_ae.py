@@ -7,9 +7,9 @@ Training  mean squared error; RMSProp 0.01 as in TensorFlow 1; 20 epochs of 214 
 Result    last minibatch's loss 0.102 +- 0.009, mean +- standard deviation of 12 recorded runs
           (published: 0.100 and 0.096); a minute per style on two cores
 
-    python -m tutorials.sigmoid_ae                        both styles; figures go to runs/sigmoid_ae
-    python -m tutorials.sigmoid_ae --style keras          one style
-    python -m tutorials.sigmoid_ae --variant corrected    start from Glorot's smaller weights
+    python -m tutorials sigmoid_ae                        both styles; figures go to runs/sigmoid_ae
+    python -m tutorials sigmoid_ae --style keras          one style
+    python -m tutorials sigmoid_ae --variant corrected    start from Glorot's smaller weights
     python -m tutorials errata sigmoid_ae                 what the article gets wrong, measured
 
 Look for the noise around the reconstructed digits. It comes from the first weights, drawn from

@@ -1,14 +1,13 @@
 """What the tests tried to break, and what was lost: from the tests' own report to the README."""
 
 import datetime
-import json
 from collections import Counter, defaultdict
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ae.errors import InputError
 from ae.paths import DATA
-from ae.runs.records import environment, write_json
+from ae.runs.records import environment, read_json, write_json
 
 PATH = DATA / "reliability.json"
 
@@ -20,10 +19,14 @@ def keep(report: Path) -> Path:
         report: what `pytest -m fault --junitxml` wrote.
 
     Raises:
-        InputError: if the report tells of no fault.
+        InputError: if the file is no report, or tells of no fault.
     """
     counts = defaultdict(Counter)
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
+    try:
+        cases = ElementTree.parse(report).getroot().iter("testcase")
+    except ElementTree.ParseError as error:
+        raise InputError(f"{report}: this is no report of tests ({error}).") from error
+    for case in cases:
         about = {p.get("name"): p.get("value") for p in case.iter("property")}
         if "fault" not in about or case.find("skipped") is not None:
             continue
@@ -43,7 +46,7 @@ def keep(report: Path) -> Path:
 
 def table() -> str:
     """Makes the README's table of the counts, in Markdown."""
-    kept = json.loads(PATH.read_text(encoding="utf-8"))
+    kept = read_json(PATH)
     total = {key: sum(row[key] for row in kept["faults"]) for key in ("tried", "survived")}
     lines = ["| kind of fault | cases tried | survived | lost |", "|---|---|---|---|"]
     for row in [*kept["faults"], {"fault": "all", **total}]:

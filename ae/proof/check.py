@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ae.console import print_wrapped
 from ae.errors import InputError
 from ae.lesson import Lesson, with_network
-from ae.paths import make_folder
+from ae.paths import make_folder, refuse_to_overwrite, remember
 from ae.proof import claims, graph_mode, parity, published, reproduced
 from ae.proof.reproduced import Training
 from ae.runs import records
@@ -176,7 +176,9 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace, train: Callable
         train: takes a lesson and what `planned` yields; returns the record.
     """
     plt.switch_backend("Agg")
-    make_folder(options.out, f"--out {options.out}")
+    make_folder(options.out)
+    figures = [path for one in lessons for path in options.out.glob(f"{one.name}-*.png")]
+    refuse_to_overwrite(options.out, figures, options.overwrite)
     verdicts: dict[str, bool | None] = {}
     for lesson in lessons:
         for name, trainings in _trainings_by_kind(lesson, options, train).items():
@@ -233,16 +235,18 @@ def _check(
             print_wrapped(f"{words} points outside", "  control ")
         report.figure(loss, draw(comparison, name, loss))
         print(f"  figure  {report.figures[-1]}")
+    remember(out, report.figures)
     return passed
 
 
 def planned(lesson: Lesson, options: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yields the runs that a check trains: a folder, and what differs from `--preset article`."""
     for seed in range(options.seeds):
-        yield options.out / f"{lesson.name}-{seed}", {"seed": seed}
+        chosen = {"seed": seed, "overwrite": options.overwrite}
+        yield options.out / f"{lesson.name}-{seed}", chosen
         if lesson.published_with:
             epochs = len(published.curve(lesson.name)["epoch"])
-            chosen = {"seed": seed, "epochs": epochs, **lesson.published_with}
+            chosen = {**chosen, "epochs": epochs, **lesson.published_with}
             yield options.out / f"{lesson.name}-published-{seed}", chosen
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae.lesson import Lesson, Settings
+from ae.lesson import ONLY_NETWORK, Lesson, Settings
 from ae.proof import published
 from ae.runs.unfinished import Training
 from ae.training import interrupts
@@ -15,15 +15,18 @@ from ae.training import interrupts
 from tqdm.auto import tqdm
 
 
-def measure(lesson: Lesson, network: Any, data: Any, settings: Settings) -> list[dict[str, Any]]:
-    """Measures the claims of a lesson on one of its trained networks.
+def measure(
+    lesson: Lesson, network: Any, data: Any, settings: Settings, network_name: str = ONLY_NETWORK
+) -> list[dict[str, Any]]:
+    """Measures the claims that a lesson has about one of its trained networks.
 
     Returns:
         For each claim its sentence and quantity, the value, the bound and its reason, and whether
         the claim holds. Value and `holds` are None if it could not be measured.
     """
     results = []
-    for claim in tqdm(lesson.claims, "claims", unit="claim", disable=None, leave=False):
+    chosen = [claim for claim in lesson.claims if claim.network in (None, network_name)]
+    for claim in tqdm(chosen, "claims", unit="claim", disable=None, leave=False):
         started = time.perf_counter()
         value = claim.measure(network, data, settings)
         results.append(
@@ -123,7 +126,8 @@ class Verdicts:
         lesson, record = training.lesson, training.record
         measured = []
         if not published.departures(lesson, record):
-            measured = measure(lesson, training.network, training.data, training.settings)
+            trained = training.network, training.data, training.settings, training.network_name
+            measured = measure(lesson, *trained)
             print("\n".join(f"{training.label}: {line}" for line in lines(measured)))
         epochs_done = len(training.history)
         printed = published.at_epoch(lesson, training.network_name, record, epochs_done)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, with_network
 from ae.networks import reconstruct
-from ae.paths import make_folder
+from ae.paths import make_folder, refuse_to_overwrite, remember, replacing
 from ae.proof import graph_mode
 from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in, in_float64
 from ae.training import interrupts
@@ -174,7 +174,10 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
     The exit code is 1 if a difference is larger than rounding explains.
     """
     pyplot.switch_backend("Agg")
-    make_folder(options.out, f"--out {options.out}")
+    make_folder(options.out)
+    labels = [with_network(lesson.name, n) for lesson in lessons for n in lesson.networks]
+    paths = [_path(options.out, label) for label in labels]
+    refuse_to_overwrite(options.out, paths, options.overwrite)
     agree = True
     print(ROW.format("lesson", "against", "type", "steps", "loss by", "allowed", "weights by"))
     for lesson in lessons:
@@ -201,6 +204,10 @@ def _print_row(parity: Parity) -> None:
     print(f"{line}  {'agrees' if parity.agrees else 'missed'}", flush=True)
 
 
+def _path(folder: Path, label: str) -> Path:
+    return folder / f"{label.replace(' ', '-')}.png"
+
+
 def _draw(parities: Sequence[Parity], folder: Path) -> None:
     first = parities[0]
     lines = {"low-level": first.losses, **{p.against: p.other_losses for p in parities}}
@@ -210,5 +217,8 @@ def _draw(parities: Sequence[Parity], folder: Path) -> None:
     axis.set(xlabel="step", ylabel="loss", yscale="log", title=first.label)
     axis.grid(alpha=0.3)
     axis.legend()
-    figure.savefig(folder / f"{first.label.replace(' ', '-')}.png")
+    path = _path(folder, first.label)
+    with replacing(path) as partial:
+        figure.savefig(partial)
     pyplot.close(figure)
+    remember(folder, [path])

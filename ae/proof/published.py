@@ -47,7 +47,8 @@ def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
         if settings[name] != getattr(article, name):
             found.append(f"{name} {settings[name]}")
     if settings["num_epochs"] != epochs:
-        found.append(f"{settings['num_epochs']} epochs instead of {epochs}")
+        ours = settings["num_epochs"]
+        found.append(f"{ours} epoch{'s' * (ours != 1)} instead of {epochs}")
     return found
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, with_network
 from ae.paths import DATA, replacing
 from ae.proof import published
-from ae.runs.records import changed_settings, write_json
+from ae.runs.records import changed_settings, read_json, write_json
 from ae.runs.saved import read_run
 
 import numpy as np
@@ -122,9 +121,9 @@ def keep(lesson: Lesson, records: Sequence[Mapping[str, Any]]) -> Path:
 def kept(name: str) -> list[Training]:
     """Reads the kept runs with this title; an empty list if there are none."""
     path = FOLDER / f"{name}.csv"
-    if not path.exists():
+    if not (path.exists() or path.with_suffix(".json").exists()):
         return []
-    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    about = read_json(path.with_suffix(".json"))
     trainings = [Training(training, []) for training in about["trainings"]]
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -135,7 +134,8 @@ def kept(name: str) -> list[Training]:
 
 def kept_of(lesson: Lesson) -> dict[str, list[Training]]:
     """Reads all kept runs of a lesson by their title: first those that are as the article says."""
-    return {name: kept(name) for name in sorted(p.stem for p in FOLDER.glob(f"{lesson.name}*.csv"))}
+    names = sorted({path.stem for path in FOLDER.glob("*.*")})
+    return {name: kept(name) for name in names if name.partition("-")[0] == lesson.name}
 
 
 def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None:
@@ -170,6 +170,8 @@ def table(lessons: Sequence[Lesson]) -> str:
             for network in dict.fromkeys(t.about["network"] for t in trainings):
                 row = _row(lesson, [t for t in trainings if t.about["network"] == network])
                 lines.append(f"| {with_network(name, network)} | {' | '.join(row)} |")
+    if not devices:
+        raise InputError(f"{FOLDER}: there are no records; `python -m ae.maintain keep` adds some.")
     return "\n".join(lines) + f"\n\nThe machines: {'; '.join(sorted(devices))}."
 
 
@@ -214,13 +216,13 @@ def keep_times(lessons: Sequence[Lesson], folder: Path) -> Path:
 
 def times_table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of how long a training takes, in Markdown."""
-    measured = json.loads(TIMES.read_text(encoding="utf-8"))
+    measured = read_json(TIMES)
     device, quick = measured["device"], measured["quick"]
     columns = [f"`{preset}`, {style}" for preset in ("quick", "article") for style in STYLES]
     lines = [f"| lesson | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for lesson in lessons:
         trainings = kept(lesson.name)
-        cells = [_duration(quick[lesson.name].get(style)) for style in STYLES]
+        cells = [_duration(quick.get(lesson.name, {}).get(style)) for style in STYLES]
         for style in STYLES:
             chosen = [t for t in trainings if t.about["style"] == style]
             cells.append(_article_time(chosen, device))

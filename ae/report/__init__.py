@@ -1,6 +1,5 @@
 """The report: the records of runs as pages that need neither internet nor server."""
 
-import json
 import os
 import re
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 
 from ae.errors import InputError
 from ae.lesson import Lesson, label_of
-from ae.paths import python
+from ae.paths import files_in, move_into, python, refuse_to_overwrite, remove_written
 from ae.proof import claims
 from ae.report import source
 from ae.report.content import page
@@ -25,7 +24,6 @@ from markupsafe import Markup, escape
 from PIL import UnidentifiedImageError
 
 FOLDER = Path(__file__).resolve().parent
-MARK = "report.json"  # marks a report, so that no other folder is overwritten
 # What an incomplete or damaged run raises while its page is made.
 _LACKS = (KeyError, TypeError, ValueError, IndexError, jinja2.UndefinedError)
 _LACKS += (FileNotFoundError, UnidentifiedImageError)
@@ -62,17 +60,19 @@ def find_runs(folder: Path) -> dict[str, Path]:
     return {name: run for name, (_, run) in found.items()}
 
 
-def write(lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path) -> Path:
+def write(
+    lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path, overwrite: bool = False
+) -> Path:
     """Writes the pages of lessons, each with its run's folder, and returns the first page.
 
-    A report in the folder `out` is replaced once the new one is complete.
+    A report in the folder `out` is replaced once the new one is complete. With `overwrite`, other
+    files may be there; those with a name that a report needs are replaced.
 
     Raises:
-        InputError: a run cannot be read or lacks something, or `out` is not a report.
+        InputError: a run cannot be read or lacks something, or there are other files in `out`.
     """
     out = out.resolve()
-    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: this is not a report, and is not overwritten.")
+    refuse_to_overwrite(out, files_in(out), overwrite)
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}")  # another may be writing here too
     names, pages = [lesson.name for lesson in lessons], []
     try:
@@ -94,12 +94,10 @@ def write(lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path) -> Pat
                     f"{run}: this run lacks what a report needs ({error}); run the lesson again."
                 ) from error
         render("index.html", "index", pages=pages)
-        (partial / MARK).write_text(json.dumps(names) + "\n")
-        if out.exists():
-            shutil.rmtree(out)
-        partial.replace(out)
+        remove_written(out)
+        move_into(out, list(files_in(partial)), partial)
     except OSError as error:
-        raise InputError(f"--out {out}: this cannot be written ({error}).") from error
+        raise InputError(f"{out}: this cannot be written ({error}).") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return out / "index.html"

@@ -42,8 +42,9 @@ class Snapshots:
         training, plane = self._training, None
         self._keep(len(training.history))
         if training.lesson.plane is not None:
-            plane = training.lesson.plane(training.network, training.data)
-            plane = write_plane(training.folder, training.label, plane)
+            about = training.network, training.data, training.network_name
+            if plane := training.lesson.plane(*about):
+                plane = write_plane(training.folder, training.label, plane)
         return {"snapshots": self._kept, "plane": plane}
 
     @staticmethod

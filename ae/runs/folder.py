@@ -6,13 +6,16 @@ of the training under way. Then the files move to their places, the record last.
 early leaves an earlier one in the same folder as it was.
 """
 
+import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ae.errors import InputError
+from ae.paths import files_in, move_into, refuse_to_overwrite, remove_written
 from ae.runs.records import RECORD, UNFINISHED, read_record
 
 from filelock import FileLock, Timeout
@@ -33,24 +36,44 @@ def was_interrupted(folder: Path) -> bool:
     return bool(begun) or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint"))
 
 
-def refuse_what_would_be_lost(folder: Path, name: str) -> None:
-    """Lets a new run of the lesson `name` overwrite only a finished run of the same lesson."""
+def differences(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Says how a run differs from one whose record begins as `wanted`."""
+    wanted = json.loads(json.dumps(wanted))  # a record holds no tuples
+    old, new = ({**one, **one.get("data", {}), **one["settings"]} for one in (record, wanted))
+    asked = {name: value for name, value in new.items() if not isinstance(value, dict)}
+    return [f"{n} {old[n]!r}, not {v!r}" for n, v in asked.items() if old.get(n, v) != v]
+
+
+def refuse_what_would_be_lost(folder: Path, wanted: Mapping[str, Any], overwrite: bool) -> None:
+    """Lets a new run, whose record begins as `wanted`, overwrite only what it would make again."""
+    left = [path for path in files_in(folder / UNFINISHED) if ".partial" not in path.suffixes]
     if was_interrupted(folder):
         raise InputError(
-            f"--out {folder}: a run was interrupted here; resume it, --resume {folder}, "
+            f"{folder}: a run was interrupted here; resume it, --resume {folder}, "
             f"or delete {folder / UNFINISHED}."
         )
-    theirs = [n for n in (RECORD, *PARTS, f"{name}.py") if (folder / n).exists()]
-    with suppress(InputError):
-        if read_record(folder)["lesson"] == name:
-            theirs = []
-    left = (path for path in (folder / UNFINISHED).rglob("*") if path.is_file())
-    if not is_unfinished(folder) and any(".partial" not in path.suffixes for path in left):
-        theirs.append(UNFINISHED)
-    if theirs:
+    if left and not is_unfinished(folder):
+        raise InputError(f"{left[0]} is not of a run; move it away, or choose another --out.")
+    if not overwrite:
+        _refuse_another(folder, wanted)
+    files = [path for part in PARTS for path in files_in(folder / part)]
+    files += [folder / RECORD, folder / f"{wanted['lesson']}.py"]
+    refuse_to_overwrite(folder, files, overwrite)
+
+
+def _refuse_another(folder: Path, wanted: Mapping[str, Any]) -> None:
+    try:
+        found = read_record(folder)
+        others = differences(found, wanted)
+        epochs = found["settings"]["num_epochs"]
+        size = f"preset {found['preset']}, {epochs} epoch{'s' * (epochs != 1)}"
+        about = f"{found['lesson']} ({size}, {found['started'][:10]})"
+    except (InputError, KeyError, TypeError, AttributeError):
+        return  # it is no run; its files are the user's
+    if others:
         raise InputError(
-            f"--out {folder}: {theirs[0]} in this folder is not of a run of {name}; "
-            "choose another folder."
+            f"{folder} holds a finished run of {about} with {others[0]}; "
+            "to keep it choose another --out, to replace it add --overwrite."
         )
 
 
@@ -58,22 +81,25 @@ def refuse_what_would_be_lost(folder: Path, name: str) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Makes a run's folder, keeps other runs out of it, and removes it if it stays empty."""
     _refuse_name(str(folder))
+    lock_file = folder / LOCK  # empty, if it is ours
+    if lock_file.is_symlink() or (lock_file.is_file() and lock_file.stat().st_size):
+        raise InputError(f"{lock_file} is not of a run; move it away, or choose another --out.")
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
+        lock = FileLock(lock_file)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(
-            f"--out {folder}: another run is writing here; wait, or choose another."
+            f"{folder}: another run is writing here; wait, or choose another --out."
         ) from error
     except OSError as error:
-        raise InputError(f"--out {folder}: this cannot be written ({error.strerror}).") from error
+        raise InputError(f"{folder}: this cannot be written ({error.strerror}).") from error
     try:
         yield
     finally:
         with suppress(OSError):  # where an open file cannot be removed, it stays
-            (folder / LOCK).unlink()
+            lock_file.unlink()
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
         lock.release()
@@ -87,13 +113,13 @@ def _refuse_name(name: str) -> None:
         )
     if not name.isascii() and sys.getfilesystemencoding() != "utf-8":
         raise InputError(
-            f"--out {name}: TensorFlow cannot find this name in a locale without UTF-8; "
+            f"{name}: TensorFlow cannot find this name in a locale without UTF-8; "
             "set PYTHONUTF8=1, or choose a name in plain letters."
         )
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"--out {name!a}: this name is not UTF-8; choose another.") from error
+        raise InputError(f"{name!a}: this name is not UTF-8; choose another.") from error
 
 
 def complete(folder: Path) -> None:
@@ -104,13 +130,8 @@ def complete(folder: Path) -> None:
     work = folder / UNFINISHED
     shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
     if (folder / RECORD).is_file():
-        for part in PARTS:
-            shutil.rmtree(folder / part, ignore_errors=True)
-        (folder / RECORD).unlink()
-    for path in [path for path in work.rglob("*") if path.is_file()]:
-        if path != work / RECORD and not {".tmp", ".partial"} & set(path.suffixes):
-            target = folder / path.relative_to(work)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
-    (work / RECORD).replace(folder / RECORD)
+        remove_written(folder)
+        (folder / RECORD).unlink(missing_ok=True)
+    files = [path for path in files_in(work) if not {".tmp", ".partial"} & set(path.suffixes)]
+    move_into(folder, sorted(files, key=(work / RECORD).__eq__), work)
     shutil.rmtree(work)

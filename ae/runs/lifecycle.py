@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson, Settings, label_of
+from ae.lesson import Lesson, Settings
+from ae.paths import files_in, refuse_to_overwrite, remember
 from ae.runs import records
 from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
 from ae.runs.records import RECORD, UNFINISHED
@@ -29,29 +30,30 @@ def train(
     data_dir: Path | None = None,
     show: bool = False,
     tensorboard: bool = False,
+    overwrite: bool = False,
     observers: Sequence[type] = (),
 ) -> dict[str, Any]:
     """Trains a lesson's networks, draws their figures and writes the record.
 
     Args:
-        folder: where everything goes; only a finished run of the lesson there is overwritten.
+        folder: where everything goes.
         preset: the preset that the settings come from; claims are measured at "article".
         style: "low-level", "keras" or "both".
+        overwrite: whether to replace what this run would not make again.
         observers: what keeps more of each training; see `ae.runs.unfinished.Unfinished`.
 
     Returns:
         The record, as `record.json` in the folder holds it, and the `folder`.
     """
+    about = beginning(lesson, settings, preset, style, tensorboard)
     with claimed(folder):
-        refuse_what_would_be_lost(folder, lesson.name)
+        refuse_what_would_be_lost(folder, about, overwrite)
         precision.require(settings, style)
         data = lesson.load(settings, data_dir)
+        notice = {"data": {"notice": data.provenance.notice}}  # generated data are others
+        refuse_what_would_be_lost(folder, about | notice, overwrite)
         record = {
-            "lesson": lesson.name,
-            "preset": preset,
-            "style": style,
-            "tensorboard": tensorboard,
-            "settings": dataclasses.asdict(settings),
+            **about,
             "data": data.provenance._asdict(),
             **records.environment(),
             "source_sha256": _source_sha256(lesson),
@@ -62,6 +64,19 @@ def train(
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
         run = Unfinished(lesson, settings, data, record, folder, data_dir, show, observers)
         return run.finish()
+
+
+def beginning(
+    lesson: Lesson, settings: Settings, preset: str, style: str, tensorboard: bool
+) -> dict[str, Any]:
+    """Returns how the record of a run begins: with what the user chose."""
+    return {
+        "lesson": lesson.name,
+        "preset": preset,
+        "style": style,
+        "tensorboard": tensorboard,
+        "settings": dataclasses.asdict(settings),
+    }
 
 
 def resume(
@@ -108,6 +123,7 @@ def redraw(
     style: str = "both",
     data_dir: Path | None = None,
     show: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Draws the figures of an earlier run again, from its saved networks.
 
@@ -126,6 +142,7 @@ def redraw(
                 f"--out {out}: another run is in this folder, and its figures would be lost; "
                 "choose another folder."
             )
+        refuse_to_overwrite(out, files_in(out / "figures"), overwrite)
         if "data" in asked:
             data = lesson.load(settings, data_dir)
             if in_place and record["data"]["sha256"] != data.provenance.sha256:
@@ -135,24 +152,26 @@ def redraw(
                 )
         else:
             data = load_data(lesson, folder, record, settings, data_dir)
+
+        def keep(part: dict[str, Any], drawn: Mapping[str, Any]) -> None:
+            _add(part, drawn)
+            files = [out / figure for figure in drawn["figures"]]
+            remember(out, [*files, records.write_record(out, record)] if in_place else files)
+
         try:
             for training in record["trainings"]:
                 if style in (training["style"], "both"):
                     network = load_network(lesson, folder, training, settings)
-                    label = label_of(training["network"], training["style"])
-                    drawn = records.draw(lesson, data, settings, out, show, network, label)
-                    _add(training, drawn)
-                    if in_place:
-                        records.write_record(folder, record)
-            drawn = records.draw(lesson, data, settings, out, show)
-            _add(record.setdefault("appendix", {}), drawn)
-            if in_place:
-                records.write_record(folder, record)
+                    about = training["network"], training["style"]
+                    drawn = records.draw(lesson, data, settings, out, show, network, *about)
+                    keep(training, drawn)
+            appendix = record.setdefault("appendix", {})
+            keep(appendix, records.draw(lesson, data, settings, out, show))
         except BrokenPipeError:
             raise
         except OSError as error:
             raise InputError(
-                f"--out {out}: a figure cannot be written ({error.strerror or error})."
+                f"{out}: a figure cannot be written ({error.strerror or error})."
             ) from error
     return {**record, "folder": out}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson, Settings, with_network
+from ae.lesson import ONLY_NETWORK, Lesson, Settings, label_of, with_network
 from ae.networks import Network
 from ae.paths import replacing
 from ae.training import interrupts
@@ -36,6 +36,7 @@ class Report:
 
     folder: Path  # where the figures go
     prefix: str  # what their file names begin with, such as "keras-"
+    network_name: str = ONLY_NETWORK  # what the lesson calls the network
     notice: str = ""  # a line to print under every figure
     show: bool = False  # whether to keep figures open, so that `plt.show()` shows them
     figures: list[Path] = dataclasses.field(default_factory=list)  # the saved ones
@@ -43,9 +44,12 @@ class Report:
 
     def figure(self, name: str, figure: Figure, shows: str = "") -> None:
         """Saves a figure, and in its file what it shows, in words."""
+        path = self.folder / f"{self.prefix}{name}.png"
+        if path in self.figures or not isinstance(figure, Figure):
+            found = "two figures" if path in self.figures else "no Matplotlib figure but something"
+            raise InputError(f"{path.name}: `draw` gives {found} of this name; correct it.")
         if self.notice:
             figure.text(0.5, 0.0, self.notice, ha="center", va="bottom", color="tab:red")
-        path = self.folder / f"{self.prefix}{name}.png"
         about = {"Description": shows} if shows else None
         with replacing(path) as partial:
             figure.savefig(partial, format="png", dpi=100, bbox_inches="tight", metadata=about)
@@ -66,14 +70,15 @@ def draw(
     folder: Path,
     show: bool,
     network: Network | None = None,
-    label: str = "",
+    network_name: str = ONLY_NETWORK,
+    style: str = "",
 ) -> dict[str, Any]:
     """Draws the figures of a trained network, or the appendix, which needs none.
 
     Returns results and figures, as the record of the run in the folder lists them.
     """
-    prefix = label.replace(" ", "-") + "-" if label else ""
-    report = Report(folder / "figures", prefix, data.provenance.notice, show)
+    prefix = label_of(network_name, style).replace(" ", "-") + "-" if style else ""
+    report = Report(folder / "figures", prefix, network_name, data.provenance.notice, show)
     if network is not None:
         lesson.draw(network, data, settings, report)
     elif lesson.appendix is not None:
@@ -133,6 +138,17 @@ def changed_settings(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any
     """Returns the settings of a run that are not its preset's."""
     preset = json.loads(json.dumps(dataclasses.asdict(lesson.presets[record["preset"]])))
     return {name: value for name, value in record["settings"].items() if value != preset[name]}
+
+
+def read_json(path: Path) -> Any:
+    """Reads a file of the repository's own that `write_json` wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is missing or damaged ({getattr(error, 'strerror', error)}); get it back with "
+            "git, or see `python -m ae.maintain --help` for what makes it."
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> Path:

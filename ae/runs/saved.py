@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson, Settings
-from ae.networks import Network
+from ae.lesson import Lesson, Settings, label_of
+from ae.networks import Network, name_of, reconstruct
 from ae.runs import records
 from ae.training import interrupts, precision
 
 import keras
+import numpy as np
 
 
 def read_run(
@@ -98,6 +99,33 @@ def load_network(
     network = build(lesson, training["network"], training["style"], settings)
     records.load_weights(network, folder / training["saved"])
     return network
+
+
+def require_saved(
+    lesson: Lesson,
+    folder: Path,
+    training: Mapping[str, Any],
+    settings: Settings,
+    network: Network,
+    data: Any,
+) -> None:
+    """Raises InputError if a new network that loads a saved one differs from it."""
+    loaded, fails = build(lesson, training["network"], training["style"], settings), False
+    try:
+        records.load_weights(loaded, folder / training["saved"])
+    except InputError:  # its sentence is about a file from elsewhere
+        fails = True
+    x = lesson.examples(data).x
+    alike = np.allclose(reconstruct(network, x), reconstruct(loaded, x), rtol=1e-3, atol=1e-4)
+    pairs = zip(network.trainable_variables, loaded.trainable_variables, strict=False)
+    lost = [name_of(v, network) for v, w in pairs if not np.array_equal(v.numpy(), w.numpy())]
+    if fails or lost or not alike:
+        what = f'the variable "{lost[0]}"' if lost else "something besides its trainable variables"
+        raise InputError(
+            f"{lesson.name} {label_of(training['network'], training['style'])}: the saved network "
+            f"lacks {what}; make variables with a Keras layer's add_weight, or keep them in "
+            "attributes of a tf.Module."
+        )
 
 
 @interrupts.postponed()

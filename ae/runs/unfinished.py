@@ -13,9 +13,9 @@ from ae.errors import InputError, Interrupted, NotFiniteError
 from ae.lesson import Lesson, Settings, label_of
 from ae.networks import count_parameters, weights_sha256
 from ae.runs import records
-from ae.runs.folder import CHECKPOINTS, complete
+from ae.runs.folder import CHECKPOINTS, complete, was_interrupted
 from ae.runs.records import UNFINISHED
-from ae.runs.saved import build
+from ae.runs.saved import build, require_saved
 from ae.training import interrupts, precision
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
@@ -97,7 +97,10 @@ class Unfinished:
 
     @contextmanager
     def _advice(self) -> Iterator[None]:
-        """Makes Ctrl-C and a full disk end with the command that resumes the run."""
+        """Makes Ctrl-C and a full disk end with the command that resumes the run.
+
+        A run that another mistake stops is removed, unless it can be resumed.
+        """
         again = f"{self.lesson.command} --resume {shlex.quote(str(self.folder))}"
         if self.data_dir is not None:
             again += f" --data-dir {shlex.quote(str(self.data_dir))}"
@@ -105,6 +108,10 @@ class Unfinished:
             yield
         except KeyboardInterrupt as error:
             raise Interrupted(f"Interrupted; to resume: {again}") from error
+        except InputError:
+            if not was_interrupted(self.folder):
+                shutil.rmtree(self.work)
+            raise
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -141,27 +148,28 @@ class Unfinished:
             with precision.compiled_steps() if rewritten else nullcontext(), self._stops(run):
                 lesson.networks[network_name][style].train(network, data, settings, run)
 
+        saved = records.save_network(network, work / "networks", name).relative_to(work)
+        about = {"network": network_name, "style": style, "saved": saved}
+        require_saved(lesson, work, about, settings, network, data)
         keras.utils.set_random_seed(settings.seed)  # so that what follows is the same if resumed
-        saved = records.save_network(network, work / "networks", name)
-        drawn = records.draw(lesson, data, settings, work, self.show, network, label)
+        shown = self.show, network, network_name, style
+        drawn = records.draw(lesson, data, settings, work, *shown)
         kept: dict[str, Any] = {}
         for observer in observers:
             kept.update(observer.result())
         return {
-            "network": network_name,
-            "style": style,
+            **about,
             "parameters": count_parameters(network),
             "seconds": sum(logs["seconds"] for logs in run.history),
             "history": run.history,
             "weights_sha256": weights_sha256(network),
             **drawn,
             **kept,
-            "saved": saved.relative_to(work),
         }
 
     @contextmanager
     def _stops(self, run: Run) -> Iterator[None]:
-        """Says what stopped a training; a run without a finished epoch is removed."""
+        """Says what stopped a training."""
         try:
             yield
         except (InputError, tf.errors.ResourceExhaustedError) as error:
@@ -170,8 +178,6 @@ class Unfinished:
                 raise NotFiniteError(
                     f"{error} The state after epoch {run.epochs_done} is in {states}."
                 ) from error
-            if not self.record["trainings"] and not run.history:
-                shutil.rmtree(self.work)
             if isinstance(error, InputError):
                 raise
             raise InputError(

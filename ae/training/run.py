@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ae.errors import NotFiniteError
+from ae.errors import InputError, NotFiniteError
 from ae.training import interrupts
 from ae.training.checkpoints import Checkpoints, writing
 from ae.training.minibatches import NextBatch, Shuffled, dataset, stack_equal
@@ -49,6 +49,7 @@ class Run:
         # One dictionary for each finished epoch: `loss` (the mean over its examples),
         # `last_batch_loss` and `val_loss` where they are computed, and `seconds`.
         self.history: list[dict[str, float]] = self.checkpoints.history if self.checkpoints else []
+        self.stopped = self.checkpoints is not None and self.checkpoints.stopped  # early
         self._bar = self._writer = None
 
     @property
@@ -59,8 +60,7 @@ class Run:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing left to train."""
-        stopped = self.checkpoints is not None and self.checkpoints.stopped
-        return stopped or self.epochs_done >= self.num_epochs
+        return self.stopped or self.epochs_done >= self.num_epochs
 
     # The low-level style
 
@@ -73,6 +73,11 @@ class Run:
         resumes. After each epoch it saves them. It stops after `patience` epochs without a better
         validation loss, and raises NotFiniteError if a loss or a weight is infinite or NaN.
         """
+        if not getattr(optimizer, "built", False):  # so its state would not be saved
+            raise InputError(
+                f"{self.label}: run.epochs takes the Keras optimizer that trains; build it first: "
+                "optimizer.build(network.weights)."
+            )
         if self.checkpoints is not None:
             self.checkpoints.follow(optimizer)
         self._open()
@@ -83,13 +88,15 @@ class Run:
                 self._begin_epoch()
                 yield epoch
                 if not self._losses:
-                    raise ValueError("The epoch logged no loss; call run.log(losses) in the loop.")
+                    raise InputError(
+                        f"{self.label}: the epoch logged no loss; call run.log(losses) in the loop."
+                    )
                 loss = float(np.average(self._losses, weights=self._batch_sizes))
                 self._end_epoch({"loss": loss, "last_batch_loss": self._losses[-1], **self._logs})
-                stopped = patience is not None and _epochs_since_best(self.history) >= patience
+                self.stopped = patience is not None and _epochs_since_best(self.history) >= patience
                 if self.checkpoints is not None:
-                    self.checkpoints.save(self.history, stopped)
-                if stopped:
+                    self.checkpoints.save(self.history, self.stopped)
+                if self.stopped:
                     break
 
     def chunks(self, batches: Sequence[np.ndarray]) -> Iterator[tf.Tensor]:
@@ -237,8 +244,9 @@ class _Reporting(interrupts.Delivery):
 
     def on_epoch_end(self, epoch, logs=None):
         self._run._end_epoch({name: float(value) for name, value in logs.items()})
+        self._run.stopped = self.model.stop_training
         if self._run.checkpoints is not None:
-            self._run.checkpoints.save(self._run.history, self.model.stop_training)
+            self._run.checkpoints.save(self._run.history, self._run.stopped)
 
     def on_train_end(self, logs=None):
         self._run.close()

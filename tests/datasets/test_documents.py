@@ -1,14 +1,16 @@
+import json
 import os
 from collections import Counter
 from pathlib import Path
 
-from ae.datasets import noisy_office
+from ae.datasets import documents, noisy_office
 from ae.datasets.documents import digest_page, load_documents, resize_to_nearest
 from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError, MissingDataError
 
 import numpy as np
 import pytest
+from running import nearly
 from tiny_documents import check, write_kaggle, write_uci, write_zip
 
 pytestmark = pytest.mark.usefixtures("four_pages_alone")
@@ -122,6 +124,16 @@ def test_a_bad_page_is_named_with_what_is_wrong_with_it(tmp_path, name, damage, 
     with pytest.raises(InputError, match=complaint.format(path=path)) as info:
         load_documents(tmp_path)
     assert "unpack the data set again" in str(info.value)
+
+
+def test_a_page_of_nearly_the_checksum_is_refused(tmp_path):
+    write_kaggle(tmp_path / "dirty_documents")
+    registry = json.loads(documents.REGISTRY.read_text())
+    name = noisy_office.page_names(**noisy_office.describe_page(2))["dirty"]
+    registry["pages"][name] = nearly(registry["pages"][name])
+    documents.REGISTRY.write_text(json.dumps(registry))
+    with pytest.raises(InputError, match=r"train/3\.png differs from the published page"):
+        load_documents(tmp_path)
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):

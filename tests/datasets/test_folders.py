@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import os
 import tracemalloc
@@ -5,10 +6,11 @@ import tracemalloc
 from ae.datasets.fetch import fetch, sources_for
 from ae.datasets.idx import parse_idx
 from ae.datasets.registry import PayloadError
-from ae.errors import InputError
+from ae.errors import InputError, MissingDataError
 
 import numpy as np
 import pytest
+from running import nearly
 from tiny_images import DAMAGED, IMAGES, OTHER, TINY, make_data_set, place, put
 
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
@@ -102,6 +104,29 @@ def test_no_damaged_payload_passes(tiny, damage):
     problem, contents = DAMAGED[damage]
     with pytest.raises(PayloadError, match=f"^it .*{problem}"):
         tiny.payloads[0].read(io.BytesIO(contents), "it")
+
+
+def test_every_digit_of_a_checksum_counts(tiny):
+    for payload in tiny.payloads:
+        sound = TINY[payload.name]
+        assert payload.read(io.BytesIO(sound), "it") == sound
+        for number, digit in enumerate(payload.sha256):
+            other = payload.sha256[:number] + format(int(digit, 16) ^ 1, "x")
+            pinned = payload._replace(sha256=other + payload.sha256[number + 1 :])
+            with pytest.raises(PayloadError, match="sha256 checksum"):
+                pinned.read(io.BytesIO(sound), "it")
+
+
+def test_a_file_of_nearly_the_checksum_is_no_good_in_any_folder(tiny, tmp_path, capsys):
+    place(tmp_path / "mine")
+    place(tmp_path / "cache" / "tiny")
+    payloads = tuple(p._replace(sha256=nearly(p.sha256)) for p in tiny.payloads)
+    other = dataclasses.replace(tiny, payloads=payloads)
+    with pytest.raises(InputError, match=r"mine/.* has the sha256 checksum"):
+        fetch(other, sources_for(other, tmp_path / "mine"))
+    with pytest.raises(MissingDataError):
+        fetch(other, sources_for(other))
+    assert capsys.readouterr().err.count("looking for a good copy") == len(payloads)
 
 
 @pytest.mark.fault("a damaged data file")

@@ -15,7 +15,7 @@ from tutorials import __main__ as tutorials
 import numpy as np
 import pytest
 from made_records import a_record
-from running import lesson
+from running import lesson, smoke_settings
 
 SIGMOID = lesson("sigmoid_ae")
 CLEANER = lesson("document_cleaner")
@@ -115,7 +115,7 @@ def test_a_curve_of_generated_pages_is_not_checked(monkeypatch, capsys, tmp_path
     record["data"]["notice"] = "generated pages"
     trainings = {"document_cleaner-synthetic": reproduced.trainings_of(record)}
     monkeypatch.setattr(reproduced, "kept_of", lambda lesson: trainings)
-    options = argparse.Namespace(kept=True, out=tmp_path)
+    options = argparse.Namespace(kept=True, out=tmp_path, overwrite=False)
     assert check.main([CLEANER], options, train=None) == 0
     said = capsys.readouterr().out
     assert "not checked: generated pages" in said
@@ -194,7 +194,7 @@ def test_runs_of_different_kinds_are_not_kept_together(folder):
         ({"preset": "quick"}, {}, "preset quick"),
         ({}, {"batch_size": 8}, "batch_size 8"),
         ({}, {"learning_rate": 0.5}, r"learning_rate 0\.5"),
-        ({}, {"num_epochs": 1}, "1 epochs instead of 20"),
+        ({}, {"num_epochs": 1}, "1 epoch instead of 20"),
         ({}, {"num_epochs": 50}, "50 epochs instead of 20"),
     ],
 )
@@ -271,9 +271,14 @@ def test_an_interrupted_check_says_how_to_resume_all_of_it(monkeypatch, tmp_path
 
 def test_an_interrupted_check_resumes_where_it_was(monkeypatch, tmp_path, capsys):
     """The second of three seeds is stopped in its second epoch; the settings are small ones."""
-    small = dataclasses.replace(SIGMOID.presets["smoke"], num_epochs=2, jit_compile=False)
-    lesson = dataclasses.replace(
-        SIGMOID, presets={"article": small}, claims=(), draw=lambda *_: None
+    (tmp_path / "tiny_ae.csv").write_text("epoch,loss\n1,0.22\n2,0.16\n")
+    monkeypatch.setattr(published, "FOLDER", tmp_path)
+    tiny = dataclasses.replace(
+        lesson("tiny_ae"),
+        presets={"article": smoke_settings("tiny_ae", num_epochs=2)},
+        claims=(),
+        draw=lambda *_: None,
+        published={ONLY_NETWORK: {"loss": ("loss",)}},
     )
     train, observe = lifecycle.train, Run.observe
     seeds = []
@@ -288,13 +293,13 @@ def test_an_interrupted_check_resumes_where_it_was(monkeypatch, tmp_path, capsys
         observe(run, losses)
 
     def check_all(out, resume=False):
-        options = argparse.Namespace(seeds=3, out=out, from_runs=None, kept=False)
+        options = argparse.Namespace(seeds=3, out=out, overwrite=False, from_runs=None, kept=False)
 
         def train(lesson, folder, changes):
             run = cli.run_or_resume if resume else cli.run
             return run(lesson, cli.article_options(**changes), folder)
 
-        code = check.main([lesson], options, train)
+        code = check.main([tiny], options, train)
         return code, capsys.readouterr().out.partition("  curve ")[2].replace(str(out), "OUT")
 
     monkeypatch.setattr(lifecycle, "train", note_seed)

@@ -25,11 +25,7 @@ def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
     (result,) = measured = [{"claim": "It works.", "quantity": "error", "value": 1.0}]
     result |= {"at_least": 0, "at_most": None, "holds": True}
     monkeypatch.setattr(claims, "measure", lambda *_: measured)
-    a_lesson = lesson("sigmoid_ae")
-    short = dataclasses.replace(
-        a_lesson, presets={**a_lesson.presets, "article": a_lesson.presets["smoke"]}
-    )
-    record = cli.run(short, cli.article_options(style="keras"), tmp_path / "run")
+    record = cli.run(lesson("tiny_ae"), cli.article_options(style="keras"), tmp_path / "run")
     assert [training["claims"] for training in record["trainings"]] == [measured]
 
 

@@ -14,7 +14,7 @@ from tutorials import __main__ as tutorials
 
 import keras
 import pytest
-from running import EACH_LESSON, NAMES, lesson, read_record, smoke_settings
+from running import EACH_LESSON, NAMES, WITH_XLA, lesson, read_record, smoke_settings
 
 
 def test_every_lesson_has_a_card_and_a_page(pages):
@@ -38,14 +38,14 @@ def test_a_report_needs_nothing_but_its_folder(pages):
 
 
 def test_a_page_names_its_run_and_the_settings_that_are_not_its_presets(smoke, pages, tmp_path):
-    assert "<dd>smoke</dd>" in (pages / "dense_ae.html").read_text()
+    assert "<dd>smoke</dd>" in (pages / f"{WITH_XLA}.html").read_text()
     run = tmp_path / "mine"
-    shutil.copytree(smoke("dense_ae"), run)
+    shutil.copytree(smoke(WITH_XLA), run)
     record = read_record(run)
     record["settings"].update(learning_rate=0.5, seed=7)
     (run / "record.json").write_text(json.dumps(record))
-    report.write([lesson("dense_ae")], {"dense_ae": run}, tmp_path / "pages")
-    text = (tmp_path / "pages" / "dense_ae.html").read_text()
+    report.write([lesson(WITH_XLA)], {WITH_XLA: run}, tmp_path / "pages")
+    text = (tmp_path / "pages" / f"{WITH_XLA}.html").read_text()
     assert "<dd>smoke, but learning_rate 0.5, seed 7</dd>" in text
     assert f"<dd>{run}</dd>" in text
     index = (tmp_path / "pages" / "index.html").read_text()
@@ -417,5 +417,5 @@ def test_a_folder_that_is_no_report_is_not_overwritten(smoke, tmp_path, capsys):
     (tmp_path / "letters" / "dear.txt").write_text("dear")
     run = str(smoke("dense_ae"))
     assert tutorials.main(["report", run, "--out", str(tmp_path / "letters")]) == 2
-    assert "not a report" in capsys.readouterr().err
+    assert "dear.txt is there already" in capsys.readouterr().err
     assert (tmp_path / "letters" / "dear.txt").read_text() == "dear"

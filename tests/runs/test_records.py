@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import os
@@ -7,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 from ae.errors import InputError
+from ae.networks import weights_sha256
+from ae.runs import saved
 from ae.runs.records import (
     Report,
     environment,
@@ -23,7 +26,7 @@ import pytest
 import tensorflow as tf
 from made_records import NETWORKS, Module, deeper_model, model
 from PIL import Image
-from running import pixels
+from running import lesson, pixels, smoke_settings
 
 RECORD = {"lesson": "dense_ae", "settings": {"seed": 0}, "trainings": [{"history": [{"loss": 1}]}]}
 
@@ -96,7 +99,7 @@ def test_a_figure_that_cannot_be_saved_leaves_the_old_one(tmp_path):
     broken = drawing()
     broken.axes[0].set_title(r"$\nosuchcommand$")
     with pytest.raises(ValueError, match="nosuchcommand"):
-        report.figure("digits", broken)
+        Report(tmp_path, "").figure("digits", broken)
     assert report.figures[0].read_bytes() == before
     assert [path for path in tmp_path.iterdir() if path.suffix == ".png"] == report.figures
 
@@ -127,8 +130,8 @@ def test_a_saved_network_is_loaded_with_all_its_weights(tmp_path, build, build_d
     assert path.parent == tmp_path / "run" / "networks"
     assert not [p for p in path.parent.iterdir() if not p.name.startswith("low-level.")]
     load_weights(other, path)
-    for saved, loaded in zip(values(network), values(other), strict=True):
-        np.testing.assert_array_equal(loaded, saved)
+    for written, loaded in zip(values(network), values(other), strict=True):
+        np.testing.assert_array_equal(loaded, written)
 
 
 @BOTH
@@ -219,6 +222,14 @@ def test_text_named_keras_is_refused(tmp_path):
     path.write_text("hello")
     with pytest.raises(InputError, match="not a saved network"):
         load_weights(model(), path)
+
+
+@pytest.mark.parametrize("style", ["low-level", "keras"])
+def test_the_digest_of_weights_is_that_of_all_their_bytes_in_order(style):
+    network = saved.build(lesson("tiny_ae"), "autoencoder", style, smoke_settings("tiny_ae"))
+    data = b"".join(weight.numpy().tobytes() for weight in network.weights)
+    assert len(data) == 4 * (16 * 4 + 4 + 4 * 16 + 16)
+    assert weights_sha256(network) == hashlib.sha256(data).hexdigest()
 
 
 # The record

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import random
 import shutil
 import signal
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import tutorials
 from ae import report
 from ae.errors import InputError
 from ae.networks import weights_sha256
@@ -28,8 +30,10 @@ import numpy as np
 import pytest
 from running import (
     NAMES,
+    SEVENTH,
     exit_code,
     lesson,
+    nearly,
     press,
     read_record,
     resume_run,
@@ -94,13 +98,9 @@ def interrupt(monkeypatch, ctrl_c):
     return at
 
 
-INTERRUPTED = ("fashion_vae",)  # which draws noise too; the others in the long tests
-
-
 @pytest.mark.fault("Ctrl-C at a random step")
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n in INTERRUPTED else [pytest.mark.long]) for n in NAMES],
+    "name", ["tiny_ae", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES)]
 )
 def test_an_interrupted_run_ends_as_if_it_had_not_been(name, tmp_path, interrupt):
     reports = interrupt(0)
@@ -166,10 +166,17 @@ def test_weights_that_an_epoch_s_last_update_spoils_are_not_saved(tmp_path, monk
 # Killed processes
 
 
+TINY = "import sys, running; sys.exit(running.exit_code(running.lesson('tiny_ae'), *sys.argv[1:]))"
+
+
 def start(name, *arguments):
-    command = [sys.executable, "-m", f"tutorials.{name}", *map(str, arguments)]
+    module = ["-c", TINY] if name == "tiny_ae" else ["-m", f"tutorials.{name}"]
+    command = [sys.executable, *module, *map(str, arguments)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=REPOSITORY, **quiet)
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": paths}, **quiet
+    )
 
 
 def arguments_of_a_new_run(name, folder):
@@ -203,7 +210,7 @@ def progress(folder):
 @pytest.mark.fault("SIGKILL at a random moment")
 def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(pytestconfig, tmp_path, cases):
     kills = pytestconfig.getoption("--kills")
-    killed_lessons = NAMES if kills >= len(NAMES) else ["sigmoid_ae"]
+    killed_lessons = NAMES if kills >= len(NAMES) else ["tiny_ae"]
     for name in killed_lessons:
         kill_and_resume(name, -(-kills // len(killed_lessons)), tmp_path, cases)
 
@@ -252,16 +259,16 @@ def kill_and_resume(name, kills, tmp_path, cases):
 def test_ctrl_c_ends_a_process_in_one_sentence_and_its_run_can_resume(tmp_path, ctrl_c):
     folder = tmp_path / "run"
     chosen = ["--preset", "smoke", "--epochs", 60, "--style", "low-level", "--tensorboard"]
-    process = start("sigmoid_ae", *chosen, "--out", folder)
+    process = start("tiny_ae", *chosen, "--out", folder)
     while not any(folder.glob("unfinished/checkpoints/*/checkpoint")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    advice = f"Interrupted; to resume: python -m tutorials.sigmoid_ae --resume {folder}\n"
+    advice = f"Interrupted; to resume: {lesson('tiny_ae').command} --resume {folder}\n"
     assert (err.decode(), process.returncode) == (advice, 130)
     kept = progress(folder)[1]
     assert 0 < kept < 60
-    (training,) = resume_run(lesson("sigmoid_ae"), folder)["trainings"]
+    (training,) = resume_run(lesson("tiny_ae"), folder)["trainings"]
     assert len(training["history"]) == 60
     assert len(list((folder / "tensorboard" / "low-level").glob("*tfevents*"))) == 2
 
@@ -311,18 +318,25 @@ else:
 # Several lessons
 
 
-def several(out, *options):
-    fixed = ["--preset", "smoke", "--style", "low-level", "--no-xla", "--epochs", "4"]
-    fixed += ["--out", str(out)]
-    return tutorials_main(["run", "sigmoid_ae", *fixed, *options])
+@pytest.fixture
+def several(monkeypatch):
+    """Runs several lessons as the command does, here one alone, which takes less time."""
+    lesson("tiny_ae")  # its article is found from now on
+    monkeypatch.setattr(tutorials, "__path__", [*tutorials.__path__, str(SEVENTH)])
+
+    def run(out, *options):
+        fixed = ["--preset", "smoke", "--style", "low-level", "--epochs", "4", "--out", str(out)]
+        return tutorials_main(["run", "tiny_ae", *fixed, *options])
+
+    return run
 
 
-def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, interrupt):
-    record = tmp_path / "sigmoid_ae" / "record.json"
+def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, interrupt, several):
+    record = tmp_path / "tiny_ae" / "record.json"
     reports = interrupt(3)
     assert several(tmp_path, "--resume") == 130  # nothing is there: it begins
     again = capsys.readouterr().err.split("python -m tutorials ")[1].split()
-    assert again[:2] == ["run", "sigmoid_ae"]
+    assert again[:2] == ["run", "tiny_ae"]
     assert again[-2:] == [str(tmp_path), "--resume"]
     assert not record.exists()
     assert len(reports) == 3
@@ -344,7 +358,7 @@ def test_run_resume_begins_goes_on_and_takes_what_is_finished(tmp_path, capsys, 
 
 
 def test_run_resume_with_other_options_leaves_an_unfinished_run_as_it_is(
-    tmp_path, capsys, interrupt
+    tmp_path, capsys, interrupt, several
 ):
     interrupt(3)
     assert several(tmp_path, "--seed", "1") == 130
@@ -354,21 +368,33 @@ def test_run_resume_with_other_options_leaves_an_unfinished_run_as_it_is(
     assert "has seed 1, not 2" in capsys.readouterr().err
     assert not reports
     assert several(tmp_path, "--resume", "--seed", "1") == 0
-    record = read_record(tmp_path / "sigmoid_ae")
+    record = read_record(tmp_path / "tiny_ae")
     assert record["settings"]["seed"] == 1
 
 
 # What cannot be resumed
 
 
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """A run in one style that was stopped in its second epoch."""
+    folder, observe = tmp_path_factory.mktemp("interrupted") / "run", Run.observe
+
+    def stop(run, losses):
+        if run.epochs_done == 1:
+            raise KeyboardInterrupt
+        observe(run, losses)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "observe", stop)
+        train("tiny_ae", folder, "low-level")
+    return folder
+
+
 @pytest.fixture
-def stopped(tmp_path, interrupt):
-    """A run of sigmoid_ae that was interrupted in its first epoch."""
-    interrupt(2)
-    with pytest.raises(KeyboardInterrupt):
-        train("tiny_ae", tmp_path / "run")
-    interrupt(0)
-    return tmp_path / "run"
+def stopped(interrupted, tmp_path):
+    """A copy of that run."""
+    return shutil.copytree(interrupted, tmp_path / "run")
 
 
 def test_the_advice_names_the_data_folder_that_was_given(tmp_path, interrupt):
@@ -407,7 +433,7 @@ def test_what_a_killed_process_began_to_write_does_not_stay(stopped):
 def test_a_run_of_other_data(stopped):
     record = stopped / records.UNFINISHED / "record.json"
     text = json.loads(record.read_text())
-    text["data"]["sha256"] = "other"
+    text["data"]["sha256"] = nearly(text["data"]["sha256"])
     record.write_text(json.dumps(text))
     with pytest.raises(InputError, match="was on other data"):
         resume_run(lesson("tiny_ae"), stopped)
@@ -438,12 +464,10 @@ def test_a_run_in_a_folder_that_got_a_name_for_patterns(stopped, tmp_path):
     resume_run(lesson("tiny_ae"), stopped)
 
 
-def test_several_runs_do_not_begin_while_one_of_them_goes_on(tmp_path, capsys, interrupt):
-    interrupt(2)  # in the second epoch
-    with pytest.raises(KeyboardInterrupt):
-        train("sigmoid_ae", tmp_path / "sigmoid_ae")
+def test_several_runs_do_not_begin_while_one_of_them_goes_on(stopped, capsys, interrupt, several):
+    tmp_path = stopped.rename(stopped.with_name("tiny_ae")).parent
     reports = interrupt(0)
-    with claimed(tmp_path / "sigmoid_ae"):
+    with claimed(tmp_path / "tiny_ae"):
         assert several(tmp_path) == 2
         assert "another run is writing here; wait" in capsys.readouterr().err
     assert several(tmp_path) == 2
@@ -451,12 +475,8 @@ def test_several_runs_do_not_begin_while_one_of_them_goes_on(tmp_path, capsys, i
     assert not reports
 
 
-def test_a_new_run_does_not_end_one_that_can_resume(tmp_path, capsys, interrupt):
-    folder = tmp_path / "run"
-    interrupt(7)  # in the second epoch
-    with pytest.raises(KeyboardInterrupt):
-        train("tiny_ae", folder)
-    interrupt(0)
+def test_a_new_run_does_not_end_one_that_can_resume(stopped):
+    folder = stopped
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match=f"--resume {folder}, or delete {folder}/unfinished"):
         train("tiny_ae", folder)
@@ -519,13 +539,16 @@ def test_a_run_of_another_lesson(stopped):
         resume_run(lesson("sigmoid_ae"), stopped)
 
 
+SOURCE = hashlib.sha256(lesson("tiny_ae").file.read_bytes()).hexdigest()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"versions": {"keras": "2.2.4"}}, "other versions of its packages"),
-        ({"source_sha256": "0"}, "another version of tiny_ae.py"),
+        ({"source_sha256": nearly(SOURCE)}, "another version of tiny_ae.py"),
         (
-            {"versions": {}, "source_sha256": "0"},
+            {"versions": {}, "source_sha256": nearly(SOURCE)},
             "other versions of its packages and another version of tiny_ae.py",
         ),
         ({}, None),

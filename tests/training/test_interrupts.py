@@ -202,77 +202,76 @@ def test_one_thread_receives_the_signals_and_after_it_the_main_thread_again():
     assert "signals" not in [thread.name for thread in threading.enumerate()]
 
 
-TRAINING = """
-import sys, threading
+THREADS = """
+import os, sys, threading
 from contextlib import suppress
 from pathlib import Path
 
+from ae.runs import saved
+from ae.training import precision
 from ae.training.run import Run
 from running import lesson, smoke_settings, train_run
 from test_interrupts import blocked
 
-def threads():
-    return {task.name for task in Path("/proc/self/task").iterdir()}
-
-def observe(run, losses):
-    (receiver,) = [x for x in threading.enumerate() if x.name == "signals"]
-    for number in threads() - imported - {str(receiver.native_id)}:
-        task = Path("/proc/self/task", number)
+def print_threads(*_):
+    python = {str(os.getpid()), *(str(thread.native_id) for thread in threading.enumerate())}
+    for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # it has ended
-            print((task / "comm").read_text().strip(), *map(int, sorted(blocked(task))), sep=",")
+            name = (task / "comm").read_text().strip()
+            if task.name not in python:
+                print("a thread", case, name, *map(int, sorted(blocked(task))), sep=",")
 
-name, folder = sys.argv[1:]
-imported = threads()
-Run.observe = observe
-chosen = smoke_settings(name, num_epochs=1, jit_compile=name == "tiny_ae")
-train_run(lesson(name), chosen, Path(folder), preset="smoke")
-"""
+def start_threads():
+    if case == "build":
+        settings = smoke_settings("document_cleaner", data="synthetic")
+        saved.build(lesson("document_cleaner"), "autoencoder", "low-level", settings)
+        print_threads()
+    elif case == "rewrites_steps":
+        precision.rewrites_steps()
+        print_threads()
+    else:
+        settings = smoke_settings(case, num_epochs=1, jit_compile=case == "tiny_ae")
+        Run.observe = print_threads
+        train_run(lesson(case), settings, Path(folder, case), preset="smoke")
 
-
-ELSEWHERE = """
-import sys
-from pathlib import Path
-
-from ae.training import precision
-from ae.runs import saved
-from running import lesson, smoke_settings
-from test_interrupts import blocked
-
-chosen = smoke_settings("document_cleaner", data="synthetic")
-imported = {task.name for task in Path("/proc/self/task").iterdir()}
-if sys.argv[1] == "build":
-    saved.build(lesson("document_cleaner"), "autoencoder", "low-level", chosen)
-else:
-    precision.rewrites_steps()
-for task in Path("/proc/self/task").iterdir():
-    if task.name not in imported:
-        print((task / "comm").read_text().strip(), *map(int, sorted(blocked(task))), sep=",")
+folder, *cases = sys.argv[1:]
+for case in cases:  # each in a process of its own, which need not import TensorFlow again
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    try:
+        start_threads()
+        sys.stdout.flush()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
 """
 
 
 @LINUX
-@pytest.mark.parametrize("what", ["build", "rewrites_steps"])
-def test_nor_does_one_that_starts_before_a_training(what):
-    """As in cleaning, drawing again and `--mixed-precision`."""
-    assert_tensorflow_s_threads_receive_none(ELSEWHERE, what)
+@pytest.mark.parametrize(
+    "cases",
+    [
+        ["build", "rewrites_steps", "tiny_ae"],
+        pytest.param(["fashion_vae"], marks=pytest.mark.long),
+    ],
+    ids=" ".join,
+)
+def test_no_thread_of_tensorflow_s_receives_them(cases, tmp_path):
+    """Threads start with a training, or before: in cleaning, redrawing, `--mixed-precision`.
 
-
-@LINUX
-@pytest.mark.parametrize("name", ["tiny_ae", pytest.param("fashion_vae", marks=pytest.mark.long)])
-def test_no_thread_of_tensorflow_s_receives_them(name, tmp_path):
-    """In a process of its own, whose threads the lesson starts; XLA compiles one of the two."""
-    assert_tensorflow_s_threads_receive_none(TRAINING, name, tmp_path)
-
-
-def assert_tensorflow_s_threads_receive_none(script, *arguments):
+    XLA compiles one of the two lessons.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-c", THREADS, tmp_path, *cases],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    threads = [line.split(",") for line in done.stdout.splitlines() if line.startswith("tf_")]
-    assert threads
-    for name, *numbers in threads:
-        assert numbers == [str(number.value) for number in sorted(SIGNALS)], name
+    lines = [line.split(",") for line in done.stdout.splitlines()]
+    threads = [line[1:] for line in lines if line[0] == "a thread"]
+    assert {case for case, *_ in threads} == set(cases)
+    for case, name, *numbers in threads:
+        assert numbers == [str(number.value) for number in sorted(SIGNALS)], (case, name)

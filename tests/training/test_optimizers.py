@@ -1,3 +1,5 @@
+import functools
+
 from ae.training.optimizers import RMSpropKeras2, RMSpropTF1
 
 import keras
@@ -39,16 +41,21 @@ def recurrence(optimizer_class, w, gradient, steps, learning_rate=LEARNING_RATE,
     return w
 
 
-def in_graph(step):
-    return tf.function(step, autograph=False)
+def eagerly(step, steps):
+    for _ in range(steps):
+        step()
 
 
-def in_xla(step):
-    return tf.function(step, autograph=False, jit_compile=True)
+def in_graph(step, steps, jit_compile=False):
+    @tf.function(jit_compile=jit_compile)
+    def loop():
+        for _ in tf.range(steps):
+            step()
+
+    loop()
 
 
-def eagerly(step):
-    return step
+in_xla = functools.partial(in_graph, jit_compile=True)
 
 
 def descend(optimizer, steps=STEPS, dtype="float64", how=None):
@@ -56,9 +63,7 @@ def descend(optimizer, steps=STEPS, dtype="float64", how=None):
     w = tf.Variable(np.zeros(16), dtype=dtype)
     scales, target = (tf.constant(a, dtype) for a in (SCALES, TARGET))
     optimizer.build([w])
-    step = how(lambda: optimizer.apply([scales * (w - target)], [w]))
-    for _ in range(steps):
-        step()
+    how(lambda: optimizer.apply([scales * (w - target)], [w]), steps)
     return w.numpy()
 
 
@@ -106,7 +111,7 @@ def test_float64_weights_follow_the_recurrence(optimizer_class, rho):
 
 
 @BOTH
-@pytest.mark.parametrize("how", [in_graph, in_xla, eagerly])
+@pytest.mark.parametrize("how", [in_graph, in_xla, eagerly], ids=["graph", "XLA", "eager"])
 def test_compiled_or_not_it_takes_the_same_steps(optimizer_class, how):
     moved = descend(optimizer_class(LEARNING_RATE), how=how)
     expected = recurrence(optimizer_class, np.zeros(16), gradient, STEPS)
