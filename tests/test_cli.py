@@ -463,12 +463,11 @@ def test_several_lessons_end_with_one_table(smoke, capsys):
     header = next(i for i, line in enumerate(lines) if line.startswith("lesson "))
     assert lines[header].split() == ["lesson", "style", "epochs", "time", "loss", "published"]
     rows = [line.split(maxsplit=6) for line in lines[header + 1 : header + 5]]
-    printed = {"dense_ae": "no number", "fashion_vae": "0.3938 at epoch 1"}
     expected = []
     for name in names:
         record = read_record(runs / name)
         for training in record["trainings"]:
             loss = training["history"][-1][record["printed_loss"]]
             time = [f"{training['seconds']:.1f}", "s"]
-            expected.append([name, training["style"], "1", *time, f"{loss:.4f}", printed[name]])
+            expected.append([name, training["style"], "1", *time, f"{loss:.4f}", "none comparable"])
     assert rows == expected

@@ -83,7 +83,7 @@ def run_lessons(arguments):
 def check_curves(arguments):
     """Compares our curves and claims with the published ones; returns 1 if a curve differs."""
     from ae import cli, console
-    from ae.proof import check
+    from ae.proof import bands, check
 
     parser = parser_of("check")
     parser.add_argument(
@@ -109,7 +109,7 @@ def check_curves(arguments):
     options = parser.parse_args(arguments)
     if (options.seeds or options.resume) and (options.kept or options.from_runs):
         parser.error("--seeds and --resume are for training; leave them out with --kept or --from")
-    options.seeds = options.seeds or check.FEWEST_RUNS
+    options.seeds = options.seeds or bands.FEWEST_RUNS
     lessons = chosen(options.names)
     if not (options.resume or options.kept or options.from_runs):
         planned = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.lesson import ONLY_NETWORK, Lesson, Settings
-from ae.proof import published
+from ae.proof import bands, published
 from ae.runs.unfinished import Training
 from ae.training import interrupts
 
@@ -129,6 +129,8 @@ class Verdicts:
             trained = training.network, training.data, training.settings, training.network_name
             measured = measure(lesson, *trained)
             print("\n".join(f"{training.label}: {line}" for line in lines(measured)))
+        about = training.network_name, training.style, training.history
+        print(f"{training.label}: {bands.result(lesson, record, *about).text}")
         epochs_done = len(training.history)
         printed = published.at_epoch(lesson, training.network_name, record, epochs_done)
         return {"claims": measured, "published": printed}

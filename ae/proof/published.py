@@ -33,23 +33,45 @@ def columns(
     return lesson.published.get(network, {})
 
 
-def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
-    """Names what keeps a run from being one at the article's settings, for a sentence to list.
+def differences(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
+    """Names what makes a run's losses incomparable with those at the article's settings.
 
-    Settings that the title of a run names are none: they make another kind of run.
+    Settings that the title of a run names make another kind of run, and are not listed.
     """
     article, settings = lesson.presets["article"], record["settings"]
-    epochs = article.num_epochs
+    found = [
+        f"{settings[name]:,} {what} instead of all"
+        for name, what in (("num_train", "training examples"), ("num_test", "test examples"))
+        if settings[name] is not None
+    ]
+    return found + [
+        f"{words} {settings[name]} instead of {getattr(article, name)}"
+        for name, words in (("batch_size", "minibatches of"), ("learning_rate", "learning rate"))
+        if settings[name] != getattr(article, name)
+    ]
+
+
+def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
+    """Names all that keeps a run from being one at the article's settings, or its notebook's."""
+    settings, epochs = record["settings"], lesson.presets["article"].num_epochs
     if lesson.published_with and all(settings[n] == v for n, v in lesson.published_with.items()):
         epochs = len(curve(lesson.name)["epoch"])
-    found = [] if record["preset"] == "article" else [f"preset {record['preset']}"]
-    for name in ("batch_size", "learning_rate"):
-        if settings[name] != getattr(article, name):
-            found.append(f"{name} {settings[name]}")
+    found = differences(lesson, record)
     if settings["num_epochs"] != epochs:
         ours = settings["num_epochs"]
         found.append(f"{ours} epoch{'s' * (ours != 1)} instead of {epochs}")
+    if not found and record["preset"] != "article":
+        found.append(f"the preset {record['preset']}")
     return found
+
+
+def comparable_columns(
+    lesson: Lesson, network: str, record: Mapping[str, Any]
+) -> Mapping[str, tuple[str, ...]]:
+    """Names the columns that a run can be compared with, epoch by epoch, by history entry."""
+    if differences(lesson, record):
+        return {}
+    return columns(lesson, network, record["settings"], record["data"]["notice"])
 
 
 def at_epoch(
@@ -59,7 +81,7 @@ def at_epoch(
 
     The result is None if nothing was published of such a run.
     """
-    printed = columns(lesson, network, record["settings"], record["data"]["notice"])
+    printed = comparable_columns(lesson, network, record)
     if not printed:
         return None
     published = curve(lesson.name)

@@ -148,13 +148,6 @@ def kept_in_float32(lesson: Lesson, training: Training) -> list[Training] | None
     return [t for t in alike if t.about["network"] == about["network"]]
 
 
-def kept_like(lesson: Lesson, record: Mapping[str, Any]) -> list[Training]:
-    """Reads the kept runs of the kind of a run, except those of its own seed and style."""
-    own = {(record["settings"]["seed"], training["style"]) for training in record["trainings"]}
-    alike = kept(title(lesson, record))
-    return [t for t in alike if (t.about["seed"], t.about["style"]) not in own]
-
-
 def table(lessons: Sequence[Lesson]) -> str:
     """Makes the README's table of what was published and what we reproduced, in Markdown."""
     lines = [

@@ -49,7 +49,7 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
             if "val_loss" in history[0]:
                 losses = [logs["val_loss"] for logs in history]
                 axis.plot(epochs, losses, ":", color=COLOURS[style], label=f"{style}, validation")
-        columns = published.columns(lesson, network, record["settings"], record["data"]["notice"])
+        columns = published.comparable_columns(lesson, network, record)
         curve = published.curve(lesson.name) if columns else {}
         for loss, marker, label in (
             (printed, "x", "published"),

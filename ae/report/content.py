@@ -9,7 +9,7 @@ from typing import Any
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
 from ae.proof import errata, published
 from ae.report import charts, source
-from ae.report.verdicts import claims_table, verdicts
+from ae.report.verdicts import claims_table, expected_claims, verdicts
 from ae.runs.records import changed_settings
 from ae.runs.saved import read_run
 
@@ -56,6 +56,7 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         "learning": [(training, frames(lesson, training)) for training in trainings],
         "planes": [(t, _plane(lesson, t["plane"])) for t in trainings if t["plane"]],
         "claims": claims_table(record),
+        "expected": expected_claims(lesson, record),
         "errata": [(e, errata.differences(lesson, e)) for e in errata.by_effect(lesson)],
         "measured_on": errata.circumstances(kept) if kept else "",
         "rows": source.rows(run / record["source"]) if record["source"] else [],

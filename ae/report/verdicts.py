@@ -1,63 +1,27 @@
-"""Whether a run bears its article out: its curves beside the published ones, and its claims."""
+"""Whether a run's result is right, and whether it bears its article's claims out."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ae.lesson import ONLY_NETWORK, Lesson
-from ae.proof import check, claims, published
-from ae.proof.reproduced import kept_in_float32, kept_like, trainings_of
+from ae.lesson import Lesson
+from ae.proof import bands, claims, published, reproduced
 
-Verdict = tuple[str, str, str]  # what is judged; "passed", "failed" or "open"; why
+Verdict = tuple[str, str, str]  # what is judged; "passed", "unusual", "failed" or "open"; why
 
 
 def verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[Verdict]:
-    """Judges a run's learning curves and its claims."""
-    for network in dict.fromkeys(t["network"] for t in record["trainings"]):
-        yield from _of_curves(lesson, network, record)
+    """Judges the losses of a run's trainings, and its claims."""
+    for training in record["trainings"]:
+        about = (training[key] for key in ("network", "style", "history"))
+        yield bands.result(lesson, record, *about)
     yield _of_claims(lesson, record)
-
-
-def _of_curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> Iterator[Verdict]:
-    of = "published curve" if network == ONLY_NETWORK else f"published curve of the {network}"
-    notice, preset = record["data"]["notice"], record["preset"]
-    columns = published.columns(lesson, network, record["settings"], notice)
-    if not lesson.published.get(network):
-        text = "none was printed"
-    elif notice:
-        text = f"not compared: {notice}"
-    elif not columns:
-        text = "not compared: it was printed with other settings"
-    elif preset != "article":
-        text = f"not compared at the preset {preset}"
-    elif found := published.departures(lesson, record):
-        text = f"not compared: it has {', '.join(found)}"
-    else:
-        own, kept = (
-            [t for t in trainings if t.about["network"] == network]
-            for trainings in (trainings_of(record), kept_like(lesson, record))
-        )
-        together = f"this run and {len(kept)} kept ones"
-        float32 = kept_in_float32(lesson, own[0])
-        if float32 is not None:
-            together += f" in bfloat16, {len(float32)} in float32 for the band"
-        if len([*own, *kept] if float32 is None else float32) >= check.FEWEST_RUNS:
-            for loss in columns:
-                compared = check.compare(lesson, network, [*own, *kept], float32, loss=loss)
-                of_loss = of if loss == lesson.printed_loss else f"{of}, validation"
-                kind = "passed" if compared.passed else "failed"
-                yield of_loss, kind, f"{check.verdict(compared)}; {together}"
-            return
-        text = f"not compared: {together} are too few to make a band of"
-    yield of, "open", text
 
 
 def _of_claims(lesson: Lesson, record: Mapping[str, Any]) -> Verdict:
     measured = claims.by_claim(lesson, (t["claims"] for t in record["trainings"]))
     if not measured:
-        text = f"not measured at the preset {record['preset']}"
-        if record["preset"] == "article":
-            text = f"not measured: it has {', '.join(published.departures(lesson, record))}"
-        return "claims", "open", text
+        why = ", ".join(published.departures(lesson, record))
+        return "claims", "open", f"not measured: this run has {why}"
     found = [result["holds"] for results in measured.values() for result in results]
     known = [holds for holds in found if holds is not None]
     kind, word = ("passed", "passed") if all(known) else ("failed", "FAILED")
@@ -74,3 +38,9 @@ def claims_table(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any] 
         for result in results:
             table.setdefault(claims.text(result), [None] * len(measured))[column] = result
     return table
+
+
+def expected_claims(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
+    """Writes what the kept runs of the same kind found, a line for each claim."""
+    kept = reproduced.kept(reproduced.title(lesson, record))
+    return claims.summary(lesson, [training.about["claims"] for training in kept])

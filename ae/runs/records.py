@@ -179,7 +179,11 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
     rows = [("lesson", "style", "epochs", "time", "loss", "published")]
     for record in runs:
         for training in record["trainings"]:
-            history, printed, published = training["history"], training["published"], "no number"
+            history, printed, published = (
+                training["history"],
+                training["published"],
+                "none comparable",
+            )
             if printed:
                 losses = " and ".join(f"{loss:.4f}" for loss in printed["losses"])
                 published = f"{losses} at epoch {printed['epoch']}"
