@@ -6,12 +6,13 @@ from typing import Any
 from ae import metrics
 from ae.lesson import Settings
 from ae.networks import Network, codec
-from ae.proof.judges import Hashable, share_sure, train_classifier, train_plain_encoder
+from ae.proof.judges import Hashable, share_typical, train_classifier
 
 import numpy as np
 
 COMPARED = slice(10_000)  # training images whose codes are enough to compare
 NEW = 100  # new images of each class
+JUDGED = 2000  # test images or new ones that are enough to judge
 
 
 def worst_recall(network: Network, data: Any, settings: Settings) -> float:
@@ -21,8 +22,13 @@ def worst_recall(network: Network, data: Any, settings: Settings) -> float:
 
 
 def clearer(train_other: Callable, network: Network, data: Any, settings: Settings) -> float:
-    """Subtracts the `accuracy` of another encoder, trained on the same images, from our own."""
-    return accuracy(_mean_code(network), data) - accuracy(train_other(data.x_train), data)
+    """Subtracts the `accuracy` of another encoder from our own.
+
+    Args:
+        train_other: a function from training images and settings to an encoder.
+    """
+    other = train_other(data.x_train, settings)
+    return accuracy(_mean_code(network), data) - accuracy(other, data)
 
 
 def recognised(draw_codes: Callable, network: Network, data: Any, settings: Settings) -> float:
@@ -67,17 +73,14 @@ def _new_and_real(
         yield label, decode(z), x[of_class]
 
 
-def drawn_and_recognised(network: Network, data: Any, settings: Settings) -> float:
-    """Draws codes from N(0, 1), decodes them and returns the share that a classifier is sure of.
-
-    There are as many codes as test images.
-    """
+def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float:
+    """Draws codes from N(0, 1), decodes them and returns `judges.share_typical` of the images."""
     encode, decode, _ = codec(network)
     dimensions = encode(data.x_train[:1])[0].shape[-1]
     generator = np.random.default_rng(settings.seed)
-    z = generator.standard_normal((len(data.x_test), dimensions)).astype("float32")
-    classifier = train_classifier(Hashable(_flat(data.x_train), data.y_train))
-    return share_sure(classifier, _flat(decode(z)))
+    z = generator.standard_normal((JUDGED, dimensions)).astype("float32")
+    examples = Hashable(_flat(data.x_train), data.y_train)
+    return share_typical(examples, _flat(data.x_test[:JUDGED]), _flat(decode(z)))
 
 
 def accuracy(encode: Callable, data: Any) -> float:
@@ -95,16 +98,10 @@ def _knn_labels(encode: Callable, data: Any) -> np.ndarray:
     return metrics.knn_labels(codes, data.y_train[COMPARED], encode(data.x_test))
 
 
-def linear_encoder(x_train: np.ndarray) -> Callable:
+def linear_encoder(x_train: np.ndarray, settings: Settings) -> Callable:
     """Returns a function from images (n, ...) to their first two principal components (n, 2)."""
     mean, components = metrics.principal_components(_flat(x_train), 2)
     return lambda x: (_flat(x) - mean) @ components.T
-
-
-def plain_encoder(x_train: np.ndarray) -> Callable:
-    """Trains a plain autoencoder on images (n, ...); returns a function to its codes (n, 2)."""
-    encoder = train_plain_encoder(Hashable(_flat(x_train)))
-    return lambda x: encoder.predict(_flat(x), batch_size=500, verbose=0)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import functools
 
 from ae.training import interrupts
-from ae.training.minibatches import NextBatch, Shuffled, dataset
+from ae.training.minibatches import Shuffled, dataset
 
 import keras
 import numpy as np
@@ -15,9 +15,8 @@ CLASSIFIER_EPOCHS = 5  # after them it is right on 97 to 98 % of MNIST's test di
 CLASSIFIER_BATCH_SIZE = 128
 LINEAR_STEPS = 4000  # until a linear autoencoder's loss stops falling
 LINEAR_BATCH_SIZE = 500
-PLAIN_STEPS = 1500  # three passes over Fashion-MNIST
-PLAIN_BATCH_SIZE = 128
 SURE = 0.9  # probability
+NEAR = 0.95  # share of real test images that count as near to the training images
 
 
 @interrupts.postponed()
@@ -66,10 +65,43 @@ def train_classifier(examples: Hashable) -> keras.Model:
     return classifier
 
 
-def share_sure(classifier: keras.Model, rows: np.ndarray) -> float:
-    """Returns the share of rows (n, 784) to which a classifier gives one label above 0.9."""
-    scores = classifier.predict(rows, batch_size=500, verbose=0)
-    return float(np.mean(scores.max(axis=-1) > SURE))
+def share_typical(examples: Hashable, real: np.ndarray, new: np.ndarray) -> float:
+    """Divides how often new rows look like the data by how often real rows do that nobody trained.
+
+    A row looks like the data if two things hold: the classifier gives it one label above 0.9, and
+    a training row is as near as it is for 95 of 100 real rows. Neither is enough. The classifier is
+    sure of most noise; half of the averages of two images have a training image near. Distances are
+    those of directions: rows less the mean training row, scaled to length 1.
+
+    Args:
+        examples: training rows (n, features) and labels (n,).
+        real: test rows (m, features).
+        new: rows (k, features) to judge.
+    """
+    x, _ = examples.arrays
+    classifier = train_classifier(examples)
+    mean = x.mean(axis=0)
+    train, real_way, new_way = (_direction(rows - mean) for rows in (x, real, new))
+    nearest = [_greatest_product(way, train) for way in (real_way, new_way)]
+    least = np.quantile(nearest[0], 1 - NEAR)
+    shares = [
+        np.mean(
+            (classifier.predict(rows, batch_size=500, verbose=0).max(axis=-1) > SURE)
+            & (products >= least)
+        )
+        for rows, products in zip((real, new), nearest, strict=True)
+    ]
+    return float(shares[1] / shares[0])
+
+
+def _direction(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+def _greatest_product(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns, for each row, its largest scalar product with another; in parts, for memory."""
+    parts = np.array_split(rows, max(1, len(rows) // 200))
+    return np.concatenate([(part @ others.T).max(axis=1) for part in parts])
 
 
 @functools.lru_cache(maxsize=1)
@@ -113,21 +145,4 @@ def train_two_d_encoder(
     autoencoder.compile("adam", "binary_crossentropy", jit_compile=jit_compile)
     order = Shuffled(len(x), min(batch_size, len(x)), seed, drop_remainder=True)
     fit(autoencoder, dataset(order, x), order.steps_per_epoch, num_epochs)
-    return keras.Model(pixels, z)
-
-
-@functools.lru_cache(maxsize=1)
-def train_plain_encoder(examples: Hashable) -> keras.Model:
-    """Trains a plain autoencoder, Dense 256-64-2-64-256, with Adam; returns the encoder."""
-    (x,) = examples.arrays
-    h = pixels = keras.Input(x.shape[1:])
-    sizes = [(256, "relu"), (64, "relu"), (2, None), (64, "relu"), (256, "relu")]
-    for seed, (units, activation) in enumerate([*sizes, (x.shape[1], "sigmoid")]):
-        h = layers.Dense(units, activation, kernel_initializer=GlorotUniform(seed))(h)
-        if units == 2:
-            z = h
-    autoencoder = keras.Model(pixels, h)
-    autoencoder.compile("adam", "mean_squared_error")
-    order = NextBatch(len(x), PLAIN_BATCH_SIZE, PLAIN_STEPS, seed=0)
-    fit(autoencoder, dataset(order, x), PLAIN_STEPS)
     return keras.Model(pixels, z)

@@ -4,20 +4,26 @@ The article says that the plane of codes holds each kind of clothing in a cluste
 transitions between them, and that new clothes can be drawn around the middle of a cluster.
 """
 
+import functools
+
 from ae import figures, metrics
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option
 from ae.networks import codec
-from ae.proof import garments
+from ae.proof import garments, judges
 from ae.report.snapshots import Plane
+from ae.training.minibatches import Shuffled, dataset
+from ae.training.optimizers import RMSpropKeras2
 from tutorials.fashion_vae import (
     LATENT_DIM,
     NUM_VAL,
     SAMPLING_POWER,
     SIDE,
+    build_keras,
     cross_entropy,
     manifold_codes,
 )
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -114,7 +120,28 @@ def beside_components(network, data, settings):
 
 def beside_plain_code(network, data, settings):
     """Returns the accuracy of the vote minus that of a vote by a plain autoencoder's codes."""
-    return garments.clearer(garments.plain_encoder, network, data, settings)
+    return garments.clearer(plain_encoder, network, data, settings)
+
+
+def plain_encoder(x_train, settings):
+    """Trains the lesson's network without noise and divergence; returns a function to its codes."""
+    encoder = train_without_noise(judges.Hashable(x_train), settings)
+    return lambda x: encoder.predict(x, batch_size=500, verbose=0)
+
+
+@functools.lru_cache(maxsize=1)
+def train_without_noise(images, settings):
+    """Trains the encoder of mean codes and the decoder, for as long as the lesson trains them."""
+    (x,) = images.arrays
+    keras.utils.set_random_seed(settings.seed)
+    vae = build_keras()
+    encoder = vae.get_layer("encoder")
+    to_mean = keras.Model(encoder.input, encoder.output[0])
+    plain = keras.Model(encoder.input, vae.get_layer("decoder")(to_mean.output))
+    plain.compile(RMSpropKeras2(settings.learning_rate), cross_entropy, **settings.compiled)
+    order = Shuffled(len(x), settings.batch_size, settings.seed)
+    judges.fit(plain, dataset(order, x, x), order.steps_per_epoch, settings.num_epochs)
+    return to_mean
 
 
 def step(network, data, settings):
@@ -152,11 +179,11 @@ CLAIMS = [
     ),
     Claim(
         "The clusters are more distinct than those of a plain autoencoder.",
-        quantity="Accuracy gained by ten neighbours over a plain code of two numbers",
+        quantity="Accuracy gained by ten neighbours over the same network without noise",
         measure=beside_plain_code,
         at_least=0,
-        why="The article says that plain codes mix the classes. Our plain autoencoder is dense and "
-        "trained for three passes, so it differs in more than the noise.",
+        why="The article says that plain codes mix the classes. The other network has the same "
+        "layers and as many steps, but neither noise nor divergence.",
     ),
     Claim(
         "Transitions are smooth.",
@@ -181,10 +208,10 @@ CLAIMS = [
     ),
     Claim(
         "Random codes decode to clothes.",
-        quantity="Share that are of some class for sure",
-        measure=garments.drawn_and_recognised,
+        quantity="How often they look like clothes, as a share of how often test images do",
+        measure=garments.drawn_and_typical,
         at_least=0.5,
-        why="This is more often than not, as for the random codes of dense_ae.",
+        why="The bound is ours: half as often. Averages of two images stay far below it.",
     ),
 ]
 
