@@ -34,8 +34,10 @@ LONGER = 5  # times what the tests take of the unchanged file; then a mutant cou
 # The tests of a lesson or its article, the telling ones first.
 LESSON_TESTS = (
     "tests/lessons/test_expected.py tests/lessons/test_drawn.py",
-    "tests/lessons --ignore tests/lessons/test_lessons.py tests/proof/test_measures.py "
-    "tests/proof/test_errata.py tests/test_picture_metrics.py",
+    "tests/proof/test_kept.py tests/proof/test_measures.py tests/proof/test_digits.py "
+    "tests/test_picture_metrics.py "
+    "tests/lessons --ignore tests/lessons/test_lessons.py --ignore tests/lessons/test_expected.py "
+    "--ignore tests/lessons/test_drawn.py",
 )
 SUBJECTS = {
     "ae/cleaning.py": "tests/test_cleaning.py",
@@ -85,7 +87,10 @@ STRINGS = {
     "Greys_r": "gray", "viridis": "gray", "tab10": "viridis", "linear": "sigmoid",
 }  # fmt: skip
 # Arguments that change no number: names for readers, speed, and checks of what holds anyway.
-QUIET = {"name", "verbose", "strict", "reduce_retracing", "jit_compile", "help", "why", "quantity"}
+QUIET = {
+    *("name", "verbose", "strict", "reduce_retracing", "jit_compile", "help"),
+    *("quote", "problem", "effect", "fix", "quantity", "why"),
+}
 
 
 class Mutant(NamedTuple):
@@ -303,6 +308,17 @@ def equivalent_mutants():
     return dict(block.rsplit("\n", 1) for block in blocks if not block.startswith("#"))
 
 
+def shares(mutants, jobs):
+    """Deals the mutants out, those of a file together, to lists of about equal lengths."""
+    dealt = [[] for _ in range(jobs)]
+    by_path = collections.defaultdict(list)
+    for mutant in mutants:
+        by_path[mutant.path].append(mutant)
+    for of_path in sorted(by_path.values(), key=len, reverse=True):
+        min(dealt, key=len).extend(of_path)
+    return dealt
+
+
 def main():
     """Tests the mutants asked for and prints the survivors and the share that was killed."""
     lessons = [f"tutorials/{p.name}" for p in sorted((REPOSITORY / "tutorials").glob("*_*.py"))]
@@ -331,8 +347,7 @@ def main():
     import_packages()
     with tempfile.TemporaryDirectory() as folder:
         children = []
-        for number in range(options.jobs):
-            share = open_ones[number :: options.jobs]
+        for number, share in enumerate(shares(open_ones, options.jobs)):
             if child := os.fork():
                 children.append(child)
                 continue

@@ -29,16 +29,19 @@ def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
     assert [training["claims"] for training in record["trainings"]] == [measured]
 
 
-def test_the_denoiser_is_compared_with_a_median_filter():
-    rng = np.random.default_rng(0)
-    clean = rng.random((3, 28, 28, 1)).astype("float32")
-    noisy = np.where(rng.random(clean.shape) < 0.1, 1, clean).astype("float32")
-    data = SimpleNamespace(x_test=clean, x_test_noisy=noisy)
-    a_lesson = lesson("conv_denoiser")
-    (claim,) = [claim for claim in a_lesson.claims if "median filter" in claim.quantity]
-    gain = claim.measure(Net(), data, a_lesson.presets["smoke"])
-    expected = metrics.psnr(clean, noisy) - metrics.psnr(clean, metrics.median_filter(noisy))
-    assert gain == pytest.approx(expected) != 0
+def test_noise_is_what_differs_between_outputs_of_one_image():
+    """Copies keep all of it, a constant keeps none, half the contrast keeps a quarter."""
+    clean = np.random.default_rng(0).random((20, 28, 28, 1)).astype("float32")
+    data = SimpleNamespace(x_test=clean)
+    left = conv_denoiser.noise_left
+    assert left(lambda x: x, data) == 1
+    assert left(lambda x: 0 * x + clean, data) < 1e-9  # what is lost each time does not count
+    assert left(lambda x: x / 2, data) == pytest.approx(0.25)
+    assert conv_denoiser.noise_left_by_network(Net(), data, None) == 1
+    median = left(metrics.median_filter, data)
+    assert 0 < median < 1
+    beside = conv_denoiser.noise_left_beside_median(Net(), data, None)
+    assert beside == pytest.approx(1 / median)
 
 
 def test_distinct_clusters_are_those_of_the_mean_codes(monkeypatch):
@@ -48,7 +51,7 @@ def test_distinct_clusters_are_those_of_the_mean_codes(monkeypatch):
     apart, mixed = (lambda x: np.stack([x, x], 1)), (lambda x: np.zeros((len(x), 2)))
     network = SimpleNamespace(encode=lambda x: (apart(x), mixed(x)))
     assert garments.worst_recall(network, data, None) == 1
-    assert garments.clearer(lambda x: mixed, network, data, None) == pytest.approx(0.5)
+    assert garments.clearer(lambda x, settings: mixed, network, data, None) == pytest.approx(0.5)
 
 
 def test_new_clothes_are_drawn_from_their_own_class(monkeypatch):
@@ -84,16 +87,15 @@ def test_new_clothes_vary_as_their_codes_do():
 
 @pytest.fixture
 def judged(monkeypatch):
-    """What 3,000 images a judge was shown; it is sure of every third."""
+    """The new images that a judge was shown; it says that half as many look right as of real."""
     seen = []
 
-    def predict(images, **_):
-        seen.append(images)
-        return np.tile([[0.95, 0.05], [0.5, 0.5], [0.6, 0.4]], (1000, 1))
+    def share_typical(examples, real, new):
+        seen.append(new)
+        return 0.5
 
-    judge = SimpleNamespace(predict=predict)
-    for module in (garments, digits):
-        monkeypatch.setattr(module, "train_classifier", lambda _: judge)
+    monkeypatch.setattr(garments, "share_typical", share_typical)
+    monkeypatch.setattr(judges, "share_typical", share_typical)
     return seen
 
 
@@ -103,11 +105,10 @@ def test_clothes_are_drawn_from_the_prior(judged):
     data = SimpleNamespace(
         x_train=np.ones((5, 2), "float32"), y_train=np.zeros(5), x_test=np.zeros((3000, 2))
     )
-    settings = smoke_settings("fashion_vae")
-    assert garments.drawn_and_recognised(network, data, settings) == pytest.approx(1 / 3)
-    assert judged[0].shape == (3000, 2)
-    np.testing.assert_allclose(judged[0].mean(axis=0), [0, 0], atol=0.06)
-    np.testing.assert_allclose(np.cov(judged[0].T), np.eye(2), atol=0.08)
+    assert garments.drawn_and_typical(network, data, smoke_settings("fashion_vae")) == 0.5
+    (new,) = judged
+    np.testing.assert_allclose(new.mean(axis=0), [0, 0], atol=0.08)
+    np.testing.assert_allclose(np.cov(new.T), np.eye(2), atol=0.1)
 
 
 def test_the_learned_plane_is_compared_with_pca(monkeypatch):
@@ -142,10 +143,50 @@ def test_random_codes_are_drawn_as_the_codes_lie(judged):
     """Their mean and covariance are the training codes'."""
     codes = np.float32(np.random.default_rng(0).normal([1, -2], [0.5, 3], (500, 2)))
     data = SimpleNamespace(x_train=codes, y_train=codes[:, 0], x_test=np.zeros((3000, 2)))
-    settings = smoke_settings("dense_ae")
-    assert digits.drawn_and_recognised(Net(), data, settings) == pytest.approx(1 / 3)
-    np.testing.assert_allclose(judged[0].mean(axis=0), codes.mean(axis=0), atol=0.2)
-    np.testing.assert_allclose(np.cov(judged[0].T), np.cov(codes.T), atol=0.6)
+    assert digits.drawn_and_typical(Net(), data, smoke_settings("dense_ae")) == 0.5
+    (new,) = judged
+    np.testing.assert_allclose(new.mean(axis=0), codes.mean(axis=0), atol=0.2)
+    np.testing.assert_allclose(np.cov(new.T), np.cov(codes.T), atol=0.6)
+
+
+def share_typical(data, new):
+    flat = [images.reshape(len(images), -1) for images in (data.x_train, data.x_test[:1000], new)]
+    return judges.share_typical(judges.Hashable(flat[0], data.y_train), *flat[1:])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("load", [datasets.load_mnist, datasets.load_fashion_mnist])
+def test_only_images_like_the_data_look_like_the_data(load):
+    """Tried on images of known kinds: real ones, noise, blends, mixed pixels, a blank, the mean."""
+    images = load()
+    x_train, x_test = images.x_train[:20_000] / 255, images.x_test / 255
+    data = SimpleNamespace(x_train=np.float32(x_train), x_test=np.float32(x_test))
+    data.y_train = images.y_train[:20_000]
+    others, more = data.x_test[1000:2000], data.x_test[2000:3000]
+    rng = np.random.default_rng(0)
+    assert share_typical(data, others) == pytest.approx(1, abs=0.1)
+    for unlike, most in [
+        (rng.random(others.shape, "float32"), 0.02),
+        (rng.permuted(others.reshape(1000, -1), axis=1), 0.1),
+        ((others + more) / 2, 0.35),
+        (0 * others[:10], 0),
+        (data.x_train.mean(axis=0, keepdims=True), 0),
+    ]:
+        assert share_typical(data, unlike) <= most
+
+
+def test_speckle_that_is_always_the_same_does_not_mislead_the_neighbours():
+    """Where no digit has ink, noise counts nothing; digits that become one digit lose it all."""
+    rng = np.random.default_rng(0)
+    y = np.arange(3000) % 10
+    x = np.zeros((3000, 20), "float32")
+    x[np.arange(3000), y] = 1 - 0.1 * rng.random(3000)
+    data = SimpleNamespace(x_train=x[:2000], y_train=y[:2000], x_test=x[2000:], y_test=y[2000:])
+    speckle = np.float32([[0] * 10 + list(50 * rng.random(10))])
+    speckled = Net(decode=lambda z: z + speckle)
+    assert digits.accuracy_lost_by_neighbours(speckled, data, None) == 0
+    one = Net(decode=lambda z: 0 * z + x[:1])
+    assert digits.accuracy_lost_by_neighbours(one, data, None) == pytest.approx(0.9)
 
 
 def test_classifiers_learn_from_count_labels_and_are_judged_on_test_digits(monkeypatch):
