@@ -69,23 +69,31 @@ def feature_maps(maps: np.ndarray) -> Figure:
 def manifold(tiles: np.ndarray, side: int) -> Figure:
     """Draws decoded codes (side * side, height, width), row by row, as one square picture."""
     figure, axis = plt.subplots(figsize=(10, 10))
-    axis.imshow(canvas(tiles, side, side), cmap="Greys_r")
+    axis.imshow(canvas(tiles, side, side), cmap="gray")
     return figure
 
 
 def scatter(
-    codes: Mapping[str, np.ndarray], labels: np.ndarray, cmap: str, size: float = 10.0
+    codes: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    cmap: str,
+    size: float = 10.0,
+    stepped: bool = False,
 ) -> Figure:
-    """Draws panels, `size` inches wide, of codes (n, 2) coloured by labels (n,) from 0 to 9."""
+    """Draws panels, `size` inches wide, of codes (n, 2) coloured by labels (n,) from 0 to 9.
+
+    A stepped colour bar has ten colours, each with its label in the middle. Its dots are smaller.
+    """
+    how = {"cmap": cmap, "vmin": 0, "vmax": 9}  # and Matplotlib's own size of a dot
+    if stepped:
+        how = {"cmap": plt.get_cmap(cmap, 10), "vmin": -0.5, "vmax": 9.5, "s": size}
     figure, axes = plt.subplots(
         1, len(codes), figsize=(size * len(codes), size), squeeze=False, layout="constrained"
     )
     for axis, (title, points) in zip(axes[0], codes.items(), strict=True):
-        drawn = axis.scatter(
-            *points.T, c=labels, cmap=plt.get_cmap(cmap, 10), s=size, vmin=-0.5, vmax=9.5
-        )
+        drawn = axis.scatter(*points.T, c=labels, **how)
         axis.set_title(title)
-    figure.colorbar(drawn, ax=axes[0], ticks=range(10))
+    figure.colorbar(drawn, ax=axes[0], ticks=range(10) if stepped else None)
     return figure
 
 

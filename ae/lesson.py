@@ -154,6 +154,7 @@ class Lesson:
     appendix: Callable | None  # takes data, settings and report; draws what needs no network
     # Takes network, data and the network's name; returns an `ae.report.snapshots.Plane` or None.
     plane: Callable | None
+    figures_by: Mapping[str, tuple[str, ...]]  # those of the "article", and of its "notebook"
     printed_loss: str  # what the article printed: "loss", an epoch's mean, or "last_batch_loss"
     # Columns of data/published/NAME.csv, by network and history entry.
     published: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -265,6 +266,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         examples=part("examples", lambda data: Examples(data.x_test[:10])),
         appendix=part("appendix", None),
         plane=plane if hasattr(article, "plane") else None,
+        figures_by=part("FIGURES_BY", {}),
         printed_loss=part("PRINTED_LOSS", "loss"),
         published=part("PUBLISHED", {}),
         published_with=part("PUBLISHED_WITH", {}),

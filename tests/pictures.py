@@ -89,6 +89,8 @@ class Points:
     panels: Sequence[tuple[str, np.ndarray]]
     labels: np.ndarray
     cmap: str
+    spot: float  # square points
+    stepped: bool = False
 
     def compare(self, figure, where=""):
         """Fails unless the figure shows these and nothing else."""
@@ -104,8 +106,11 @@ class Points:
             # A class has its own entry among ten colours; `self.cmap` may have 256.
             assert_allclose(drawn.to_rgba(drawn.get_array()), colours, atol=0.01, err_msg=here)
             assert not (axis.xaxis_inverted() or axis.yaxis_inverted()), here
-        assert_equal(list(bar.get_yticks()), list(range(10)), where)
-        assert_equal(bar.get_ylim(), (-0.5, 9.5), f"{where}: each tick in the middle of its colour")
+            assert_equal(list(drawn.get_sizes()), [self.spot], here)
+        if self.stepped:
+            assert_equal(list(bar.get_yticks()), list(range(10)), where)
+        reach = (-0.5, 9.5) if self.stepped else (0, 9)
+        assert_equal(bar.get_ylim(), reach, f"{where}: the colour bar")
 
 
 @dataclass(frozen=True)

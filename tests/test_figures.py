@@ -56,4 +56,4 @@ def test_a_scatter_has_every_code_in_the_colour_of_its_class():
     codes = {title: RNG.normal(size=(30, 2)) for title in ("low-level", "keras", "PCA")}
     labels = RNG.integers(0, 5, 30)  # classes 5 to 9 are missing
     figure = figures.scatter(codes, labels, cmap="viridis", size=2)
-    Points(list(codes.items()), labels, "viridis").compare(figure)
+    Points(list(codes.items()), labels, "viridis", 36).compare(figure)

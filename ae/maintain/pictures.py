@@ -45,7 +45,7 @@ class Source(NamedTuple):
     lesson: str
     notebook: str
     grid: Grid
-    note: str = "no kept run of ours has measured it"
+    note: str = "not measured on these runs"
 
 
 GARMENTS = Grid((27, 10, 797, 780), (923.5, 0), (5, 1))

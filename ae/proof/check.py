@@ -13,7 +13,7 @@ from ae.console import print_wrapped
 from ae.errors import InputError
 from ae.lesson import Lesson, with_network
 from ae.paths import make_folder, refuse_to_overwrite, remember
-from ae.proof import bands, claims, graph_mode, parity, published, reproduced
+from ae.proof import bands, claims, graph_mode, parity, pictures, published, reproduced
 from ae.proof.reproduced import Training
 from ae.runs import records
 
@@ -227,6 +227,9 @@ def _check(
     about = trainings[0].about
     for line in claims.summary(lesson, [training.about["claims"] for training in trainings]):
         print_wrapped(line, "  claim   ")
+    if published.columns(lesson, network, about["settings"], about["data"]["notice"]):
+        for line in pictures.lines(lesson, [training.about for training in trainings]):
+            print_wrapped(line, "  picture ")
     if not lesson.published.get(network):
         if (lesson.name, network) not in graph_mode.NETWORKS or name != lesson.name:
             print(f"{CURVE}none was published")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.lesson import ONLY_NETWORK, Lesson, Settings
-from ae.proof import bands, published
+from ae.proof import bands, pictures, published
 from ae.runs.unfinished import Training
 from ae.training import interrupts
 
@@ -124,16 +124,18 @@ class Verdicts:
         """Returns the measured claims, and the published losses of the last epoch."""
         training = self._training
         lesson, record = training.lesson, training.record
-        measured = []
+        measured, shown = [], []
+        trained = training.network, training.data, training.settings, training.network_name
+        if published.is_complete(lesson, record):
+            shown = pictures.measure(lesson, *trained)
         if not published.departures(lesson, record):
-            trained = training.network, training.data, training.settings, training.network_name
             measured = measure(lesson, *trained)
             print("\n".join(f"{training.label}: {line}" for line in lines(measured)))
         about = training.network_name, training.style, training.history
         print(f"{training.label}: {bands.result(lesson, record, *about).text}")
         epochs_done = len(training.history)
         printed = published.at_epoch(lesson, training.network_name, record, epochs_done)
-        return {"claims": measured, "published": printed}
+        return {"claims": measured, "pictures": shown, "published": printed}
 
     @staticmethod
     def of_run(lesson: Lesson, data: Any, record: Mapping[str, Any], folder: Path) -> dict:

@@ -7,7 +7,7 @@ are taken on what our networks make. Images are (n, pixels) or (n, height, width
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ae import metrics
 from ae.lesson import ONLY_NETWORK, Lesson, Settings
@@ -150,18 +150,36 @@ def read() -> dict[str, dict[str, Any]]:
     return json.loads(PATH.read_text(encoding="utf-8"))
 
 
-def lines(lesson: Lesson, trainings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Writes a line for each measure of a lesson's pictures, beside that of our trainings."""
+class Row(NamedTuple):
+    """One measure of one published picture, beside ours."""
+
+    picture: str
+    notebook: str  # repository, path and state
+    quantity: str
+    published: str
+    ours: str  # or why there is nothing to compare
+
+
+def rows(lesson: Lesson, trainings: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Lays each measure of a lesson's pictures beside that of our trainings."""
     results = [r for t in trainings for r in (*t["claims"], *t.get("pictures", ()))]
-    written = []
+    found = []
     for picture, about in read().items():
         for quantity, value in about["values"].items() if about["lesson"] == lesson.name else ():
             known = [r for r in results if r["quantity"] == quantity and r["value"] is not None]
             ours = [r["value"] for r in known if r.get("picture", picture) == picture]
             measurable = ours and quantity in MEASURES.get(picture, ())
             beside = f"ours {_text(np.ravel(ours))}" if measurable else about["notes"][quantity]
-            written.append(f"{picture}: {quantity}: published {_text(value)}; {beside}")
-    return written
+            found.append(Row(picture, about["notebook"], quantity, _text(value), beside))
+    return found
+
+
+def lines(lesson: Lesson, trainings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Writes `rows`, a line each."""
+    return [
+        f"{row.picture}: {row.quantity}: published {row.published}; {row.ours}"
+        for row in rows(lesson, trainings)
+    ]
 
 
 def _text(values: Sequence[float]) -> str:

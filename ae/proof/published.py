@@ -65,6 +65,12 @@ def departures(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def is_complete(lesson: Lesson, record: Mapping[str, Any]) -> bool:
+    """Says whether a run took all that the article, or its notebook, did: data, steps, epochs."""
+    all_epochs = record["settings"]["num_epochs"] == lesson.presets["article"].num_epochs
+    return not departures(lesson, record) or (all_epochs and not differences(lesson, record))
+
+
 def comparable_columns(
     lesson: Lesson, network: str, record: Mapping[str, Any]
 ) -> Mapping[str, tuple[str, ...]]:

@@ -87,7 +87,12 @@ def trainings_of(record: Mapping[str, Any]) -> list[Training]:
         "data": {key: record["data"][key] for key in ("sha256", "notice")},
     }
     return [
-        Training({**{key: t[key] for key in own}, **shared, "claims": t["claims"]}, t["history"])
+        Training(
+            {key: t[key] for key in own}
+            | shared
+            | {"claims": t["claims"], "pictures": t.get("pictures", [])},
+            t["history"],
+        )
         for t in record["trainings"]
     ]
 

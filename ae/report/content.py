@@ -2,12 +2,12 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
-from ae.proof import errata, published
+from ae.proof import errata, pictures, published
 from ae.report import charts, source
 from ae.report.verdicts import claims_table, expected_claims, verdicts
 from ae.runs.records import changed_settings
@@ -50,13 +50,14 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
             }
             for name in dict.fromkeys(t["network"] for t in trainings)
         ],
-        "figures": figures,
+        "figures": list(_by_author(lesson, figures)),
         "cover": figures[0][0],
         "small": sides[0] < 100,  # pixels; then each can be seen
         "learning": [(training, frames(lesson, training)) for training in trainings],
         "planes": [(t, _plane(lesson, t["plane"])) for t in trainings if t["plane"]],
         "claims": claims_table(record),
         "expected": expected_claims(lesson, record),
+        "published_pictures": pictures.rows(lesson, trainings),
         "errata": [(e, errata.differences(lesson, e)) for e in errata.by_effect(lesson)],
         "measured_on": errata.circumstances(kept) if kept else "",
         "rows": source.rows(run / record["source"]) if record["source"] else [],
@@ -95,12 +96,28 @@ def _figures(
         yield [_picture(lesson, path, Path(path).stem, out)]
 
 
+def _by_author(
+    lesson: Lesson, figures: Sequence[list[dict[str, str]]]
+) -> Iterator[tuple[str, list[list[dict[str, str]]]]]:
+    """Sorts figures under headings: the article's, its notebook's, and ours."""
+    drawn = {title: by for by, titles in lesson.figures_by.items() for title in titles}
+    for heading, by in (
+        ("The article's figures", "article"),
+        ("Its notebook's figures", "notebook"),
+        ("Our figures", None),
+    ):
+        of_author = [figure for figure in figures if drawn.get(figure[0]["title"]) == by]
+        if of_author:
+            yield heading, of_author
+
+
 def _picture(lesson: Lesson, path: str, title: str, out: Path, of: str = "") -> dict[str, str]:
     """Captions a figure with what its file says that it shows, or else with its title."""
     path = f"{lesson.name}/{path}"
     with Image.open(out / path) as picture:
         caption = picture.info.get("Description", title.replace("-", " ")) + of
-    return {"path": path, "caption": caption, "alt": f"{lesson.name}, {caption}"}
+    about = {"path": path, "title": title, "caption": caption}
+    return {**about, "alt": f"{lesson.name}, {caption}"}
 
 
 def _table(text: str) -> list[list[str]]:

@@ -318,7 +318,7 @@ def two_panels(d):
     """Shows 500 test digits of each class."""
     shown = np.concatenate([np.flatnonzero(d.y_test == label)[:500] for label in range(10)])
     codes = [(name, encode(d.x_test[shown])) for name, encode in TWO_D.items()]
-    return Points(codes, d.y_test[shown], "tab10")
+    return Points(codes, d.y_test[shown], "tab10", 6, stepped=True)
 
 
 EXPECTED["sigmoid_ae"] = Expected(
@@ -640,8 +640,8 @@ EXPECTED["fashion_vae"] = Expected(
     validates_on=("x_val", "x_val"),
     figures=Figures(
         always=lambda d: {
-            "manifold": Images([("", [tiled(d.decode(PLACES), 20)])], "Greys_r", OWN, ticks=True),
-            "latent": Points([("", d.encode(d.x_train)[0])], d.y_train, "brg"),
+            "manifold": Images([("", [tiled(d.decode(PLACES), 20)])], "gray", OWN, ticks=True),
+            "latent": Points([("", d.encode(d.x_train)[0])], d.y_train, "brg", 36),
             "reconstructions": Images(
                 [("original", d.x_test[:10]), ("reconstructed", d.output(d.x_test[:10]))],
                 *("gray", (0, 1)),

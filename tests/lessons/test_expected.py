@@ -29,7 +29,17 @@ NETWORKS = [(name, network) for name in NAMES for network in lesson(name).networ
 EACH_NETWORK = pytest.mark.parametrize(("name", "network"), NETWORKS)
 EACH_STYLE = pytest.mark.parametrize("style", STYLES)
 # What stands in capitals and is not a constant: parts of a lesson that other tests are about.
-PARTS = {"SETTINGS", "NETWORKS", "OPTIONS", "PRESETS", "CAPTIONS", "CLAIMS", "ERRATA", "COMMANDS"}
+PARTS = {
+    "SETTINGS",
+    "NETWORKS",
+    "OPTIONS",
+    "PRESETS",
+    "CAPTIONS",
+    "FIGURES_BY",
+    "CLAIMS",
+    "ERRATA",
+    "COMMANDS",
+}
 
 
 def cases(name):

@@ -25,9 +25,10 @@ PRESETS = {
 # The figure shows the article's five garments. Two of them are training images in Keras's set,
 # which the notebook loads, so the article's figure comes from another split.
 CAPTIONS = {
-    "clean-noisy-output": "five garments, clean, noisy and cleaned",
-    "latent-maps": "the 16 maps of their codes, as in the author's notebook",
+    "clean-noisy-output": "five garments, clean, noisy and cleaned; published with a linear output",
+    "latent-maps": "the 16 maps of their codes",
 }
+FIGURES_BY = {"article": ("clean-noisy-output",), "notebook": ("latent-maps",)}
 ARGUMENTS = {
     # The last 10,000 training images validate instead of the test images.
     ("variant", "corrected"): {"load": {"held_out": 10_000}},

@@ -39,6 +39,7 @@ PRESETS = {
     "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128, "label_counts": (100, 200)},
 }
 CAPTIONS = {"digits": "16 test digits and their reconstructions"}
+FIGURES_BY = {"article": ("digits",)}
 
 # The article's code prints the loss of each minibatch. The article itself shows no number, only a
 # picture of 16 digits and their reconstructions. `mnist.test.next_batch` shuffled those digits; the

@@ -31,6 +31,7 @@ CAPTIONS = {
     "validation-pages": "three validation pages, what they should become and what they became",
     "test-page": "a test page over its cleaned copy",
 }
+FIGURES_BY = {"notebook": ("test-page",)}
 # The author's notebook printed all 200 epochs (data/published/document_cleaner.csv).
 PUBLISHED = {ONLY_NETWORK: {"loss": ("loss",), "val_loss": ("val_loss",)}}
 COMMANDS = {"clean": cleaning.main}

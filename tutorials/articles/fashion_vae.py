@@ -44,6 +44,7 @@ CAPTIONS = {
     "latent": "mean codes of the training images, coloured by class",
     "reconstructions": "ten test images over their reconstructions",
 }
+FIGURES_BY = {"article": ("manifold", "latent")}
 
 # All 20 epochs of the author's notebook (data/published/fashion_vae.csv). The notebook draws 9,600
 # validation images at random, then loads all 60,000 again to train on. The lesson's validation

@@ -22,6 +22,7 @@ import tensorflow as tf
 ORDER = 3
 PRESETS = {"quick": {"num_epochs": 3}}
 CAPTIONS = {"reconstructions": "ten test digits over their reconstructions from the code"}
+FIGURES_BY = {"article": ("reconstructions",)}
 
 # The corrected variant
 

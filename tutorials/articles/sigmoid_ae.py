@@ -27,6 +27,7 @@ PRESETS = {
     "smoke": {"num_epochs": 1, "two_d_epochs": 1, "num_train": 768, "num_test": 128},
 }
 CAPTIONS = {"strip": "ten test digits over their reconstructions"}
+FIGURES_BY = {"article": ("strip",)}
 
 # The article shows only the picture. The notebook that it copies printed the cost of each epoch's
 # last minibatch, in two complete runs (data/published/sigmoid_ae.csv).
@@ -72,7 +73,7 @@ def appendix(data, settings, report):
         name: encode(data.x_test[shown])
         for name, encode in two_d_encoders(data, settings, settings.two_d_epochs).items()
     }
-    scatter = figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6)
+    scatter = figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6, stepped=True)
     report.figure("two-d", scatter, "test digits by two principal components and two learned units")
 
 
