@@ -147,7 +147,7 @@ BASIC_CLAIMS = (  # of every article on digits
         why="At a half, the code keeps as much of the digits' variance as it loses.",
     ),
     Claim(
-        "It can be taken apart.",
+        "Barp: It can be taken apart.",
         quantity="Largest |decode(encode(x)) - network(x)| of a pixel",
         measure=round_trip_difference,
         at_most=1e-5,
@@ -155,14 +155,14 @@ BASIC_CLAIMS = (  # of every article on digits
         "digits.",
     ),
     Claim(
-        "Reconstructions are recognisable.",
+        "Ours: Reconstructions are recognisable.",
         quantity="Accuracy that a classifier of real digits loses on them",
         measure=accuracy_lost,
         at_most=0.05,
         why="This classifier is right on 97 % of real digits. A linear one is five points worse.",
     ),
     Claim(
-        "Reconstructions are recognisable.",
+        "Ours: Reconstructions are recognisable.",
         quantity="Accuracy that ten neighbours lose on them, in the pixels that digits use",
         measure=accuracy_lost_by_neighbours,
         at_most=0.05,

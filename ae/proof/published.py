@@ -40,12 +40,12 @@ def differences(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     """
     article, settings = lesson.presets["article"], record["settings"]
     found = [
-        f"{settings[name]:,} {what} instead of all"
+        f"{settings[name]:,} {what}"
         for name, what in (("num_train", "training examples"), ("num_test", "test examples"))
         if settings[name] is not None
     ]
     return found + [
-        f"{words} {settings[name]} instead of {getattr(article, name)}"
+        f"{words} {settings[name]}"
         for name, words in (("batch_size", "minibatches of"), ("learning_rate", "learning rate"))
         if settings[name] != getattr(article, name)
     ]

@@ -55,10 +55,10 @@ def test_a_loss_is_compared_at_its_own_epoch(kept):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"num_train": 10_000}, "10,000 training examples instead of all"),
-        ({"num_test": 1000}, "1,000 test examples instead of all"),
-        ({"batch_size": 8}, "minibatches of 8 instead of 16"),
-        ({"learning_rate": 0.1}, "learning rate 0.1 instead of 0.001"),
+        ({"num_train": 10_000}, "10,000 training examples"),
+        ({"num_test": 1000}, "1,000 test examples"),
+        ({"batch_size": 8}, "minibatches of 8"),
+        ({"learning_rate": 0.1}, "learning rate 0.1"),
         ({"notice": "generated pictures"}, "generated pictures"),
         ({"sha": "1" * 64}, "our runs had other data"),
         ({"variant": "corrected"}, "0 runs of ours are like this one"),

@@ -220,9 +220,9 @@ def test_runs_of_different_kinds_are_not_kept_together(folder):
     ("changes", "settings", "words"),
     [
         ({"preset": "quick"}, {}, "preset quick"),
-        ({}, {"num_train": 10_000}, "10,000 training examples instead of all"),
-        ({}, {"batch_size": 8}, "minibatches of 8 instead of 16"),
-        ({}, {"learning_rate": 0.5}, r"learning rate 0\.5 instead of 0\.001"),
+        ({}, {"num_train": 10_000}, "10,000 training examples"),
+        ({}, {"batch_size": 8}, "minibatches of 8"),
+        ({}, {"learning_rate": 0.5}, r"learning rate 0\.5"),
         ({}, {"num_epochs": 1}, "1 epoch instead of 20"),
         ({}, {"num_epochs": 50}, "50 epochs instead of 20"),
     ],

@@ -120,7 +120,7 @@ CLAIMS = [
         quantity="Energy above half of Nyquist's limit, as a share of the clean images'",
         measure=detail_kept,
         at_most=0.5,
-        why="A fair amount is half of the energy or more.",
+        why="The bound is ours: a fair amount is half of the energy or more.",
     ),
 ]
 
