@@ -266,6 +266,16 @@ def survives(tree, arguments, log, limit=None):
     return False
 
 
+def copy_repository(tree):
+    """Makes a folder that holds what the tests need, and nothing else."""
+    shutil.rmtree(tree, ignore_errors=True)
+    for room in ("ae", "benchmarks", "data", "tests", "tutorials"):
+        ignore = shutil.ignore_patterns(".*", "__pycache__", "cache")
+        shutil.copytree(REPOSITORY / room, tree / room, ignore=ignore)
+    for file in filter(Path.is_file, REPOSITORY.iterdir()):
+        shutil.copy(file, tree)
+
+
 def work(number, mutants, folder, out):
     """Tests mutants one after the other, in a copy of the repository and on a core of its own."""
     if hasattr(os, "sched_setaffinity"):
@@ -273,25 +283,20 @@ def work(number, mutants, folder, out):
         os.sched_setaffinity(0, {cores[number % len(cores)]})
     sys.dont_write_bytecode = True
     tree, log = folder / str(number), folder / f"{number}.log"
-    for room in ("ae", "benchmarks", "data", "tests", "tutorials"):
-        ignore = shutil.ignore_patterns(".*", "__pycache__")
-        shutil.copytree(REPOSITORY / room, tree / room, ignore=ignore)
-    for file in filter(Path.is_file, REPOSITORY.iterdir()):
-        shutil.copy(file, tree)
     for path in sorted({mutant.path for mutant in mutants}):
+        copy_repository(tree)
         stages = []
         for arguments in stages_of(path):
             started = time.monotonic()
             if not survives(tree, arguments, log):
                 sys.exit(f"Unchanged, {path} does not pass its tests: {log.read_text()}")
             stages.append((arguments, LONGER * (time.monotonic() - started)))
-        sound = (tree / path).read_text(encoding="utf-8")
         for mutant in (mutant for mutant in mutants if mutant.path == path):
+            copy_repository(tree)  # once more, because the mutant before may have written into it
             (tree / path).write_text(mutant.source, encoding="utf-8")
             result = all(survives(tree, arguments, log, limit) for arguments, limit in stages)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"mutant": mutant.key, "survives": result}) + "\n")
-        (tree / path).write_text(sound, encoding="utf-8")
 
 
 def results_in(out):
