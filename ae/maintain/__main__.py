@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ae import console, lesson
-from ae.maintain import gallery, pictures, reliability, tables, variants
+from ae.maintain import dead_units, gallery, pictures, reliability, tables, variants
 from ae.proof import errata, reproduced
 from ae.runs import records
 
@@ -38,6 +38,11 @@ def draw_variants(options: argparse.Namespace) -> None:
 def measure_pictures(options: argparse.Namespace) -> None:
     """Measures the pictures that articles' notebooks published."""
     print(pictures.keep(options.folder))
+
+
+def count_dead_units(options: argparse.Namespace) -> None:
+    """Counts the units that die in a TensorFlow 1 session, for data/tried."""
+    print(dead_units.keep())
 
 
 def write_tables(options: argparse.Namespace) -> None:
@@ -75,6 +80,8 @@ def run(arguments: list[str] | None = None) -> None:
     command = commands.add_parser("pictures", help=measure_pictures.__doc__)
     command.set_defaults(function=measure_pictures)
     command.add_argument("folder", type=Path, metavar="FOLDER", help="with all of them, as PNG")
+    command = commands.add_parser("dead-units", help=count_dead_units.__doc__)
+    command.set_defaults(function=count_dead_units)
     options = parser.parse_args(arguments)
     options.function(options)
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import re
 
+from ae.maintain import dead_units
 from ae.paths import DATA
 from ae.proof import check, claims, published, reproduced
 from tutorials import __main__ as tutorials
@@ -181,3 +182,22 @@ def test_the_furthest_point_outside_is_named():
     printed, upper = np.array([[9.0, 1.2, 1.5]]), np.array([10, 1.1, 1.1])
     comparison = check.Comparison(np.arange(1, 4), np.ones((3, 3)), printed, 0 * upper, upper)
     assert "furthest at epoch 3" in check.verdict(comparison)
+
+
+def test_units_die_in_a_session_of_tensorflow_1_as_an_erratum_says():
+    with dead_units.PATH.open() as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    dead = {
+        step: [int(row["dead_units"]) for row in rows if int(row["step"]) == step]
+        for step in dead_units.STEPS
+    }
+    assert dead[0] == [0, 0, 0]
+    (effect,) = (e.effect for e in lesson("low_level_ae").errata if "units are dead" in e.effect)
+    for step in (859, 1718):
+        assert f"{min(dead[step])} to {max(dead[step])}" in effect
+
+
+def test_a_unit_that_fires_for_no_digit_is_dead():
+    x = np.float32([[1, 0], [0, 1]])
+    W1, b1 = np.float32([[1, -1, 0, -1], [-2, -1, 0, 3]]), np.float32([0, 0.5, 0, -9])
+    assert dead_units.dead([W1, b1, None, None], x) == 3
