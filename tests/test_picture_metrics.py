@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 from ae import metrics
 from ae.lesson import STYLES
-from ae.proof import claims, garments, judges, readability
+from ae.proof import claims, garments, readability
+from tutorials.articles import fashion_vae as article
 
 import keras
 import numpy as np
@@ -186,34 +187,33 @@ def two_kinds(n):
     return x.astype("float32"), labels
 
 
-@pytest.fixture
-def few_steps(monkeypatch):
-    """Makes training short, and lets no test see what another trained."""
-    monkeypatch.setattr(judges, "PLAIN_STEPS", 60)
-    judges.train_plain_encoder.cache_clear()
-    yield
-    judges.train_plain_encoder.cache_clear()
-
-
-@pytest.mark.parametrize("train", [garments.linear_encoder, garments.plain_encoder])
-def test_codes_of_two_kinds_lie_apart(train, few_steps):
+def test_components_of_two_kinds_lie_apart():
     (x, y), (x_test, y_test) = two_kinds(80), two_kinds(20)
     data = SimpleNamespace(x_train=x, y_train=y, x_test=x_test, y_test=y_test)
-    encode = train(x)
+    encode = garments.linear_encoder(x, None)
     assert encode(x_test).shape == (20, 2)
     assert garments.accuracy(encode, data) == 1
     data.y_test = 1 - y_test
     assert garments.accuracy(encode, data) == 0
 
 
-def test_the_plain_code_is_trained_once_and_does_not_depend_on_chance(few_steps):
-    x, _ = two_kinds(40)
-    codes = garments.plain_encoder(x)(x)
-    np.testing.assert_array_equal(garments.plain_encoder(x.copy())(x), codes)
-    assert judges.train_plain_encoder.cache_info().misses == 1
-    judges.train_plain_encoder.cache_clear()
-    keras.utils.set_random_seed(7)
-    np.testing.assert_allclose(garments.plain_encoder(x)(x), codes, rtol=1e-4, atol=1e-5)
+def test_the_network_without_noise_is_trained_once_and_learns(fashion_images):
+    """It is the lesson's, so it reconstructs, and its codes are no draws."""
+    settings = smoke_settings("fashion_vae", num_epochs=3)
+    article.train_without_noise.cache_clear()
+    encode = article.plain_encoder(fashion_images, settings)
+    codes = encode(fashion_images)
+    assert codes.shape == (len(fashion_images), 2)
+    np.testing.assert_array_equal(encode(fashion_images), codes)
+    assert np.ptp(codes, axis=0).min() > 0
+    article.plain_encoder(fashion_images.copy(), settings)
+    assert article.train_without_noise.cache_info().misses == 1
+    article.train_without_noise.cache_clear()
+
+
+@pytest.fixture
+def fashion_images():
+    return np.random.default_rng(0).random((64, 28, 28, 1)).astype("float32")
 
 
 def test_the_worst_class_is_the_one_whose_images_lie_among_others():
@@ -262,9 +262,7 @@ def lesson_and_data(name):
         pytest.param("fashion_vae", "low-level", marks=pytest.mark.long),
     ],
 )
-def test_every_claim_is_measured_on_an_untrained_network(
-    name, style, few_steps, fake_tesseract, capsys
-):
+def test_every_claim_is_measured_on_an_untrained_network(name, style, fake_tesseract, capsys):
     fake_tesseract("print('text')")
     a_lesson, data = lesson_and_data(name)
     keras.utils.set_random_seed(0)
@@ -273,7 +271,9 @@ def test_every_claim_is_measured_on_an_untrained_network(
     results = claims.measure(a_lesson, network, data, settings)
     assert len(results) == len(a_lesson.claims) >= 3
     for result in results:
-        assert np.isfinite(result["value"])
+        # This judge, trained on few images, may be sure of none.
+        assert np.isfinite(result["value"] or 0)
+        assert result["value"] is not None or "look like" in result["quantity"]
     assert capsys.readouterr().err == ""
 
 
@@ -286,8 +286,9 @@ def measured(name, function, data):
 def test_a_network_that_changes_nothing_gains_nothing():
     _, data = lesson_and_data("conv_denoiser")
     data = data._replace(x_test=0.5 * data.x_test_noisy)
-    psnr, ssim, _, detail = measured("conv_denoiser", tf.identity, data)
-    assert (psnr, ssim) == (0, 0)
+    left, beside_median, detail = measured("conv_denoiser", tf.identity, data)
+    assert left == 1
+    assert beside_median > 1
     assert detail == pytest.approx(4)
 
 

@@ -8,7 +8,7 @@ from ae import lesson
 from ae.paths import DATA, replacing
 from ae.proof import graph_mode
 from ae.runs import records, saved
-from tutorials import low_level_ae
+from ae.training.minibatches import Shuffled
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +32,7 @@ def keep() -> Path:
         data = one.load(settings, None)
         network = saved.build(one, "class", "low-level", settings)
         weights = [np.array(w) for w in network.weights]
-        order = low_level_ae.permuted(data, settings)
+        order = Shuffled(len(data.x_train), settings.batch_size, seed, drop_remainder=True)
         batches = (data.x_train[row] for epoch in (0, 1) for row in order.epoch(epoch))
         with graph_mode.training(one.name, "class", weights, 784) as (step, read):
             for number in range(STEPS[-1] + 1):

@@ -77,7 +77,7 @@ def accuracy_lost_by_neighbours(network: Network, data: Any, settings: Settings)
     return float(right[0] - right[1])
 
 
-def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float:
+def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float | None:
     """Draws codes, decodes them and returns `judges.share_typical` of the images.
 
     The codes come from the normal distribution with the mean and covariance of the training

@@ -73,7 +73,7 @@ def _new_and_real(
         yield label, decode(z), x[of_class]
 
 
-def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float:
+def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float | None:
     """Draws codes from N(0, 1), decodes them and returns `judges.share_typical` of the images."""
     encode, decode, _ = codec(network)
     dimensions = encode(data.x_train[:1])[0].shape[-1]

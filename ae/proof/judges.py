@@ -65,13 +65,14 @@ def train_classifier(examples: Hashable) -> keras.Model:
     return classifier
 
 
-def share_typical(examples: Hashable, real: np.ndarray, new: np.ndarray) -> float:
+def share_typical(examples: Hashable, real: np.ndarray, new: np.ndarray) -> float | None:
     """Divides how often new rows look like the data by how often real rows do that nobody trained.
 
     A row looks like the data if two things hold: the classifier gives it one label above 0.9, and
     a training row is as near as it is for 95 of 100 real rows. Neither is enough. The classifier is
     sure of most noise; half of the averages of two images have a training image near. Distances are
-    those of directions: rows less the mean training row, scaled to length 1.
+    those of directions: rows less the mean training row, scaled to length 1. The result is None if
+    no real row looks like the data to this judge.
 
     Args:
         examples: training rows (n, features) and labels (n,).
@@ -91,7 +92,7 @@ def share_typical(examples: Hashable, real: np.ndarray, new: np.ndarray) -> floa
         )
         for rows, products in zip((real, new), nearest, strict=True)
     ]
-    return float(shares[1] / shares[0])
+    return float(shares[1] / shares[0]) if shares[0] else None
 
 
 def _direction(rows: np.ndarray) -> np.ndarray:

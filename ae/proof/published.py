@@ -42,12 +42,12 @@ def differences(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
     found = [
         f"{settings[name]:,} {what}"
         for name, what in (("num_train", "training examples"), ("num_test", "test examples"))
-        if settings[name] is not None
+        if settings.get(name) is not None
     ]
     return found + [
         f"{words} {settings[name]}"
         for name, words in (("batch_size", "minibatches of"), ("learning_rate", "learning rate"))
-        if settings[name] != getattr(article, name)
+        if settings.get(name, getattr(article, name)) != getattr(article, name)
     ]
 
 

@@ -82,7 +82,7 @@ def trainings_of(record: Mapping[str, Any]) -> list[Training]:
     """Takes the trainings out of a run's record."""
     own = ("network", "style", "seconds", "parameters")
     shared = {
-        "seed": record["settings"]["seed"],
+        "seed": record["settings"].get("seed", 0),
         **{key: record[key] for key in ("settings", "versions", "device", "started")},
         "data": {key: record["data"][key] for key in ("sha256", "notice")},
     }

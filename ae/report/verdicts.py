@@ -41,6 +41,10 @@ def claims_table(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any] 
 
 
 def expected_claims(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
-    """Writes what the kept runs of the same kind found, a line for each claim."""
-    kept = reproduced.kept(reproduced.title(lesson, record))
-    return claims.summary(lesson, [training.about["claims"] for training in kept])
+    """Writes what the kept runs of the same kind found of each claim of the lesson."""
+    kept = [t.about["claims"] for t in reproduced.kept(reproduced.title(lesson, record))]
+    recorded = {claims.text(result) for results in kept for result in results}
+    others = (f"{claim.sentence} {claim.quantity}" for claim in lesson.claims)
+    return claims.summary(lesson, kept) + [
+        f"no record: {text}" for text in others if text not in recorded
+    ]

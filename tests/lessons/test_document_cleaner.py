@@ -183,7 +183,7 @@ def test_the_command_takes_either_style_and_a_file_of_its_own(smoke, scan, tmp_p
         out = tmp_path / style
         out.mkdir()
         assert run("document_cleaner", "clean", scan, "-o", out, *arguments) == 0
-        assert ("preset smoke" in capsys.readouterr().err) == (style == "low-level")
+        assert ("6 training examples" in capsys.readouterr().err) == (style == "low-level")
         expected = cleaned_by(folder, style, read_grey(scan))
         np.testing.assert_allclose(read_grey(out / "scan.png"), expected, atol=0.51)
 

@@ -95,8 +95,14 @@ def test_a_record_tells_the_digest_of_the_data(smoke):
 def test_a_record_holds_what_was_published_for_that_epoch(smoke, name):
     losses = expected(name).published_first
     row = {"epoch": 1, "losses": losses} if losses else None
-    trainings = read_record(smoke(name))["trainings"]
-    assert [training["published"] for training in trainings] == [row] * len(trainings)
+    record = read_record(smoke(name))
+    article = dataclasses.asdict(lesson(name).presets["article"])
+    whole = {**record, "settings": article, "data": {"notice": ""}}
+    if name == "document_cleaner":
+        row = {"epoch": 1, "losses": [0.1448]}  # the smoke run's pages are generated
+    for training in record["trainings"]:
+        assert training["published"] is None  # it was printed of more images
+        assert published.at_epoch(lesson(name), training["network"], whole, 1) == row
 
 
 def test_the_corrected_variant_is_compared_with_nothing_published():

@@ -63,7 +63,7 @@ def test_pictures_are_copied_with_a_note_of_their_run(folder, run):
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"batch_size": 8}, "batch_size 8"),
+        ({"batch_size": 8}, "minibatches of 8"),
         ({"variant": "corrected"}, "variant-corrected"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_lesson_on_digits_says_why_each_threshold_is_where_it_is(name):
     assert declared_by_it[: len(BASIC_CLAIMS)] == BASIC_CLAIMS
     for declared in declared_by_it:
         assert declared.why
-        assert (declared.at_least is None) != (declared.at_most is None)
+        assert declared.at_least is not None or declared.at_most is not None
 
 
 @pytest.mark.parametrize("style", ["low-level", "keras"])
@@ -121,11 +121,14 @@ def test_every_claim_is_measured_on_every_network(name, style, monkeypatch):
         network = styles[style].build(settings)
         data = random_digits(80, 20)
         results = claims.measure(lesson(name), network, data, settings)
-        assert all(np.isfinite(result["value"]) for result in results)
+        for result in results:  # random digits look like none
+            unknown = "look like" in result["quantity"]
+            assert (result["value"] is None) == unknown
+            assert unknown or np.isfinite(result["value"])
         assert len(results) == len(lesson(name).claims)
         holds = {result["claim"]: result["holds"] for result in results}
         assert holds["It compresses."]
-        assert holds["It can be taken apart."]
+        assert holds["Barp: It can be taken apart."]
         assert not holds["It replicates."]  # it is untrained
         if name == "dense_ae":
             assert [r["value"] for r in results[-3:]] == pytest.approx([0.2, 0.1, 0.05])

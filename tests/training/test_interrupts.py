@@ -124,8 +124,8 @@ def test_a_judge_s_training_stops_after_the_batch_it_fell_into(monkeypatch):
 
     monkeypatch.setattr(judges, "dataset", dataset)
     with pytest.raises(KeyboardInterrupt):
-        judges.train_plain_encoder(judges.Hashable(x))
-    assert len(drawn) < judges.PLAIN_STEPS / 10  # some are drawn ahead
+        judges.train_linear_autoencoder(judges.Hashable(x), 2)
+    assert len(drawn) < judges.LINEAR_STEPS / 10  # some are drawn ahead
 
 
 def test_no_figure_is_drawn_after_the_one_it_fell_into(tmp_path):
