@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run check test test-oldest test-newest torture reliability bench lint lock audit venv clean
+.PHONY: run check test test-oldest test-newest mutants torture reliability bench lint lock audit venv clean
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -33,6 +33,9 @@ test-oldest test-newest: test-%:
 	.venv-$*/bin/uv pip install --quiet --python .venv-$* -r requirements-dev.txt
 	.venv-$*/bin/uv pip install --quiet --python .venv-$* --no-deps -r requirements-imgaug.txt
 	.venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+mutants: venv
+	$(BIN)/python tests/mutants.py
 
 torture: venv
 	$(BIN)/python -m pytest -m "long or not long" tests/runs/test_resume.py --kills 120

@@ -31,29 +31,50 @@ REPOSITORY = TESTS.parent
 EQUIVALENT = TESTS / "equivalent_mutants.txt"
 ARTICLE = "tutorials/articles"
 LONGER = 5  # times what the tests take of the unchanged file; then a mutant counts as killed
+# What is kept says which bounds claims have, and what errata measure.
+KEPT_BOUNDS = "test_bounds_are_those_that_the_kept_runs_were_judged_by"
+ERRATA = (
+    "tests/proof/test_errata.py::test_what_is_kept_is_what_the_errata_measure "
+    "tests/proof/test_errata.py::test_measures_tell_errata_of_one_lesson_apart"
+)
+PICTURE_METRICS = "tests/test_picture_metrics.py " + " ".join(  # without those that train networks
+    f"--deselect tests/test_picture_metrics.py::{name}"
+    for name in (
+        "test_every_claim_is_measured_on_an_untrained_network",
+        "test_the_network_without_noise_is_trained_once_and_learns",
+    )
+)
 # The tests of a lesson or its article, the telling ones first.
 LESSON_TESTS = (
     "tests/lessons/test_expected.py tests/lessons/test_drawn.py",
     "tests/proof/test_kept.py tests/proof/test_measures.py tests/proof/test_digits.py "
-    "tests/test_picture_metrics.py "
+    f"{PICTURE_METRICS} {ERRATA} "
     "tests/lessons --ignore tests/lessons/test_lessons.py --ignore tests/lessons/test_expected.py "
     "--ignore tests/lessons/test_drawn.py",
 )
 SUBJECTS = {
     "ae/cleaning.py": "tests/test_cleaning.py",
     "ae/figures.py": "tests/test_figures.py tests/lessons/test_drawn.py",
-    "ae/metrics.py": "tests/test_metrics.py tests/test_picture_metrics.py",
+    "ae/metrics.py": f"tests/test_metrics.py tests/proof/test_digits.py {PICTURE_METRICS}",
     "ae/networks.py": "tests/lessons/test_networks.py tests/lessons/test_expected.py",
     "ae/operations.py": "tests/test_operations.py",
     "ae/datasets/idx.py": "tests/datasets/test_idx.py",
-    "ae/datasets/images.py": "tests/datasets/test_images.py tests/datasets/test_packages.py",
+    "ae/datasets/images.py": "tests/datasets/test_images.py tests/datasets/test_packages.py "
+    "tests/lessons/test_digit_lessons.py::test_digits_are_those_after_the_first_five_thousand",
     "ae/datasets/pictures.py": "tests/datasets/test_pictures.py",
-    "ae/proof/claims.py": "tests/proof/test_claims.py",
-    "ae/proof/digits.py": "tests/proof/test_digits.py",
-    "ae/proof/garments.py": "tests/proof/test_measures.py",
-    "ae/proof/judges.py": "tests/proof/test_measures.py tests/proof/test_digits.py",
+    "ae/proof/claims.py": "tests/proof/test_claims.py tests/proof/test_measures.py "
+    "tests/training/test_interrupts.py::test_no_claim_is_measured_after_the_one_it_fell_into "
+    "--deselect tests/proof/test_claims.py::test_every_claim_is_measured_on_every_network "
+    "--deselect tests/proof/test_claims.py::"
+    "test_the_network_of_two_units_is_trained_once_for_the_same_digits",
+    "ae/proof/digits.py": "tests/proof/test_measures.py tests/proof/test_digits.py "
+    "tests/proof/test_judges.py "
+    f"tests/proof/test_kept.py::{KEPT_BOUNDS}",
+    "ae/proof/garments.py": f"tests/proof/test_measures.py {PICTURE_METRICS}",
+    "ae/proof/judges.py": "tests/proof/test_judges.py tests/proof/test_digits.py "
+    "tests/training/test_interrupts.py::test_a_judge_s_training_stops_after_the_batch_it_fell_into",
     "ae/proof/published.py": "tests/proof/test_published.py tests/proof/test_check.py",
-    "ae/proof/readability.py": "tests/proof/test_measures.py",
+    "ae/proof/readability.py": PICTURE_METRICS,
     "ae/proof/reproduced.py": "tests/proof/test_kept.py tests/proof/test_check.py",
     "ae/training/minibatches.py": "tests/training/test_minibatches.py",
     "ae/training/optimizers.py": "tests/training/test_optimizers.py",
@@ -90,6 +111,9 @@ STRINGS = {
 QUIET = {
     *("name", "verbose", "strict", "reduce_retracing", "jit_compile", "help"),
     *("quote", "problem", "effect", "fix", "quantity", "why"),
+    # Layout of figures, and words of the command line.
+    *("figsize", "layout", "labelpad", "rotation", "va", "alpha", "marker"),
+    *("unit", "disable", "leave", "metavar", "description"),
 }
 
 

@@ -1,6 +1,7 @@
 """What stands for trained networks, for data and for the report of a run."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -66,3 +67,21 @@ class Kept:
 
     def result(self, name, value):
         self.results[name] = value
+
+
+class NoFit:
+    """Stands for `ae.proof.judges.fit`: keeps what it should train, and trains nothing."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, model, batches, steps, num_epochs=1):
+        weights = model.get_weights()
+        self.asked.append(NoFit.Asked(model, weights, next(iter(batches)), steps, num_epochs))
+
+    class Asked(NamedTuple):
+        model: Any
+        first_weights: list
+        minibatch: tuple  # the first one: input and target
+        steps: int  # an epoch
+        num_epochs: int

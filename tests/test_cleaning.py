@@ -122,7 +122,7 @@ def test_the_margin_covers_what_an_output_pixel_can_see(style):
             reach = max(reach, abs(changed - [row, column]).max())
     assert reach == 5
     assert reach <= MARGIN
-    assert MARGIN % 2 == 0
+    assert MARGIN % 2 == TILE % 2 == 0
 
 
 # The command
@@ -171,6 +171,16 @@ def test_keras_is_the_style_unless_another_is_asked_for(run_folder, scan, cleane
     clean(scan, "-o", tmp_path / "clean.png", "--from", run_folder)
     expected = whole_page(read_grey(scan), cleaners["keras"])
     assert_same_page(read_grey(tmp_path / "clean.png"), expected)
+
+
+def test_the_run_is_the_lesson_s_own_unless_another_is_named(
+    run_folder, scan, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "document_cleaner").symlink_to(run_folder)
+    clean(scan, "-o", "clean.png")
+    assert read_grey(tmp_path / "clean.png").shape == (45, 37)
 
 
 def test_a_keras_file_serves_without_its_run(run_folder, scan, cleaners, tmp_path):
@@ -306,12 +316,26 @@ def test_two_pages_of_one_name(run_folder, scan, tmp_path):
     refused("Two of the pages have the same name", scan, other, "-o", out, "--from", run_folder)
 
 
-def test_several_pages_do_not_fit_in_a_file(run_folder, scan, tmp_path):
+@pytest.mark.parametrize(("name", "exists"), [("out.png", True), ("out.png", False), ("out", True)])
+def test_several_pages_do_not_fit_in_a_file(run_folder, scan, tmp_path, name, exists):
+    second, out = tmp_path / "second.png", tmp_path / name
+    write_grey(second, page_of((4, 4)))
+    if exists:
+        out.write_text("mine")
+    refused(f"-o {out}: several pages need a folder", scan, second, "-o", out, "--from", run_folder)
+    assert out.exists() == exists
+    assert not exists or out.read_text() == "mine"
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_folder_may_be_named_as_a_picture_is(run_folder, scan, tmp_path, ready):
+    """It is there already, or a slash says what it is."""
     second, out = tmp_path / "second.png", tmp_path / "out.png"
     write_grey(second, page_of((4, 4)))
-    out.write_text("mine")
-    refused(f"-o {out}: several pages need a folder", scan, second, "-o", out, "--from", run_folder)
-    assert out.read_text() == "mine"
+    if ready:
+        out.mkdir()
+    clean(scan, second, "-o", out if ready else f"{out}/", "--from", run_folder)
+    assert sorted(path.name for path in out.iterdir()) == ["scan.png", "second.png"]
 
 
 def test_a_page_goes_into_a_folder_that_is_named_with_a_slash(run_folder, scan, tmp_path):
@@ -339,7 +363,13 @@ def test_a_keras_file_has_no_other_style(run_folder, scan, tmp_path):
     refused("leave --style out", *arguments)
 
 
-@pytest.mark.parametrize("arguments", [[], ["a.png"], ["-o", "b.png"], ["a", "-o", "b", "--no"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([], ["a.png"], ["-o", "b.png"], ["a", "-o", "b", "--no"]),
+        ["a", "-o", "b", "--style", "no"],
+    ],
+)
 def test_a_mistaken_command_line(arguments):
     refused("document_cleaner clean: ", *arguments)
 

@@ -37,7 +37,9 @@ def test_a_canvas_needs_as_many_images_as_tiles():
 
 def test_a_strip_may_be_one_picture():
     image = RNG.random((1, 6, 3))
-    Images([("page", image)], "gray", (0, 1)).compare(figures.strip({"page": image}))
+    figure = figures.strip({"page": image})
+    Images([("page", image)], "gray", (0, 1)).compare(figure)
+    assert figure.get_figwidth() == 1
 
 
 def test_a_strip_s_rows_are_equally_long():

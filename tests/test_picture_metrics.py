@@ -155,6 +155,16 @@ def test_what_is_read_is_compared_with_what_is_read_on_the_clean_pages(fake_tess
     assert readability.error_rates(clean, 2 * clean, worse)[0] == 0  # clipped
 
 
+def test_a_page_is_read_three_times_as_large(fake_tesseract):
+    fake_tesseract("from PIL import Image\nprint(*Image.open(sys.stdin.buffer).size)")
+    assert readability.read(np.ones([8, 12, 1])) == "36 24"
+
+
+def test_letters_of_unknown_code_are_read_as_one_of_no_meaning(fake_tesseract):
+    fake_tesseract("sys.stdout.buffer.write(b'a\\xffb')")
+    assert readability.read(np.ones([8, 8, 1])) == "a\ufffdb"
+
+
 @pytest.mark.parametrize(
     ("code", "notice"), [(None, "not installed"), ("sys.exit(1)", "status 1"), ("", "no text")]
 )

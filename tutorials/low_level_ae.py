@@ -4,7 +4,7 @@ Article   E. Barp, "Implementing a Simple Auto-Encoder in Tensorflow"
 Networks  "class" 784-128-784, ReLU code; "layers" 784-256-128-784, linear code, sigmoid output
 Training  10 epochs. Class: a sum of cross entropies, RMSProp 0.005 as in TensorFlow 1, batches of
           64. Layers: sigmoid cross entropy of a sigmoid's output, Adam 0.001, batches of 32
-Result    training loss of epoch 10: class 11937 +- 252, layers 0.6582 +- 0.0000, mean +- standard
+Result    training loss of epoch 10: class 11937 +- 253, layers 0.6582 +- 0.0000, mean +- standard
           deviation of 6 recorded runs (none published); one to two minutes per style on two cores
 
     python -m tutorials low_level_ae                        both networks in both styles

@@ -6,7 +6,7 @@ from typing import Any
 from ae.lesson import Lesson
 from ae.proof import bands, claims, published, reproduced
 
-Verdict = tuple[str, str, str]  # what is judged; "passed", "unusual", "failed" or "open"; why
+Verdict = tuple[str, str, str]  # what is judged; "passed", "unusual" or "open"; why
 
 
 def verdicts(lesson: Lesson, record: Mapping[str, Any]) -> Iterator[Verdict]:
@@ -21,13 +21,11 @@ def _of_claims(lesson: Lesson, record: Mapping[str, Any]) -> Verdict:
     measured = claims.by_claim(lesson, (t["claims"] for t in record["trainings"]))
     if not measured:
         why = ", ".join(published.departures(lesson, record))
-        return "claims", "open", f"not measured: this run has {why}"
+        return "the article's claims", "open", f"not measured: this run has {why}"
     found = [result["holds"] for results in measured.values() for result in results]
     known = [holds for holds in found if holds is not None]
-    kind, word = ("passed", "passed") if all(known) else ("failed", "FAILED")
-    if not known:
-        kind, word = "open", "not measured"
-    return "claims", kind, f"{word}: {sum(known)} of {len(known)} measurements bear the article out"
+    kind = "open" if not known else "passed" if all(known) else "unusual"
+    return "the article's claims", kind, f"{sum(known)} of {len(known)} measurements bear it out"
 
 
 def claims_table(record: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any] | None]]:

@@ -1,5 +1,6 @@
 import io
 import os
+import struct
 
 from ae.datasets.pictures import decode_grey, read_grey, write_grey
 from ae.errors import InputError
@@ -65,6 +66,16 @@ def test_transparent_parts_lie_on_white(tmp_path):
     pixels = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [0, 0, 0, 51]]], np.uint8)
     path = save(tmp_path / "page.png", Image.fromarray(pixels))
     np.testing.assert_array_equal(read_grey(path), [[255, 0, 204]])
+
+
+def test_pixels_that_are_multiplied_by_their_opacity_lie_on_white(tmp_path):
+    stored = Image.fromarray(np.uint8([[[0, 0], [50, 100], [200, 255]]]), "LA")
+    path = save(tmp_path / "page.tif", stored)
+    extra_samples = [
+        struct.pack("<HHIH", 338, 3, 1, kind) for kind in (2, 1)
+    ]  # unassociated, or not
+    path.write_bytes(path.read_bytes().replace(*extra_samples))
+    np.testing.assert_allclose(read_grey(path), [[255, 50 + 155, 200]], atol=1)
 
 
 def test_a_transparent_palette_entry_lies_on_white(tmp_path):
@@ -182,6 +193,8 @@ def test_a_lower_limit_can_be_asked_for():
     Image.new("L", (1001, 1000)).save(file, "PNG")
     with pytest.raises(InputError, match=r"page 7 has 1001 x 1000 pixels, more than the 1 mega"):
         decode_grey(file, "page 7", max_megapixels=1)
+    Image.new("L", (1000, 1000)).save(exact := io.BytesIO(), "PNG")
+    assert decode_grey(exact, "page 7", max_megapixels=1).shape == (1000, 1000)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

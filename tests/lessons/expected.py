@@ -202,6 +202,8 @@ class Expected:
     # Numbers and names that stand in capitals in the lesson or in the article's file.
     constants: Mapping[str, Any]
     arguments: Mapping  # what settings pass to the lesson's functions, which are given by name
+    # By the name of a setting: whether it changes the trained network, its choices and its type.
+    options: Mapping[str, tuple[bool, tuple | None, Any]] = field(default_factory=dict)
     # By network and by the setting that makes a difference: PUBLISHED, CORRECTED and options.
     networks: Mapping[str, Mapping[tuple[str, Any], Network]]
     trains_on: tuple[str, str] = ("x_train", "x_train")  # fields of the data: input and target
@@ -265,6 +267,10 @@ EXPECTED["dense_ae"] = Expected(
     constants={
         **{"INPUT_DIM": 784, "HIDDEN_UNITS": 256, "CODE_UNITS": 128, "STEPS_PER_EPOCH": 100},
         **{"ORDER": 1, "PRINTED_LOSS": "last_batch_loss"},
+    },
+    options={
+        "classifier": (False, None, bool),
+        "label_counts": (False, None, tuple[int, ...]),
     },
     arguments={
         CORRECTED: {"Autoencoder": {"output": "sigmoid"}, "build_keras": {"output": "sigmoid"}},
@@ -337,6 +343,7 @@ EXPECTED["sigmoid_ae"] = Expected(
         **{"ORDER": 2, "PRINTED_LOSS": "last_batch_loss"},
         "PUBLISHED": {"autoencoder": {"last_batch_loss": ("run_2016", "run_2017")}},
     },
+    options={"two_d": (False, None, bool), "two_d_epochs": (False, None, int)},
     arguments={CORRECTED: {"Autoencoder": {"init": "glorot"}, "build_keras": {"init": "dict"}}},
     networks={
         "autoencoder": {
@@ -466,6 +473,7 @@ EXPECTED["conv_denoiser"] = Expected(
         "PUBLISHED": {"autoencoder": {"loss": ("loss",), "val_loss": ("val_loss",)}},
         "PUBLISHED_WITH": {"output": "linear"},
     },
+    options={"output": (True, ("sigmoid", "linear"), str)},
     arguments={
         CORRECTED: {"load": {"held_out": 10_000}},
         ("output", "linear"): {
@@ -527,6 +535,7 @@ EXPECTED["document_cleaner"] = Expected(
         **{"HEIGHT": 258, "WIDTH": 540, "PATIENCE": 5, "ORDER": 5},
         "PUBLISHED": {"autoencoder": {"loss": ("loss",), "val_loss": ("val_loss",)}},
     },
+    options={"data": (False, ("auto", "real", "synthetic"), str)},
     arguments={CORRECTED: {"load": {"split": "by_text", "fit": "crop"}}},
     networks={
         "autoencoder": {
@@ -589,6 +598,12 @@ QUANTILES = norm.ppf(np.linspace(0.05, 0.95, 20))
 PLACES = np.float32([(across, down) for down in QUANTILES for across in QUANTILES])
 
 
+CLASSES = (
+    *("t-shirt", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "boot"),
+)
+
+
 def new_trousers(d):
     """Shows twenty pictures in two rows."""
     code = [part[d.y_train == 1] for part in d.encode(d.x_train)]
@@ -611,12 +626,10 @@ EXPECTED["fashion_vae"] = Expected(
         **{"LATENT_DIM": 2, "FEATURES": 12_544, "SAMPLING_POWER": 1, "KL_WEIGHT": 5e-4},
         **{"EPSILON": 1e-7, "NUM_VAL": 10_000, "SIDE": 20},
         **{"ORDER": 6, "DIVERGENCE_POWER": 2, "ELBO_WEIGHT": 1 / 784},
-        "CLASSES": (
-            *("t-shirt", "trouser", "pullover", "dress", "coat"),
-            *("sandal", "shirt", "sneaker", "bag", "boot"),
-        ),
+        "CLASSES": CLASSES,
         "PUBLISHED": {"autoencoder": {"loss": ("loss",), "val_loss": ("val_loss",)}},
     },
+    options={"generate": (False, CLASSES, str | None)},
     arguments={
         CORRECTED: {
             "load": {"held_out": 10_000},
@@ -651,7 +664,7 @@ EXPECTED["fashion_vae"] = Expected(
         asked={"generate": "trouser"},
         plane=lambda d: (
             *(d.encode(d.x_train[:5000])[0], d.x_train[:5000], d.y_train[:5000]),
-            EXPECTED["fashion_vae"].constants["CLASSES"],
+            CLASSES,
         ),
         labels=("y_train",),
         number=5010,
@@ -678,6 +691,7 @@ EXPECTED["tiny_ae"] = Expected(
         "smoke": {"num_epochs": 2},
     },
     constants={"ORDER": 7},
+    options={"darkness": (True, (2, 3), int)},
     arguments={
         CORRECTED: {"Autoencoder": {"stddev": 0.1}, "build_keras": {"stddev": 0.1}},
         ("darkness", 3): {"load": {"darkness": 3}},

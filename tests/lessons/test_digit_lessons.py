@@ -1,12 +1,17 @@
 """The lessons on digits: their data, and an article's closing idea."""
 
+from types import SimpleNamespace
+
 from ae import datasets
+from ae.proof import judges
 from tutorials import dense_ae
 from tutorials.articles.dense_ae import compare_classifiers
 
+import keras
 import numpy as np
 import pytest
 from running import lesson, read_record, run, smoke_settings
+from stand_ins import NoFit
 
 
 def test_digits_are_those_after_the_first_five_thousand():
@@ -39,3 +44,45 @@ def test_only_one_of_the_classifiers_begins_with_the_trained_encoder():
     data = dense_ae.load(settings, None)
     accuracies = compare_classifiers(dead, data, settings)
     assert accuracies["trained encoder"][0] < 0.25 < 0.4 < accuracies["from scratch"][0]
+
+
+def test_both_classifiers_get_the_same_steps_on_the_same_digits(monkeypatch):
+    """Three hundred steps, a thousand, or five passes in minibatches of 64."""
+    fit = NoFit()
+    monkeypatch.setattr(judges, "fit", fit)
+    rng = np.random.default_rng(0)
+    x, y = rng.random((1200, 784)).astype("float32"), np.arange(1200) % 10
+    data = SimpleNamespace(x_train=x, y_train=y, x_test=x[:300], y_test=y[1:301])
+    steps = {100: 300, 1000: 1000, 55_000: 4296}  # digits, though only 1200 are there
+    settings = smoke_settings("dense_ae", label_counts=tuple(steps), seed=3)
+    trained = dense_ae.build_keras()
+    accuracies = compare_classifiers(trained, data, settings)
+    assert list(accuracies) == ["trained encoder", "from scratch"]
+    keras.utils.set_random_seed(3)
+    networks = {"trained encoder": trained, "from scratch": dense_ae.build_keras()}
+    encoders = {name: network.get_layer("encoder") for name, network in networks.items()}
+    pairs = list(zip(fit.asked[::2], fit.asked[1::2], strict=True))
+    for number, (count, pair) in enumerate(zip(steps, pairs, strict=True)):
+        for name, asked in zip(accuracies, pair, strict=True):
+            assert (asked.steps, asked.num_epochs) == (steps[count], 1)
+            assert asked.model.loss == "sparse_categorical_crossentropy"
+            assert type(asked.model.optimizer) is keras.optimizers.Adam
+            assert float(asked.model.optimizer.learning_rate) == pytest.approx(0.001)
+            for w, expected in zip(
+                asked.first_weights[:6], encoders[name].get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(w, expected)
+            assert [w.shape for w in asked.first_weights[6:]] == [(128, 10), (10,)]
+            scores = asked.model.predict(data.x_test, verbose=0)
+            np.testing.assert_allclose(scores.sum(axis=1), np.ones(300), rtol=1e-5)
+            right = np.mean(scores.argmax(axis=1) == data.y_test)
+            assert accuracies[name][number] == pytest.approx(right)
+            shown, labels = (part.numpy() for part in asked.minibatch)
+            rows = [np.flatnonzero((x == row).all(axis=1))[0] for row in shown]
+            assert len(rows) == 64
+            assert max(rows) < count
+            assert rows != sorted(rows)
+            np.testing.assert_array_equal(labels, y[rows])
+        ours, theirs = pair
+        np.testing.assert_array_equal(ours.minibatch[0], theirs.minibatch[0])
+        np.testing.assert_array_equal(ours.first_weights[6], theirs.first_weights[6])

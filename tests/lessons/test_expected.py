@@ -82,6 +82,16 @@ def test_a_preset_sets_what_the_table_says(name, preset):
     assert dataclasses.asdict(lesson(name).presets[preset]) == settings
 
 
+@EACH_LESSON
+def test_an_option_is_what_the_table_says(name):
+    fields = dataclasses.fields(lesson(name).presets["article"])
+    options = {f.name: f for f in fields if "choices" in f.metadata}
+    assert expected(name).options == {
+        name: (option.metadata["retrains"], option.metadata["choices"], option.type)
+        for name, option in options.items()
+    }
+
+
 def modules_of(name):
     """Imports a lesson and its article."""
     package = "seventh" if name == "tiny_ae" else "tutorials"

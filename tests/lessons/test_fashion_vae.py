@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
+import types
 import zipfile
 
+from ae import metrics
 from ae.networks import codec
+from ae.proof import judges
 from ae.runs import records
 from tutorials import fashion_vae
 from tutorials.articles import fashion_vae as article
@@ -13,7 +16,9 @@ import keras
 import numpy as np
 import pytest
 from countable_clothes import load_both, numbers
+from expected import PUBLISHED, expected
 from running import smoke_settings
+from stand_ins import Net, NoFit
 
 
 def test_validation_of_the_vae(monkeypatch):
@@ -71,3 +76,56 @@ def test_new_codes_lie_as_the_class_lies(variant, sigma):
     np.testing.assert_array_equal(again, z)
     other = dataclasses.replace(settings, seed=1)
     assert not np.array_equal(article.sample_around(z_mean, s, 20_000, other), z)
+
+
+def test_the_plain_network_is_the_lesson_s_without_noise_and_divergence(monkeypatch):
+    fit = NoFit()
+    monkeypatch.setattr(judges, "fit", fit)
+    x = np.random.default_rng(0).random((70, 28, 28, 1)).astype("float32")
+    settings = smoke_settings("fashion_vae", num_epochs=3, learning_rate=0.25)
+    codes = []
+    for seed in (5, 5, 6):
+        keras.utils.set_random_seed(99)
+        article.train_without_noise.cache_clear()
+        encode = article.plain_encoder(x, dataclasses.replace(settings, seed=seed))
+        codes.append(encode(x))
+    article.train_without_noise.cache_clear()
+    np.testing.assert_array_equal(codes[0], codes[1])
+    assert not np.array_equal(codes[0], codes[2])
+
+    asked, entry = fit.asked[0], expected("fashion_vae").networks["autoencoder"][PUBLISHED]
+    w = asked.first_weights
+    w = [*w[:12], np.zeros((32, 2)), np.zeros(2), *w[12:]]  # no layer learns a spread
+    mean, _ = entry.encode(w, x)
+    np.testing.assert_allclose(codes[0], mean, rtol=1e-4, atol=1e-5)
+    output = asked.model.predict(x, verbose=0)
+    np.testing.assert_allclose(output, entry.decode(w, mean), rtol=1e-4, atol=1e-5)
+    assert asked.model.loss is fashion_vae.cross_entropy
+    optimizer = asked.model.optimizer
+    assert type(optimizer).__name__ == entry.optimizer.name
+    config = {name: optimizer.get_config()[name] for name in entry.optimizer.config}
+    assert config == pytest.approx(entry.optimizer.config)
+    assert float(optimizer.learning_rate) == 0.25
+    assert asked.model.jit_compile is settings.jit_compile
+    assert asked.model.steps_per_execution == settings.steps_per_call
+    assert (asked.steps, asked.num_epochs) == (5, 3)  # the last of 5 minibatches has 6 images
+    rows = np.random.default_rng([5, 0]).permutation(70)[:16]
+    for part in asked.minibatch:
+        np.testing.assert_array_equal(part, x[rows])
+
+
+@pytest.mark.parametrize("claim", [article.beside_components, article.beside_plain_code])
+def test_codes_are_compared_with_others_of_the_same_images(monkeypatch, claim):
+    """Other codes tell two brightnesses apart, before any training; those of the network do not."""
+    monkeypatch.setattr(judges, "fit", NoFit())
+    article.train_without_noise.cache_clear()
+    y = np.arange(40) % 2
+    x = np.random.default_rng(0).uniform(0, 0.01, (40, 28, 28, 1)).astype("float32")
+    x[y == 1, 2:] += 0.9
+    data = types.SimpleNamespace(x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    blind = Net(encode=lambda x: (x[:, :2, 0, 0], x[:, :2, 20, 0]))
+    by_noise = metrics.knn_labels(x[:, :2, 0, 0], y, x[:20, :2, 0, 0])
+    expected = np.mean(by_noise == data.y_test) - 1
+    assert expected < 0
+    assert claim(blind, data, smoke_settings("fashion_vae")) == pytest.approx(expected)
+    article.train_without_noise.cache_clear()

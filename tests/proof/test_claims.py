@@ -65,7 +65,7 @@ def test_a_result_says_all_that_the_claim_does_and_what_came_out():
         "It works.", "How well", lambda *_: np.float32(0.5), "a quarter", at_least=0.25
     )
     (result,) = measure(declared)
-    assert result.pop("seconds") >= 0
+    assert 0 <= result.pop("seconds") < 60
     assert type(result["value"]) is float
     assert result["holds"] is True
     assert result == {

@@ -84,6 +84,14 @@ def test_the_nearest_angle_knows_a_turned_basis_from_the_components():
     assert metrics.principal_angle(turn @ plane, plane) == pytest.approx(0, abs=1e-6)
 
 
+def test_rounding_turns_no_direction_away_from_itself():
+    directions = RNG.normal(size=(200, 5))
+    lengths = np.linalg.norm(directions, axis=1)
+    components = directions / lengths[:, None]
+    assert (np.diag(directions @ components.T) > lengths).any()
+    assert metrics.nearest_angle(directions, components) == pytest.approx(0, abs=1e-5)
+
+
 def test_noise_is_looked_for_where_training_images_are_black():
     x_train = np.array([[0, 0, 0.0, 1], [0, 0, 0.5, 0]])
     x_hat = np.array([[0.1, 0.3, 9, 9], [0.1, 0.3, -9, 9]])

@@ -1,22 +1,15 @@
 import dataclasses
 import json
 import shutil
-import types
 
 from ae import cli, console
 from ae.errors import InputError
-from ae.lesson import VARIANTS
 from ae.maintain import __main__ as maintain
 from ae.proof import errata
 from tutorials import __main__ as tutorials
-from tutorials.articles import dense_ae, document_cleaner, fashion_vae, low_level_ae
 
-import numpy as np
 import pytest
-import tensorflow as tf
 from running import LESSONS, lesson, read_record, smoke_settings
-from scipy import stats
-from stand_ins import Net
 
 LOW_LEVEL = lesson("low_level_ae")
 
@@ -176,53 +169,3 @@ def test_measures_tell_errata_of_one_lesson_apart():
         assert {e.network for e in one.errata if e.measures} <= set(one.networks)
         for erratum in one.errata:
             assert hasattr(one.presets["article"], erratum.change[0])
-
-
-def returning(rows):
-    return lambda x: tf.constant(rows)
-
-
-def test_black_pixels_are_those_that_only_the_originals_light():
-    data = types.SimpleNamespace(x_test=np.array([[1, 0, 0.5, 0], [0, 0, 0.5, 0]], "float32"))
-    x_hat = np.array([[1e-9, 0.0, 0.1, 0.2], [0.0, 0.0, 0.0, 0.0]], "float32")
-    assert dense_ae.black_pixels(Net(decode=returning(x_hat)), data, None) == 1
-
-
-def test_dead_units_are_zero_for_every_digit():
-    data = types.SimpleNamespace(x_test=np.zeros((2, 784), "float32"))
-    codes = np.array([[0, 1, 0], [0, 0, 0]], "float32")
-    assert low_level_ae.dead_units(Net(encode=returning(codes)), data, None) == 2
-
-
-def test_the_ratio_of_spreads_is_one_where_they_are_the_same():
-    s = np.array([[-2.0, -4.0], [-6.0, -4.0]], "float32")
-    data = types.SimpleNamespace(x_val=np.zeros((2, 28, 28, 1), "float32"))
-    vae = Net(encode=lambda x: (tf.zeros_like(s), tf.constant(s)))
-    published, corrected = (smoke_settings("fashion_vae", variant=v) for v in VARIANTS)
-    assert fashion_vae.spread_ratio(vae, data, published) == pytest.approx(np.exp(-2))
-    assert fashion_vae.spread_ratio(vae, data, corrected) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("mean", "s", "variant", "sigma"),
-    [
-        (0, 0, "published", 1),
-        (2, 0, "corrected", 1),
-        (1, -2, "published", np.exp(-2)),
-        (1, -2, "corrected", np.exp(-1)),
-    ],
-)
-def test_nats_are_those_of_the_distribution_that_codes_are_drawn_from(mean, s, variant, sigma):
-    data = types.SimpleNamespace(x_val=np.zeros((3, 28, 28, 1), "float32"))
-    codes = tf.fill([3, 2], float(mean)), tf.fill([3, 2], float(s))
-    vae = Net(encode=lambda x: codes)
-    z = stats.norm(mean, sigma)
-    integral = z.expect(lambda x: z.logpdf(x) - stats.norm.logpdf(x))
-    settings = smoke_settings("fashion_vae", variant=variant)
-    assert fashion_vae.nats(vae, data, settings) == pytest.approx(2 * integral, abs=1e-6)
-
-
-def test_the_gap_compares_what_was_trained_on_with_what_was_not():
-    ones, zeros = (np.full((2, 8, 8, 1), v, "float32") for v in (1, 0))
-    data = types.SimpleNamespace(x_train=zeros, y_train=ones / 4, x_val=zeros, y_val=ones / 2)
-    assert document_cleaner.validation_gap(Net(), data, None) == pytest.approx(4)

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 from ae.errors import InputError
+from ae.lesson import Claim
 from ae.networks import in_batches
 from ae.paths import REPOSITORY
-from ae.proof import judges
+from ae.proof import claims, judges
 from ae.runs.records import Report
 from ae.training.checkpoints import Checkpoints
 from ae.training.interrupts import SIGNALS, Delivery, deliver, postponed
@@ -126,6 +128,20 @@ def test_a_judge_s_training_stops_after_the_batch_it_fell_into(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         judges.train_linear_autoencoder(judges.Hashable(x), 2)
     assert len(drawn) < judges.LINEAR_STEPS / 10  # some are drawn ahead
+
+
+def test_no_claim_is_measured_after_the_one_it_fell_into():
+    measured = []
+
+    def measure(*_):
+        measured.append(1)
+        press()
+        return 1
+
+    claim = Claim("It works.", "How well", measure, "because")
+    with pytest.raises(KeyboardInterrupt), postponed():
+        claims.measure(types.SimpleNamespace(claims=[claim, claim]), None, None, None)
+    assert measured == [1]
 
 
 def test_no_figure_is_drawn_after_the_one_it_fell_into(tmp_path):

@@ -219,3 +219,13 @@ def test_a_saved_model_trains_on_as_if_never_saved(tmp_path, optimizer_class):
 def test_keras_2_2_refuses_what_it_did_not_have(option):
     with pytest.raises(ValueError, match="neither `momentum` nor `centered`"):
         RMSpropKeras2(0.001, **option)
+
+
+@pytest.mark.parametrize(
+    ("optimizer_class", "epsilon"), [(RMSpropTF1, 1e-10), (RMSpropKeras2, 1e-7)]
+)
+def test_what_is_not_said_is_as_in_the_original(optimizer_class, epsilon):
+    """TensorFlow 1 has no learning rate of its own; it gets that of Keras."""
+    optimizer = optimizer_class()
+    assert float(optimizer.learning_rate) == pytest.approx(0.001)
+    assert (optimizer.rho, optimizer.epsilon) == (0.9, epsilon)

@@ -153,3 +153,19 @@ def test_a_processor_says_whether_it_has_bfloat16(monkeypatch, tmp_path, flags, 
     monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
     assert precision.is_native() is native
+
+
+@pytest.mark.parametrize(
+    ("details", "native"),
+    [
+        ({"compute_capability": (7, 5)}, False),
+        ({"compute_capability": (8, 0)}, True),
+        ({"compute_capability": (9, 0)}, True),
+        ({}, False),
+    ],
+)
+def test_nvidia_s_gpus_multiply_bfloat16_since_ampere(monkeypatch, details, native):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["the first GPU"])
+    devices = {"the first GPU": details}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", devices.__getitem__)
+    assert precision.is_native() is native
