@@ -10,6 +10,7 @@ from ae.paths import REPOSITORY
 from benchmarks import __main__ as benchmarks
 from tutorials import __main__ as tutorials
 
+import mutants
 import pytest
 from running import LESSONS, NAMES, lesson
 
@@ -53,6 +54,9 @@ def test_every_command_is_understood(line, parsing_alone, monkeypatch):
             benchmarks.run()
         elif program == "ae.maintain":
             maintain.run(arguments)
+        elif program == "tests/mutants.py":
+            monkeypatch.setattr("sys.argv", [program, *arguments])
+            mutants.main()
         elif program == "tutorials":
             tutorials.main(arguments)
         else:
