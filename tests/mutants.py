@@ -73,7 +73,8 @@ SUBJECTS = {
     "ae/proof/garments.py": f"tests/proof/test_measures.py {PICTURE_METRICS}",
     "ae/proof/judges.py": "tests/proof/test_judges.py tests/proof/test_digits.py "
     "tests/training/test_interrupts.py::test_a_judge_s_training_stops_after_the_batch_it_fell_into",
-    "ae/proof/published.py": "tests/proof/test_published.py tests/proof/test_check.py",
+    "ae/proof/published.py": "tests/proof/test_published.py tests/proof/test_check.py "
+    "tests/proof/test_bands.py",
     "ae/proof/readability.py": PICTURE_METRICS,
     "ae/proof/reproduced.py": "tests/proof/test_kept.py tests/proof/test_check.py",
     "ae/training/minibatches.py": "tests/training/test_minibatches.py",

@@ -313,3 +313,11 @@ def test_the_kind_of_dirt_with_the_least_gain_counts(fake_tesseract):
     assert likeness < 0
     # Of ten letters, 2 + 6 are read on the dirty pages and 5 + 5 on the cleaned ones.
     assert misread == pytest.approx((5 + 5 - 8 - 4) / 20)
+
+
+def test_a_median_filter_looks_at_three_by_three_pixels():
+    x = np.random.default_rng(0).random((2, 6, 7, 1))
+    filtered = metrics.median_filter(x)
+    for row, column in itertools.product(range(1, 5), range(1, 6)):
+        window = x[:, row - 1 : row + 2, column - 1 : column + 2, 0]
+        np.testing.assert_array_equal(filtered[:, row, column, 0], np.median(window, axis=(1, 2)))

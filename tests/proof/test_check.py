@@ -375,6 +375,8 @@ def test_another_variant_output_or_data_set_is_another_kind():
     about = {"settings": linear, "data": {"notice": "generated"}}
     found = reproduced.title(denoiser, about)
     assert found == "conv_denoiser-output-linear-variant-corrected-synthetic"
+    about = {"settings": {**article, "mixed_precision": True}, "data": {"notice": ""}}
+    assert reproduced.title(denoiser, about) == "conv_denoiser-mixed_precision"
 
 
 def test_the_table_states_mean_deviation_and_the_published_value_of_the_same_epoch(folder):

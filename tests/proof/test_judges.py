@@ -156,6 +156,7 @@ def test_a_row_looks_like_the_data_if_it_is_near_and_its_label_is_sure(monkeypat
     share = judges.share_typical(examples, real, new)
     assert share == pytest.approx((2 / 5) / (48 / 100))
     assert asked == [examples]
+    assert judges.share_typical(examples, real, rows((44, 1))) == 0
     assert judges.share_typical(examples, rows((0, 2)), new) is None
     equal = rows((0, 1))  # as near as it gets, and so is each of its kind
     assert judges.share_typical(examples, equal, equal) == 1
