@@ -78,8 +78,8 @@ class Images:
         assert_equal(shown.get_extent(), (-0.5, width - 0.5, height - 0.5, -0.5), where)
         limits = (*axis.get_xlim(), *axis.get_ylim())
         assert_equal(limits, (-0.5, width - 0.5, height - 0.5, -0.5), where)
-        has_ticks = axis.axison and len(axis.get_xticks()) * len(axis.get_yticks()) > 0
-        assert_equal(has_ticks, self.ticks, f"{where}: ticks")
+        for ticks in (axis.get_xticks(), axis.get_yticks()):
+            assert_equal(axis.axison and len(ticks) > 0, self.ticks, f"{where}: ticks")
 
 
 @dataclass(frozen=True)
