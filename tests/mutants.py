@@ -110,7 +110,7 @@ STRINGS = {
 }  # fmt: skip
 # Arguments that change no number: names for readers, speed, and checks of what holds anyway.
 QUIET = {
-    *("name", "verbose", "strict", "reduce_retracing", "jit_compile", "help"),
+    *("name", "encoding", "verbose", "strict", "reduce_retracing", "jit_compile", "help"),
     *("quote", "problem", "effect", "fix", "quantity", "why"),
     # Layout of figures, and words of the command line.
     *("figsize", "layout", "labelpad", "rotation", "va", "alpha", "marker"),

@@ -162,6 +162,8 @@ def test_kept_runs_are_read_back_as_they_were(folder):
     assert first.history == [{"loss": 0.5, "seconds": 0.1}, {"loss": 0.25, "seconds": 0.1}]
     assert (second.about["seed"], second.history[0]["loss"]) == (1, 0.75)
     assert "/a/local/path" not in path.with_suffix(".json").read_text()
+    rows = [line.split(",")[:2] for line in path.read_text().splitlines()[1:]]
+    assert rows == [["0", "1"], ["0", "2"], ["1", "1"]]  # training and epoch
 
 
 def test_runs_are_added_to_those_that_are_kept(folder):
