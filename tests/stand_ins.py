@@ -17,7 +17,7 @@ class Net:
 class LinearNet:
     """Multiplies by random matrices, so that no code and no output resembles another.
 
-    A variational one returns two codes, the second of which is the first one negated.
+    A variational one returns two codes; the second is the first one negated.
     """
 
     def __init__(self, shape, code_shape, variational=False):

@@ -32,7 +32,7 @@ def seventh(tmp_path, monkeypatch):
 
 
 def change(path, changes):
-    """Replaces parts of a file, each of which it has at least once."""
+    """Replaces parts of a file; each must be in it at least once."""
     text = path.read_text(encoding="utf-8")
     for old, new in changes.items():
         assert old in text
