@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from ae import console
 from ae.console import Parser, positive, up_to
 from ae.errors import InputError, Interrupted
-from ae.lesson import PACKAGE, PRESETS, STYLES, VARIANTS, Lesson, Settings, gather, load
+from ae.lesson import PACKAGE, PRESETS, STYLES, VARIANTS, Lesson, Settings
+from ae.lessons import gather, load
 from ae.paths import python
 from ae.proof.claims import Verdicts
 from ae.report.snapshots import Snapshots

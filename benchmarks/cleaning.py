@@ -11,7 +11,8 @@ from ae.datasets.documents import load_documents
 from ae.datasets.pictures import write_grey
 from ae.datasets.synthetic import synthetic_documents
 from ae.errors import MissingDataError
-from ae.lesson import ONLY_NETWORK, load
+from ae.lesson import ONLY_NETWORK
+from ae.lessons import load
 from ae.runs.records import save_network
 
 import numpy as np
@@ -21,7 +22,7 @@ CLEAN = """
 import sys
 from benchmarks.worker import peak_memory
 from ae.cleaning import main
-from ae.lesson import load
+from ae.lessons import load
 main(load('document_cleaner'), sys.argv[1:])
 print("MiB", peak_memory())
 """

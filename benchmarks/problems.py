@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ae.lesson import ONLY_NETWORK, Lesson, Settings, load
+from ae.lesson import ONLY_NETWORK, Lesson, Settings
+from ae.lessons import load
 from ae.networks import layers_of
 from ae.training.minibatches import NextBatch, Shuffled
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tutorials
 from ae import cli, console
-from ae.lesson import gather, load
+from ae.lessons import gather, load
 from ae.runs import lifecycle
 from tutorials import articles
 

@@ -249,7 +249,7 @@ OF_IMPORT = {
     "a name that is not there": (
         ARTICLE,
         {"Option(2": "Options(2"},
-        ["tutorials.articles.tiny_ae", "line 7", "'Options' is not defined"],
+        ["tutorials.articles.tiny_ae", "line 8", "'Options' is not defined"],
     ),
 }
 OF_FORM = {
@@ -292,6 +292,21 @@ OF_FORM = {
         ARTICLE,
         {'"load": {"darkness"': '"load": {"light"'},
         ["ARGUMENTS", "`load` has no argument 'light'"],
+    ),
+    "an unknown setting whose value is passed on": (
+        ARTICLE,
+        {'PASSED_ON = {"code_size"': 'PASSED_ON = {"code_sise"'},
+        ["PASSED_ON", "'code_sise'; did you mean 'code_size'?"],
+    ),
+    "a value that no function gets": (
+        ARTICLE,
+        {'"code_size": {"Autoencoder": "units", ': '"code_size": {"Autoencoders": "units", '},
+        ["PASSED_ON", "'Autoencoders'; did you mean 'Autoencoder'?"],
+    ),
+    "a value for an unknown argument": (
+        ARTICLE,
+        {'{"Autoencoder": "units", ': '{"Autoencoder": "unit", '},
+        ["PASSED_ON", "`Autoencoder` has no argument 'unit'; did you mean 'units'?"],
     ),
     "an option without a type": (
         ARTICLE,

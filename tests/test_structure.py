@@ -4,7 +4,7 @@ import ast
 import graphlib
 from pathlib import Path
 
-from ae.lesson import load
+from ae.lessons import load
 from ae.paths import REPOSITORY
 
 import pytest

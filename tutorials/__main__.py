@@ -26,14 +26,14 @@ def chosen(names):
     Raises:
         InputError: if there is no such lesson.
     """
-    from ae import lesson
+    from ae import lessons
     from ae.errors import InputError, did_you_mean
 
     known = tutorials.names()
     for name in names:
         if name not in known:
             raise InputError(f"There is no lesson '{name}'{did_you_mean(name, known)}")
-    return [lesson.load(name) for name in names or known]
+    return [lessons.load(name) for name in names or known]
 
 
 def parser_of(command, names=True):

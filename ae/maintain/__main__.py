@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ae import console, lesson
+from ae import console, lessons
+from ae.lesson import Lesson
 from ae.maintain import dead_units, gallery, pictures, reliability, tables, variants
 from ae.proof import errata, reproduced
 from ae.runs import records
@@ -21,8 +22,8 @@ def measure_errata(options: argparse.Namespace) -> None:
     print(errata.measure(_lesson_of(options.runs), options.runs))
 
 
-def _lesson_of(runs: list[Path]) -> lesson.Lesson:
-    return lesson.load(records.read_record(runs[0])["lesson"])
+def _lesson_of(runs: list[Path]) -> Lesson:
+    return lessons.load(records.read_record(runs[0])["lesson"])
 
 
 def fill_gallery(options: argparse.Namespace) -> None:
@@ -47,13 +48,13 @@ def count_dead_units(options: argparse.Namespace) -> None:
 
 def write_tables(options: argparse.Namespace) -> None:
     """Makes the tables of the READMEs again."""
-    lessons = lesson.load_all()
+    known = lessons.load_all()
     if options.tests is not None:
         print(reliability.keep(options.tests))
     if options.times is not None:
-        print(reproduced.keep_times(lessons, options.times))
-    tables.put("reproduced", reproduced.table(lessons))
-    tables.put("times", reproduced.times_table(lessons))
+        print(reproduced.keep_times(known, options.times))
+    tables.put("reproduced", reproduced.table(known))
+    tables.put("times", reproduced.times_table(known))
     tables.put("reliability", reliability.table())
 
 

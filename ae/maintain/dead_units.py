@@ -4,7 +4,7 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from ae import lesson
+from ae import lessons
 from ae.paths import DATA, replacing
 from ae.proof import graph_mode
 from ae.runs import records, saved
@@ -26,7 +26,7 @@ def dead(weights: list[np.ndarray], x: np.ndarray) -> int:
 
 def keep() -> Path:
     """Trains the class from N(0, 1) in a session of `tf.compat.v1`, for two epochs a seed."""
-    one, rows = lesson.load("low_level_ae"), []
+    one, rows = lessons.load("low_level_ae"), []
     for seed in SEEDS:
         settings = dataclasses.replace(one.presets["article"], seed=seed)
         data = one.load(settings, None)

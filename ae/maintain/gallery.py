@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import load
+from ae.lessons import load
 from ae.paths import DATA
 from ae.proof import reproduced
 from ae.runs import records

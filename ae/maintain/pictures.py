@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae import datasets, lesson
+from ae import datasets, lessons
 from ae.datasets import documents
 from ae.errors import InputError
 from ae.proof import pictures
@@ -183,7 +183,7 @@ def _digits(read: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
 
 
 def _garments(read: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    denoiser = lesson.load("conv_denoiser")
+    denoiser = lessons.load("conv_denoiser")
     x = denoiser.load(denoiser.presets["smoke"], None).x_shown[..., 0]
     clean = pictures.correlations(x, _grey(read, "conv_denoiser_clean"))
     found = {"conv_denoiser_clean": {OURS: clean}}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ae.errors import InputError
-from ae.lesson import load
+from ae.lessons import load
 from ae.maintain.gallery import FOLDER, SOURCES, about
 from ae.networks import codec
 from ae.paths import replacing

@@ -17,13 +17,13 @@ START = """import sys
 from pathlib import Path
 
 sys.path.insert(0, {folder!r})  # where the package ae is"""
-TRAIN = """from ae import lesson
+TRAIN = """from ae import lessons
 from ae.runs import records
 from ae.runs.folder import is_unfinished
 
 from IPython.display import Image, Markdown, display
 
-this_lesson = lesson.gather(sys.modules[__name__], {name!r})  # the cells above, as they are now
+this_lesson = lessons.gather(sys.modules[__name__], {name!r})  # the cells above, as they are now
 options = cli.article_options(preset={preset!r})  # overwrite=True replaces a run of others
 folder = Path("runs").resolve() / this_lesson.name
 if is_unfinished(folder):  # it was interrupted and resumes; to start again delete "unfinished"

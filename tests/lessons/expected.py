@@ -204,7 +204,8 @@ class Expected:
     arguments: Mapping  # what settings pass to the lesson's functions, which are given by name
     # By the name of a setting: whether it changes the trained network, its choices and its type.
     options: Mapping[str, tuple[bool, tuple | None, Any]] = field(default_factory=dict)
-    # By network and by the setting that makes a difference: PUBLISHED, CORRECTED and options.
+    # By network and by the setting that makes a difference: PUBLISHED, CORRECTED, every choice of
+    # an option, and a value of an option that is a number.
     networks: Mapping[str, Mapping[tuple[str, Any], Network]]
     trains_on: tuple[str, str] = ("x_train", "x_train")  # fields of the data: input and target
     validates_on: tuple[str, str] | None = None
@@ -686,12 +687,21 @@ TINY_AE = Network(
 )
 EXPECTED["tiny_ae"] = Expected(
     presets={
-        "article": {"num_epochs": 4, "batch_size": 8, "learning_rate": 0.1, "darkness": 2},
+        "article": {
+            "num_epochs": 4,
+            "batch_size": 8,
+            "learning_rate": 0.1,
+            "darkness": 2,
+            "code_size": 4,
+        },
         "quick": {"num_epochs": 3},
         "smoke": {"num_epochs": 2},
     },
-    constants={"ORDER": 7},
-    options={"darkness": (True, (2, 3), int)},
+    constants={
+        "ORDER": 7,
+        "PASSED_ON": {"code_size": {"Autoencoder": "units", "build_keras": "units"}},
+    },
+    options={"darkness": (True, (2, 3), int), "code_size": (True, None, int)},
     arguments={
         CORRECTED: {"Autoencoder": {"stddev": 0.1}, "build_keras": {"stddev": 0.1}},
         ("darkness", 3): {"load": {"darkness": 3}},
@@ -701,6 +711,7 @@ EXPECTED["tiny_ae"] = Expected(
             PUBLISHED: TINY_AE,
             CORRECTED: replace(TINY_AE, first_weights=(0.1, 0)),
             ("darkness", 3): TINY_AE,
+            ("code_size", 3): replace(TINY_AE, code_shape=(3,), parameters=2 * 16 * 3 + 3 + 16),
         },
     },
     figures=Figures(

@@ -46,13 +46,26 @@ def cases(name):
     """Lists the networks of a lesson, each with the settings that change it or its training."""
     article = lesson(name).presets["article"]
     fields = [f for f in dataclasses.fields(article) if f.metadata.get("retrains")]
-    options = [(f.name, value) for f in fields for value in f.metadata.get("choices") or ()]
-    changes = [(field, value) for field, value in options if value != getattr(article, field)]
+    changes = [
+        (f.name, value)
+        for f in fields
+        for value in f.metadata.get("choices") or numbers_for(name, f.name)
+        if value != getattr(article, f.name)
+    ]
     return [
         (name, network, setting)
         for network in lesson(name).networks
         for setting in [PUBLISHED, CORRECTED, *changes]
     ]
+
+
+def numbers_for(name, option):
+    """Finds the values for which an entry says what a numeric option makes of the networks."""
+    if option in DEFAULTS:
+        return []
+    listed = [s for found in expected(name).networks.values() for s in found]
+    found = dict.fromkeys(value for setting, value in listed if setting == option)
+    return list(found) or [f"a value of {option}"]
 
 
 CASES = [case for name in NAMES for case in cases(name)]

@@ -297,7 +297,7 @@ def test_the_option_forbids_operations_whose_bits_may_differ(tmp_path):
     check = f"""
 import tensorflow as tf
 from ae import cli
-from ae.lesson import load
+from ae.lessons import load
 
 arguments = ["--preset", "smoke", "--deterministic", "--out", {str(tmp_path)!r}]
 cli.run_script(load("dense_ae"), arguments)

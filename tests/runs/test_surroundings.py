@@ -347,8 +347,8 @@ def test_nothing_is_fetched_on_import():
         "import socket\n"
         "def refuse(*_, **__): raise AssertionError('a connection on import')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from ae import lesson\n"
-        "lesson.load_all()\n"
+        "from ae import lessons\n"
+        "lessons.load_all()\n"
     )
     done = in_a_process("-c", program)
     assert done.returncode == 0, done.stderr

@@ -47,11 +47,11 @@ def minibatches(data, settings):
 class Autoencoder(tf.Module):
     """z = x W1 + b1, x_hat = z W2 + b2."""
 
-    def __init__(self, stddev=0.2):
+    def __init__(self, stddev=0.2, units=4):
         super().__init__()
-        self.W1 = tf.Variable(tf.random.normal([16, 4], stddev=stddev))
-        self.b1 = tf.Variable(tf.zeros([4]))
-        self.W2 = tf.Variable(tf.random.normal([4, 16], stddev=stddev))
+        self.W1 = tf.Variable(tf.random.normal([16, units], stddev=stddev))
+        self.b1 = tf.Variable(tf.zeros([units]))
+        self.W2 = tf.Variable(tf.random.normal([units, 16], stddev=stddev))
         self.b2 = tf.Variable(tf.zeros([16]))
         self.weights = [self.W1, self.b1, self.W2, self.b2]
 
@@ -91,12 +91,12 @@ def train_low_level(network, data, settings, run):
 
 
 # %% Keras: network
-def build_keras(stddev=0.2):
+def build_keras(stddev=0.2, units=4):
     """Stacks the same two layers."""
     normal = keras.initializers.RandomNormal(stddev=stddev)
     x = keras.Input([16])
-    encoder = keras.Model(x, layers.Dense(4, kernel_initializer=normal)(x), name="encoder")
-    z = keras.Input([4])
+    encoder = keras.Model(x, layers.Dense(units, kernel_initializer=normal)(x), name="encoder")
+    z = keras.Input([units])
     decoder = keras.Model(z, layers.Dense(16, kernel_initializer=normal)(z), name="decoder")
     return keras.Model(x, decoder(encoder(x)), name="autoencoder")
 

@@ -4,13 +4,17 @@ from ae.lesson import Claim, Erratum, Option
 from ae.proof.digits import test_error
 
 ORDER = 7
-OPTIONS = {"darkness": Option(2, "how dark the pictures are", True, choices=(2, 3))}
+OPTIONS = {
+    "darkness": Option(2, "how dark the pictures are", True, choices=(2, 3)),
+    "code_size": Option(4, "numbers in a code", True),
+}
 PRESETS = {"smoke": {"num_epochs": 2}, "quick": {"num_epochs": 3}}
 CAPTIONS = {"pair": "a picture over its reconstruction"}
 ARGUMENTS = {
     ("variant", "corrected"): {"Autoencoder": {"stddev": 0.1}, "build_keras": {"stddev": 0.1}},
     ("darkness", 3): {"load": {"darkness": 3}},
 }
+PASSED_ON = {"code_size": {"Autoencoder": "units", "build_keras": "units"}}
 CLAIMS = [
     Claim(
         "It repeats what it is given.",
