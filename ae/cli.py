@@ -166,6 +166,8 @@ def add_settings(parser: argparse.ArgumentParser, lesson: Lesson) -> None:
         how: dict[str, Any] = {"choices": field.metadata["choices"]}
         if single is bool:
             how = {"action": argparse.BooleanOptionalAction}
+        elif bounds := field.metadata["bounds"]:
+            how["type"] = up_to(bounds[1], bounds[0])
         elif single in (int, float):
             how["type"] = console.number(single, several=single is not kind)
         flag, about = "--" + field.name.replace("_", "-"), field.metadata["help"].replace("%", "%%")

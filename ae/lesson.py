@@ -14,7 +14,7 @@ a `draw` with a parameter `network_name` learns which one it draws, and so does 
 not above, the constants in capitals, and ORDER (its place in the list), CAPTIONS (of figures) and
 
     ARGUMENTS  {(setting, value): {function: {argument: value}}}, passed to the lesson's functions
-    PASSED_ON  {setting: {function: argument}}, the argument that gets the setting's own value
+    PASSED_ON  {setting: {function: argument}}, which gets the setting's value, if it is not None
 """
 
 import dataclasses
@@ -74,6 +74,7 @@ class Option(NamedTuple):
     retrains: bool  # whether it changes the trained network; if not, `--from RUN` takes it too
     choices: tuple | None = None
     type: Any = None  # if the default does not say it: `float | None`, `tuple[int, ...]`
+    bounds: tuple[int, int] | None = None  # the least and the greatest of a whole number
 
 
 class Claim(NamedTuple):
@@ -148,6 +149,8 @@ class Lesson:
     appendix: Callable | None  # takes data, settings and report; draws what needs no network
     # Takes network, data and the network's name; returns an `ae.report.snapshots.Plane` or None.
     plane: Callable | None
+    # Takes network and settings; returns a sentence to print before training, or "".
+    notice: Callable
     figures_by: Mapping[str, tuple[str, ...]]  # those of the "article", and of its "notebook"
     printed_loss: str  # what the article printed: "loss", an epoch's mean, or "last_batch_loss"
     # Columns of data/published/NAME.csv, by network and history entry.

@@ -65,8 +65,9 @@ def gather(module: ModuleType, name: str) -> Lesson:
             if getattr(settings, setting) == value:
                 found.update(functions.get(function.__name__, {}))
         for setting, functions in passed_on.items():
-            if function.__name__ in functions:
-                found[functions[function.__name__]] = getattr(settings, setting)
+            value = getattr(settings, setting)
+            if value is not None and function.__name__ in functions:
+                found[functions[function.__name__]] = value
         return found
 
     def build(function: Callable, settings: Settings) -> Any:
@@ -124,6 +125,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         examples=part("examples", lambda data: Examples(data.x_test[:10])),
         appendix=part("appendix", None),
         plane=plane if hasattr(article, "plane") else None,
+        notice=part("notice", lambda network, settings: ""),
         figures_by=part("FIGURES_BY", {}),
         printed_loss=part("PRINTED_LOSS", "loss"),
         published=part("PUBLISHED", {}),

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 from scipy import ndimage, stats
 from scipy.linalg import subspace_angles
-from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -125,9 +124,14 @@ def knn_labels(
 
     The distance is Euclidean, |z - z'|. Among labels with equally many votes, the smallest wins.
     """
-    nearest = range(1, min(k, len(train_codes)) + 1)
-    _, neighbours = KDTree(train_codes).query(codes, k=nearest)  # (m, k)
-    return stats.mode(train_labels[neighbours], axis=1).mode
+    k = min(k, len(train_codes))
+    train = train_codes.astype("float64")
+    votes = []
+    for part in np.array_split(codes, max(1, len(codes) // 500)):  # for memory
+        # |z - z'|^2 less |z|^2, which is the same for all z'
+        distances = np.square(train).sum(axis=1) - 2 * part.astype("float64") @ train.T
+        votes.append(train_labels[np.argpartition(distances, k - 1)[:, :k]])
+    return stats.mode(np.concatenate(votes), axis=1).mode
 
 
 def pca_error(x_train: np.ndarray, x: np.ndarray, number: int) -> float:

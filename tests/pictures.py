@@ -114,6 +114,32 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Classes:
+    """Points (n, 2) of each class in a colour of its own, with a legend of names beside them."""
+
+    points: np.ndarray
+    labels: np.ndarray
+    names: Sequence[str]
+    spot: float  # square points
+
+    def compare(self, figure, where=""):
+        """Fails unless the figure shows these and nothing else."""
+        assert_equal(figure.get_suptitle(), "", where)
+        ((axis,), (legend,)) = figure.axes, figure.legends
+        assert_labels(axis, where, xlabel="$z_1$", ylabel="$z_2$")
+        assert_equal(axis.get_aspect(), 1, where)
+        names = [str(name) for name in self.names]
+        assert_equal([drawn.get_label() for drawn in axis.collections], names, where)
+        assert_equal([text.get_text() for text in legend.get_texts()], names, where)
+        for label, drawn in enumerate(axis.collections):
+            of_class = self.points[self.labels == label]
+            assert_allclose(drawn.get_offsets(), of_class, rtol=1e-5, atol=1e-6, err_msg=where)
+            assert_equal(list(drawn.get_sizes()), [self.spot], where)
+        colours = {tuple(drawn.get_facecolor()[0]) for drawn in axis.collections[:10]}
+        assert_equal(len(colours), 10, where)
+
+
+@dataclass(frozen=True)
 class Curves:
     """Named curves over the same x."""
 

@@ -10,7 +10,12 @@ from ae.paths import REPOSITORY
 import pytest
 from running import EACH_LESSON
 
-LONGER = {"fashion_vae", "low_level_ae"}  # a variational network, and a lesson of two networks
+LONGER = {
+    "contractive_ae",
+    "fashion_vae",
+    "latent_space",
+    "low_level_ae",
+}  # a variational network, and a lesson of two networks
 
 
 def imports_of(path):

@@ -77,13 +77,13 @@ def xavier(fan_in, fan_out):
 class Autoencoder(tf.Module):
     """Six layers, each h' = relu(h W + b); `output` replaces the last ReLU."""
 
-    def __init__(self, output=tf.nn.relu):
+    def __init__(self, output=tf.nn.relu, code_units=CODE_UNITS):
         super().__init__()
         self.W1, self.b1 = xavier(INPUT_DIM, INPUT_DIM)
         self.W2, self.b2 = xavier(INPUT_DIM, HIDDEN_UNITS)
-        self.W3, self.b3 = xavier(HIDDEN_UNITS, CODE_UNITS)
-        self.W4, self.b4 = xavier(CODE_UNITS, CODE_UNITS)
-        self.W5, self.b5 = xavier(CODE_UNITS, HIDDEN_UNITS)
+        self.W3, self.b3 = xavier(HIDDEN_UNITS, code_units)
+        self.W4, self.b4 = xavier(code_units, code_units)
+        self.W5, self.b5 = xavier(code_units, HIDDEN_UNITS)
         self.W6, self.b6 = xavier(HIDDEN_UNITS, INPUT_DIM)
         self.weights = [self.W1, self.b1, self.W2, self.b2, self.W3, self.b3]
         self.weights += [self.W4, self.b4, self.W5, self.b5, self.W6, self.b6]
@@ -141,7 +141,7 @@ def train_low_level(network, data, settings, run):
 
 
 # %% Keras: network
-def build_keras(output="relu"):
+def build_keras(output="relu", code_units=CODE_UNITS):
     """Builds an encoder and a decoder of the same six layers, and a model that joins them."""
 
     def dense(units, activation="relu"):
@@ -151,9 +151,9 @@ def build_keras(output="relu"):
     x = keras.Input([INPUT_DIM])
     h = dense(INPUT_DIM)(x)
     h = dense(HIDDEN_UNITS)(h)
-    encoder = keras.Model(x, dense(CODE_UNITS)(h), name="encoder")
-    z = keras.Input([CODE_UNITS])
-    h = dense(CODE_UNITS)(z)
+    encoder = keras.Model(x, dense(code_units)(h), name="encoder")
+    z = keras.Input([code_units])
+    h = dense(code_units)(z)
     h = dense(HIDDEN_UNITS)(h)
     decoder = keras.Model(z, dense(INPUT_DIM, output)(h), name="decoder")
     return keras.Model(x, decoder(encoder(x)), name="autoencoder")
@@ -187,7 +187,8 @@ def draw(encode, decode, data):
 # %% Run
 # `cli.main` calls `load` once. For each style it builds the network, calls its train function
 # (which calls `minibatches`), then `draw`. Its `encode` and `decode` take and return NumPy arrays.
-# `--variant corrected` passes `output`: see ARGUMENTS in tutorials/articles/dense_ae.py.
+# `--variant corrected` passes `output`, `--code-size` passes `code_units`: see ARGUMENTS and
+# PASSED_ON in tutorials/articles/dense_ae.py.
 STYLES = {"low-level": (Autoencoder, train_low_level), "keras": (build_keras, train_keras)}
 NETWORKS = {"autoencoder": STYLES}
 

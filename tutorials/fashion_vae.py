@@ -37,7 +37,7 @@ import tensorflow as tf
 from keras import layers, ops
 from scipy.stats import norm
 
-LATENT_DIM = 2  # numbers in a code; kl_divergence and the figures work for 2 only
+LATENT_DIM = 2  # numbers in a code; with n, no plane is drawn and the loss has 2 / n times D
 FEATURES = 14 * 14 * 64  # 12544, of the encoder's last convolution and of the decoder's Dense
 SAMPLING_POWER = 1  # sampling computes sigma = exp(s / 1); the divergence means exp(s / 2)
 KL_WEIGHT = 5e-4  # of D in the loss; `cross_entropy` explains why the lower bound has 1 / 784
@@ -259,11 +259,12 @@ def draw(encode, decode, data):
     z_mean, _ = encode(data.x_train)
     images = data.x_test[:10]
     rows = {"original": images, "reconstructed": decode(encode(images)[0])}  # from z_mean
-    return {
-        "manifold": figures.manifold(decode(manifold_codes()), SIDE),
-        "latent": figures.scatter({"": z_mean}, data.y_train, cmap="brg"),
-        "reconstructions": figures.strip({k: v[..., 0] for k, v in rows.items()}),
-    }
+    strip = {"reconstructions": figures.strip({k: v[..., 0] for k, v in rows.items()})}
+    if LATENT_DIM != 2:
+        return strip
+    plane = {"manifold": figures.manifold(decode(manifold_codes()), SIDE)}
+    plane["latent"] = figures.scatter({"": z_mean}, data.y_train, cmap="brg")
+    return plane | strip
 
 
 # %% Run

@@ -68,7 +68,7 @@ def shuffled(data, settings):
 class Autoencoder(tf.Module):
     """z = relu(x W1 + b1), x_hat = sigmoid(z W2 + b2): the article's class."""
 
-    def __init__(self, scale=1.0):
+    def __init__(self, scale=1.0, d=d):
         super().__init__()
         self.W1 = tf.Variable(tf.random.normal([D, d], stddev=scale))
         self.b1 = tf.Variable(tf.zeros([d]))
@@ -92,7 +92,7 @@ class Autoencoder(tf.Module):
 class LayeredAutoencoder(tf.Module):
     """Three layers, as in the article's Keras half: linear, linear, sigmoid."""
 
-    def __init__(self):
+    def __init__(self, d=d):
         super().__init__()
         self.W1, self.b1 = self.dense(D, 256)
         self.W2, self.b2 = self.dense(256, d)
@@ -190,7 +190,7 @@ def train_layers_low_level(network, data, settings, run, loss=doubled_sigmoid_cr
 
 
 # %% Keras: network
-def build_class(scale=1.0):
+def build_class(scale=1.0, d=d):
     """Builds the class's network; its decoder contains a model "logits", which training needs."""
     normal = keras.initializers.RandomNormal
     x = keras.Input([D], name="digit")
@@ -203,7 +203,7 @@ def build_class(scale=1.0):
     return keras.Model(x, decoder(encoder(x)), name="low_level_ae_class")
 
 
-def build_layers():
+def build_layers(d=d):
     """Stacks the article's layers, then makes encoder and decoder; all share the same weights."""
     stack = keras.Sequential([keras.Input([D], name="digit")])
     stack.add(layers.Dense(256))
@@ -262,8 +262,8 @@ def draw(encode, decode, data):
 # %% Run
 # `cli.main` calls `load` once. For each network and style it builds the network, calls its train
 # function (which calls `permuted` or `shuffled`), then `draw`, whose `encode` and `decode` take and
-# return NumPy arrays. `--variant corrected` passes `scale` to the class and `loss` to the layers:
-# see ARGUMENTS in tutorials/articles/low_level_ae.py.
+# return NumPy arrays. `--variant corrected` passes `scale` to the class and `loss` to the layers,
+# `--code-size` passes `d`: see ARGUMENTS and PASSED_ON in tutorials/articles/low_level_ae.py.
 CLASS = {"low-level": (Autoencoder, train_class_low_level), "keras": (build_class, train_class)}
 LAYERS = {
     "low-level": (LayeredAutoencoder, train_layers_low_level),

@@ -77,11 +77,11 @@ def random_normal(fan_in, fan_out):
 class Autoencoder(tf.Module):
     """Four layers, each h' = sigmoid(h W + b)."""
 
-    def __init__(self, init=random_normal):
+    def __init__(self, init=random_normal, code_units=NUM_HIDDEN_2):
         super().__init__()
         self.W1, self.b1 = init(NUM_INPUT, NUM_HIDDEN_1)
-        self.W2, self.b2 = init(NUM_HIDDEN_1, NUM_HIDDEN_2)
-        self.W3, self.b3 = init(NUM_HIDDEN_2, NUM_HIDDEN_1)
+        self.W2, self.b2 = init(NUM_HIDDEN_1, code_units)
+        self.W3, self.b3 = init(code_units, NUM_HIDDEN_1)
         self.W4, self.b4 = init(NUM_HIDDEN_1, NUM_INPUT)
         self.weights = [self.W1, self.b1, self.W2, self.b2, self.W3, self.b3, self.W4, self.b4]
 
@@ -144,15 +144,15 @@ def random_normal_keras():
     }
 
 
-def build_keras(init=random_normal_keras):
+def build_keras(init=random_normal_keras, code_units=NUM_HIDDEN_2):
     """Builds an encoder and a decoder of the same four layers, and a model that joins them."""
 
     def dense(units):
         return layers.Dense(units, activation="sigmoid", **init())
 
     x = keras.Input([NUM_INPUT])
-    encoder = keras.Model(x, dense(NUM_HIDDEN_2)(dense(NUM_HIDDEN_1)(x)), name="encoder")
-    z = keras.Input([NUM_HIDDEN_2])
+    encoder = keras.Model(x, dense(code_units)(dense(NUM_HIDDEN_1)(x)), name="encoder")
+    z = keras.Input([code_units])
     decoder = keras.Model(z, dense(NUM_INPUT)(dense(NUM_HIDDEN_1)(z)), name="decoder")
     return keras.Model(x, decoder(encoder(x)), name="autoencoder")
 
@@ -192,7 +192,7 @@ def draw(encode, decode, data):
 # %% Run
 # `cli.main` calls `load` once. For each style it builds the network, calls its train function
 # (which calls `minibatches`), then `draw`; its `encode` and `decode` take and return NumPy arrays.
-# `--variant corrected` passes an `init` for Glorot's uniform W and b = 0 (tutorials/articles).
+# Options pass `init` and `code_units`: see ARGUMENTS and PASSED_ON in tutorials/articles.
 STYLES = {"low-level": (Autoencoder, train_low_level), "keras": (build_keras, train_keras)}
 NETWORKS = {"autoencoder": STYLES}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ae import console, lessons
 from ae.lesson import Lesson
 from ae.maintain import dead_units, gallery, pictures, reliability, tables, variants
-from ae.proof import errata, reproduced
+from ae.proof import claims, errata, reproduced
 from ae.runs import records
 
 
@@ -15,6 +15,14 @@ def keep(options: argparse.Namespace) -> None:
     """Adds the records of article-scale runs to those in data/reproduced."""
     of = _lesson_of(options.runs)
     print(reproduced.keep(of, reproduced.read_runs(of, options.runs)))
+
+
+def measure_claims(options: argparse.Namespace) -> None:
+    """Measures the claims that the records of article-scale runs lack, such as new ones."""
+    of = _lesson_of(options.runs)
+    for folder, record in zip(options.runs, reproduced.read_runs(of, options.runs), strict=True):
+        for line in claims.complete(of, folder, record):
+            print(line)
 
 
 def measure_errata(options: argparse.Namespace) -> None:
@@ -64,6 +72,7 @@ def run(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, function, runs in (
         ("keep", keep, "one for each seed"),
+        ("claims", measure_claims, "with their networks"),
         ("errata", measure_errata, "some as published, some with an erratum's change"),
         ("gallery", fill_gallery, "one of each lesson"),
         ("variants", draw_variants, "of sigmoid_ae and low_level_ae, published and corrected"),

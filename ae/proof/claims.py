@@ -1,14 +1,18 @@
 """Measures what the articles claim."""
 
+import dataclasses
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae.lesson import ONLY_NETWORK, Lesson, Settings
+from ae.lesson import ONLY_NETWORK, Lesson, Settings, label_of
+from ae.paths import remember
 from ae.proof import bands, pictures, published
+from ae.runs.records import write_record
+from ae.runs.saved import load_data, load_network, read_run
 from ae.runs.unfinished import Training
 from ae.training import interrupts
 
@@ -43,6 +47,27 @@ def measure(
         )
         interrupts.deliver()
     return results
+
+
+def complete(lesson: Lesson, folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Measures the claims that a finished run lacks, on its saved networks, and yields their lines.
+
+    The run's record then has all claims of the lesson, and no others.
+    """
+    _, settings = read_run(lesson, folder)
+    data = load_data(lesson, folder, record, settings)
+    for training in record["trainings"]:
+        known = {text(result): result for result in training["claims"]}
+        names = [f"{claim.sentence} {claim.quantity}" for claim in lesson.claims]
+        lacking = tuple(c for c, n in zip(lesson.claims, names, strict=True) if n not in known)
+        network = load_network(lesson, folder, training, settings)
+        about = network, data, settings, training["network"]
+        measured = measure(dataclasses.replace(lesson, claims=lacking), *about)
+        label = label_of(training["network"], training["style"])
+        yield from (f"{folder} {label}: {line}" for line in lines(measured))
+        known |= {text(result): result for result in measured}
+        training["claims"] = [known[name] for name in names if name in known]
+        remember(folder, [write_record(folder, record)])
 
 
 def lines(results: Sequence[Mapping[str, Any]]) -> list[str]:

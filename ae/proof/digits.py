@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ae import metrics
-from ae.lesson import Claim, Settings
+from ae.lesson import Claim, Option, Settings
 from ae.metrics import principal_components, rmse
 from ae.networks import Network, codec, in_batches
 from ae.proof import judges
@@ -129,6 +129,16 @@ def linear_unit_angle(network: Network, data: Any, settings: Settings) -> float:
 def _linear_code_and_components(data: Any) -> tuple[np.ndarray, np.ndarray]:
     _, components = principal_components(data.x_train, LINEAR_CODE)
     return train_linear_autoencoder(Hashable(data.x_train), LINEAR_CODE), components
+
+
+# An option of every article on digits
+CODE_SIZE = Option(
+    None,
+    "numbers in a code; default: the article's",
+    retrains=True,
+    type=int | None,
+    bounds=(1, 784),
+)
 
 
 BASIC_CLAIMS = (  # of every article on digits

@@ -1,5 +1,6 @@
 """Measures what the articles' errata change, keeps it in data/errata, and prints the errata."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
 
     Args:
         runs: folders of runs, some as published and some with the change that an erratum names,
-            all of equally many epochs, batch size and learning rate.
+            all of equally many epochs, batch size and learning rate, unless that is the change.
 
     Raises:
         InputError: if a run is of another lesson, scale or data, not at its end, or given twice;
@@ -32,7 +33,8 @@ def measure(lesson: Lesson, runs: Sequence[Path]) -> Path:
     finished = reproduced.read_runs(lesson, runs, at_article=False)
     about = {}
     for folder, record in zip(runs, finished, strict=True):
-        settings = record["settings"]
+        preset = vars(lesson.presets[record["preset"]])
+        settings = record["settings"] | {name: preset[name] for name in _changed_by(lesson)}
         scale = {
             "preset": record["preset"],
             "epochs": settings["num_epochs"],
@@ -64,26 +66,36 @@ def _values(lesson: Lesson, runs: Sequence[Path]) -> dict[tuple[str, str], tuple
     values = {(e.quote, quantity): ([], []) for e in lesson.errata for quantity in e.measures}
     for folder in runs:
         record, settings = read_run(lesson, folder)
-        title = reproduced.title(lesson, record)
+        changes = _changes(lesson, record)
         data = load_data(lesson, folder, record, settings)
         for training in record["trainings"]:
             network = load_network(lesson, folder, training, settings)
             for erratum in lesson.errata:
-                titles = [lesson.name, changed_title(lesson, erratum)]
-                if title not in titles or erratum.network != training["network"]:
+                kinds = [{}, dict([erratum.change])]
+                if changes not in kinds or erratum.network != training["network"]:
                     continue
                 for quantity, function in erratum.measures.items():
                     with interrupts.postponed():
                         value = function(network, data, settings)
                     if value is None:
                         raise InputError(f"'{quantity}' cannot be measured here.")
-                    values[erratum.quote, quantity][titles.index(title)].append(float(value))
+                    values[erratum.quote, quantity][kinds.index(changes)].append(float(value))
     return values
 
 
-def changed_title(lesson: Lesson, erratum: Erratum) -> str:
-    """Names the kind of run that an erratum's change makes, as `reproduced.title` does."""
-    return "-".join([lesson.name, *erratum.change])
+def _changed_by(lesson: Lesson) -> set[str]:
+    """Names the settings that the measured errata of a lesson change."""
+    return {erratum.change[0] for erratum in lesson.errata if erratum.measures}
+
+
+def _changes(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of a run that make another network than its preset does."""
+    preset, settings = lesson.presets[record["preset"]], record["settings"]
+    names = {f.name for f in dataclasses.fields(preset) if f.metadata.get("retrains")}
+    changes = {
+        n: settings[n] for n in names | _changed_by(lesson) if settings[n] != vars(preset)[n]
+    }
+    return changes | ({"data": "generated"} if record["data"]["notice"] else {})
 
 
 def print_all(lessons: Sequence[Lesson]) -> None:

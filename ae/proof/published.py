@@ -1,6 +1,7 @@
 """The numbers that the articles, or their authors' notebooks, printed."""
 
 import csv
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,11 @@ def columns(
 
     There are none for other settings, and none for generated data, which have a `notice`.
     """
-    printed_with = {"variant": "published", **lesson.published_with}
-    if notice or any(settings[name] != value for name, value in printed_with.items()):
+    article = lesson.presets["article"]
+    own = [f.name for f in dataclasses.fields(article) if f.metadata.get("retrains")]
+    own.remove("mixed_precision")  # bfloat16 should reproduce what float32 printed
+    printed_with = {name: getattr(article, name) for name in own} | dict(lesson.published_with)
+    if notice or any(settings.get(name, v) != v for name, v in printed_with.items()):
         return {}
     return lesson.published.get(network, {})
 

@@ -67,7 +67,13 @@ def read_runs(
             )
         kind, seed = title(lesson, record), record["settings"]["seed"]
         for training in record["trainings"]:
-            key = kind, seed, training["network"], training["style"]
+            key = (
+                kind,
+                seed,
+                record["settings"]["num_epochs"],
+                training["network"],
+                training["style"],
+            )
             if key in seen:
                 raise InputError(
                     f"Two runs of {kind} have the seed {seed} in the {training['style']} style; "

@@ -144,6 +144,8 @@ class Unfinished:
         if run.is_over:
             checkpoints.follow(None)
         else:
+            if notice := lesson.notice(network, settings):
+                print(f"{label}: {notice}", file=sys.stderr)
             rewritten = settings.mixed_precision and style == "low-level"
             with precision.compiled_steps() if rewritten else nullcontext(), self._stops(run):
                 lesson.networks[network_name][style].train(network, data, settings, run)

@@ -15,7 +15,7 @@ from tutorials.articles.fashion_vae import sample_around
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from pictures import OWN, Curves, Images, Points, tiled
+from pictures import OWN, Classes, Curves, Images, Points, tiled
 from scipy.special import expit as sigmoid
 from scipy.stats import norm
 
@@ -163,12 +163,15 @@ class Network:
     parameters: int  # how many numbers are trained
     shape: tuple  # of an input, any even height and width for pages
     code_shape: tuple
-    # How kernels and biases are drawn: a normal distribution's deviation, "glorot" or 0.
+    # How kernels and biases are drawn: a normal distribution's deviation, "glorot", ("glorot", its
+    # limit's factor) or 0.
     first_weights: tuple = ("glorot", 0)
     encode: Callable  # takes the weights in Keras's order and x, returns the code
     decode: Callable  # takes the weights and what `sample` makes of a code
     sample: Callable = identity  # with noise of 0.5 standard deviations, which the tests fix
     loss: Callable = mean_squared_error
+    corrupt: Callable = identity  # what training encodes, with noise of 0.5 standard deviations
+    penalty: Callable = lambda w, code: 0  # what the loss adds; takes the weights and the code
     optimizer: Optimizer = ADAM
     num_train: int  # examples that the article trains on
     steps_per_epoch: int
@@ -258,7 +261,7 @@ EXPECTED["dense_ae"] = Expected(
         "article": {
             **{"num_epochs": 10, "batch_size": 256, "learning_rate": 0.001},
             **{"steps_per_call": 25, "jit_compile": True},
-            **{"classifier": False, "label_counts": (100, 1000, 55_000)},
+            **{"classifier": False, "label_counts": (100, 1000, 55_000), "code_size": None},
         },
         "quick": {"label_counts": (100, 1000, 10_000)},
         "smoke": {
@@ -268,10 +271,12 @@ EXPECTED["dense_ae"] = Expected(
     constants={
         **{"INPUT_DIM": 784, "HIDDEN_UNITS": 256, "CODE_UNITS": 128, "STEPS_PER_EPOCH": 100},
         **{"ORDER": 1, "PRINTED_LOSS": "last_batch_loss"},
+        "PASSED_ON": {"code_size": {"Autoencoder": "code_units", "build_keras": "code_units"}},
     },
     options={
         "classifier": (False, None, bool),
         "label_counts": (False, None, tuple[int, ...]),
+        "code_size": (True, None, int | None),
     },
     arguments={
         CORRECTED: {"Autoencoder": {"output": "sigmoid"}, "build_keras": {"output": "sigmoid"}},
@@ -280,6 +285,11 @@ EXPECTED["dense_ae"] = Expected(
         "autoencoder": {
             PUBLISHED: DENSE_AE,
             CORRECTED: replace(DENSE_AE, decode=lambda w, z: dense(w[6:], z, relu, relu, sigmoid)),
+            ("code_size", 50): replace(
+                DENSE_AE,
+                code_shape=(50,),
+                parameters=784 * 784 + 2 * 784 * 256 + 2 * 256 * 50 + 50 * 50 + 2080 + 50 + 50,
+            ),
         },
     },
     figures=Figures(
@@ -335,6 +345,7 @@ EXPECTED["sigmoid_ae"] = Expected(
         "article": {
             **{"num_epochs": 20, "batch_size": 256, "learning_rate": 0.01},
             **{"steps_per_call": 53, "jit_compile": True, "two_d": False, "two_d_epochs": 20},
+            "code_size": None,
         },
         "quick": {"num_epochs": 10, "two_d": True, "two_d_epochs": 5},
         "smoke": {"num_epochs": 1, "two_d_epochs": 1, "num_train": 768, "num_test": 128},
@@ -343,13 +354,23 @@ EXPECTED["sigmoid_ae"] = Expected(
         **{"NUM_INPUT": 784, "NUM_HIDDEN_1": 256, "NUM_HIDDEN_2": 128, "EXAMPLES_TO_SHOW": 10},
         **{"ORDER": 2, "PRINTED_LOSS": "last_batch_loss"},
         "PUBLISHED": {"autoencoder": {"last_batch_loss": ("run_2016", "run_2017")}},
+        "PASSED_ON": {"code_size": {"Autoencoder": "code_units", "build_keras": "code_units"}},
     },
-    options={"two_d": (False, None, bool), "two_d_epochs": (False, None, int)},
+    options={
+        "two_d": (False, None, bool),
+        "two_d_epochs": (False, None, int),
+        "code_size": (True, None, int | None),
+    },
     arguments={CORRECTED: {"Autoencoder": {"init": "glorot"}, "build_keras": {"init": "dict"}}},
     networks={
         "autoencoder": {
             PUBLISHED: SIGMOID_AE,
             CORRECTED: replace(SIGMOID_AE, first_weights=("glorot", 0)),
+            ("code_size", 50): replace(
+                SIGMOID_AE,
+                code_shape=(50,),
+                parameters=2 * (784 * 256 + 256 * 50) + 256 + 50 + 256 + 784,
+            ),
         },
     },
     figures=Figures(
@@ -395,7 +416,7 @@ EXPECTED["low_level_ae"] = Expected(
     presets={
         "article": {
             **{"num_epochs": 10, "batch_size": 64, "learning_rate": 0.005},
-            **{"steps_per_call": 214, "jit_compile": True},
+            **{"steps_per_call": 214, "jit_compile": True, "code_size": None},
         },
         "quick": {"num_epochs": 3},
         "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
@@ -403,7 +424,15 @@ EXPECTED["low_level_ae"] = Expected(
     constants={
         **{"D": 784, "d": 128, "LAYERS_BATCH_SIZE": 32, "LAYERS_LEARNING_RATE": 0.001},
         **{"ORDER": 3, "SCALE": math.sqrt(2 / 912)},
+        "BUILT_WITH_D": ("Autoencoder", "LayeredAutoencoder", "build_class", "build_layers"),
+        "PASSED_ON": {
+            "code_size": {
+                **{"Autoencoder": "d", "LayeredAutoencoder": "d"},
+                **{"build_class": "d", "build_layers": "d"},
+            },
+        },
     },
+    options={"code_size": (True, None, int | None)},
     arguments={
         CORRECTED: {
             "Autoencoder": {"scale": math.sqrt(2 / 912)},
@@ -416,10 +445,16 @@ EXPECTED["low_level_ae"] = Expected(
         "class": {
             PUBLISHED: CLASS,
             CORRECTED: replace(CLASS, first_weights=(math.sqrt(2 / 912), 0)),
+            ("code_size", 50): replace(CLASS, code_shape=(50,), parameters=2 * 784 * 50 + 50 + 784),
         },
         "layers": {
             PUBLISHED: LAYERS,
             CORRECTED: replace(LAYERS, loss=lambda x, x_hat, _: np.mean(cross_entropies(x, x_hat))),
+            ("code_size", 50): replace(
+                LAYERS,
+                code_shape=(50,),
+                parameters=784 * 256 + 256 * 50 + 50 * 784 + 256 + 50 + 784,
+            ),
         },
     },
     figures=Figures(
@@ -669,6 +704,270 @@ EXPECTED["fashion_vae"] = Expected(
         ),
         labels=("y_train",),
         number=5010,
+    ),
+)
+
+
+def encode_features(w, x):
+    h = relu(conv2d(relu(conv2d(x, *w[:2], stride=2)), *w[2:4], stride=2))
+    return dense(w[4:6], h.reshape(len(h), -1), relu)
+
+
+def encode_to_point(w, x):
+    return dense(w[6:8], encode_features(w, x), identity)
+
+
+def encode_to_cloud(w, x):
+    h = encode_features(w, x)
+    return dense(w[6:8], h, identity), dense(w[8:10], h, identity)
+
+
+def decode_point(w, z):
+    h = dense(w[-8:-6], z, relu).reshape(-1, 7, 7, 64)
+    h = relu(transposed_conv2d(relu(transposed_conv2d(h, *w[-6:-4])), *w[-4:-2]))
+    kernel, bias = w[-2:]  # a transposed convolution without strides turns its kernel around
+    return sigmoid(conv2d(h, kernel[::-1, ::-1].swapaxes(2, 3), bias))
+
+
+def summed_cross_entropy(x, x_hat, _):
+    return np.sum(cross_entropies(x, np.clip(x_hat, 1e-7, 1 - 1e-7))) / len(x)
+
+
+def evidence_lower_bound(kl_weight):
+    def loss(x, x_hat, code):
+        mean, s = code
+        divergences = np.sum(np.exp(s) + mean**2 - 1 - s, axis=1) / 2
+        return summed_cross_entropy(x, x_hat, code) + kl_weight * np.mean(divergences)
+
+    return loss
+
+
+PLAIN = Network(
+    parameters=320 + 18_496 + 50_192 + 34 + 65_089,  # as the example's `summary` prints
+    shape=(28, 28, 1),
+    code_shape=(2,),
+    encode=encode_to_point,
+    decode=decode_point,
+    loss=summed_cross_entropy,
+    num_train=60_000,
+    steps_per_epoch=469,  # of 128
+    learns_to=300,
+)
+NOISY = replace(PLAIN, sample=lambda z: z + 0.5)
+VARIATIONAL = replace(
+    PLAIN,
+    parameters=PLAIN.parameters + 34,
+    encode=encode_to_cloud,
+    sample=lambda code: code[0] + 0.5 * np.exp(code[1] / 2),
+    loss=evidence_lower_bound(1),
+)
+
+
+def in_all_settings(network, weighted=None):
+    """Says what the options of `latent_space` make of a network."""
+    per_number = 3136 + 16 * (1 if weighted is None else 2) + (1 if weighted is None else 2)
+    return {
+        PUBLISHED: network,
+        CORRECTED: network,
+        ("data_set", "fashion"): network,
+        ("kl_weight", 4.0): weighted or network,
+        ("code_size", 3): replace(
+            network, code_shape=(3,), parameters=network.parameters + per_number
+        ),
+        ("all_images", True): replace(network, num_train=70_000, steps_per_epoch=547),
+    }
+
+
+def means(d, x):
+    z = d.encode(x)
+    return z[0] if isinstance(z, tuple) else z
+
+
+def central_places(z):
+    across, up = (np.linspace(*np.quantile(z_i, [0.01, 0.99]), 20) for z_i in z.T)
+    return np.float32([(z_1, z_2) for z_2 in up[::-1] for z_1 in across])
+
+
+BUILDERS = ("Plain", "Noisy", "VAE", "build_plain", "build_noisy", "build_variational")
+EXPECTED["latent_space"] = Expected(
+    learns={"num_epochs": 4, "batch_size": 32},
+    presets={
+        "article": {
+            **{"num_epochs": 10, "batch_size": 128, "learning_rate": 0.001},
+            **{"steps_per_call": 50, "data_set": "mnist", "kl_weight": 1.0, "code_size": 2},
+            **{"all_images": False},
+        },
+        "quick": {"num_epochs": 2, "num_train": 10_000, "num_test": 2000},
+        "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
+    },
+    constants={
+        **{"CODE_SIZE": 2, "FEATURES": 3136, "KL_WEIGHT": 1.0, "SIDE": 20, "ORDER": 9},
+        "PASSED_ON": {
+            "code_size": dict.fromkeys(BUILDERS, "code_size"),
+            "kl_weight": {"train_low_level": "kl_weight", "build_variational": "kl_weight"},
+        },
+    },
+    options={
+        "data_set": (True, ("mnist", "fashion"), str),
+        "kl_weight": (True, None, float),
+        "code_size": (True, None, int),
+        "all_images": (True, None, bool),
+    },
+    arguments={
+        ("data_set", "fashion"): {"load": {"load_images": "load_fashion_mnist"}},
+        ("all_images", True): {"load": {"held_out": False}},
+    },
+    networks={
+        "plain": in_all_settings(PLAIN),
+        "noisy": in_all_settings(NOISY),
+        "variational": in_all_settings(
+            VARIATIONAL, replace(VARIATIONAL, loss=evidence_lower_bound(4))
+        ),
+    },
+    figures=Figures(
+        always=lambda d: {
+            "interpolation": Images(
+                [("decoded", d.decode(np.linspace(*means(d, d.x_test)[:2], 10)))], "gray", (0, 1)
+            ),
+            "plane": Classes(means(d, d.x_test), d.y_test, d.class_names, 3),
+            "manifold": Images(
+                [("", [tiled(d.decode(central_places(means(d, d.x_test))), 20)])],
+                *("gray", OWN),
+                ticks=True,
+            ),
+        },
+        plane=lambda d: (
+            *(means(d, d.x_train[:5000]), d.x_train[:5000], d.y_train[:5000]),
+            d.class_names,
+        ),
+        labels=("y_train", "y_test"),
+        number=5010,
+    ),
+)
+
+
+TIED = Network(
+    parameters=784 * 1000 + 1000 + 784,
+    shape=(784,),
+    code_shape=(1000,),
+    first_weights=(("glorot", 4), 0),
+    encode=lambda w, x: dense(w[:2], x, sigmoid),
+    decode=lambda w, h: sigmoid(h @ w[0].T + w[2]),
+    loss=lambda x, x_hat, _: np.sum(cross_entropies(x, x_hat)) / len(x),
+    optimizer=Optimizer("SGD", sgd, {"momentum": 0.0, "nesterov": False}),
+    num_train=55_000,
+    steps_per_epoch=2750,  # of 20
+    learns_to=200,
+)
+
+
+def squared_derivatives(w, h):
+    jacobians = (h * (1 - h))[:, :, None] * w[0].T  # (batch, 1000, 784)
+    return np.sum(jacobians**2) / len(h)
+
+
+TIED_NETWORKS = {
+    "plain": TIED,
+    "weight_decay": replace(TIED, penalty=lambda w, h: 1e-4 * np.sum(w[0] ** 2)),
+    "denoising": replace(TIED, corrupt=lambda x: x + 0.3 * 0.5),
+    "contractive": replace(TIED, penalty=lambda w, h: 0.1 * squared_derivatives(w, h)),
+}
+FLOORED = replace(TIED, penalty=lambda w, h: 0.1 * np.floor(squared_derivatives(w, h)))
+RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 400, 784)
+DEVIATIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def weights_of(d):
+    """Returns the matrix with which the stand-in multiplies."""
+    return d.encode(np.eye(784, dtype="float32"))
+
+
+def shifts(d):
+    """Compares how far noise moves rows with how far they are from the next row."""
+    x = d.x_test[:1000]
+    noise = np.random.default_rng(d.settings.seed).normal(size=x.shape).astype("float32")
+    found = {"digit": [], "code": []}
+    for deviation in DEVIATIONS:
+        for name, rows, moved in (
+            ("digit", x, x + np.float32(deviation) * noise),
+            ("code", d.encode(x), d.encode(x + np.float32(deviation) * noise)),
+        ):
+            apart = np.linalg.norm(rows - np.roll(rows, 1, axis=0), axis=1).mean()
+            found[name].append(np.linalg.norm(moved - rows, axis=1).mean() / apart)
+    return found
+
+
+def noisy_digits(d):
+    noise = np.random.default_rng(0).normal(scale=0.3, size=(10, 784))
+    return d.x_test[:10] + noise.astype("float32")
+
+
+EXPECTED["contractive_ae"] = Expected(
+    presets={
+        "article": {
+            **{"num_epochs": 15, "batch_size": 20, "learning_rate": 0.1},
+            **{"steps_per_call": 250, "floored": False},
+        },
+        "quick": {"num_epochs": 5, "num_train": 10_000},
+        "smoke": {"num_epochs": 1, "num_train": 500, "num_test": 128},
+    },
+    constants={
+        **{"NUM_INPUT": 784, "NUM_HIDDEN": 1000, "LIMIT": 4 * math.sqrt(6 / 1784)},
+        **{"WEIGHT_DECAY": 1e-4, "NOISE": 0.3, "CONTRACTION": 0.1, "EPSILON": 1e-7},
+        **{"ORDER": 8, "SATURATED": 0.05, "SIDE": 8, "RANKS": RANKS, "DEVIATIONS": DEVIATIONS},
+        **{"CLASSIFIER_EPOCHS": 10, "CLASSIFIER_BATCH_SIZE": 128},
+        "TABLE": ("plain", "weight_decay", "denoising", "contractive"),
+    },
+    options={"floored": (True, None, bool)},
+    arguments={
+        ("floored", True): {
+            "train_contractive": {"penalty": "floored_contraction"},
+            "build_contractive": {"layer": "FlooredDense"},
+        },
+    },
+    networks={
+        name: {
+            PUBLISHED: network,
+            CORRECTED: network,
+            ("floored", True): FLOORED if name == "contractive" else network,
+        }
+        for name, network in TIED_NETWORKS.items()
+    },
+    figures=Figures(
+        always=lambda d: {
+            "reconstructions": Images(
+                [
+                    ("x", d.x_test[:10]),
+                    ("x_hat", d.output(d.x_test[:10])),
+                    ("noisy x", noisy_digits(d)),
+                    ("its x_hat", d.output(noisy_digits(d))),
+                ],
+                *("gray", (0, 1)),
+            ),
+            "filters": Images(
+                [("", weights_of(d).T[row : row + 8]) for row in range(0, 64, 8)], "gray", OWN
+            ),
+            "singular-values": Curves(
+                RANKS,
+                {"singular values of dh / dx": [785.0 - rank for rank in RANKS]},
+                {
+                    **{"xlabel": "direction", "ylabel": "mean of 20 digits"},
+                    **{"xscale": "log", "yscale": "log"},
+                },
+            ),
+            "shift": Curves(
+                *(DEVIATIONS, shifts(d)),
+                {
+                    "xlabel": "standard deviation of the noise",
+                    "ylabel": "shift / distance of digits",
+                },
+            ),
+        },
+        instead={
+            "kernel": lambda network: network.down,
+            "stretches": lambda network, x: np.arange(784.0, 0, -1),
+        },
+        number=1000,
     ),
 )
 

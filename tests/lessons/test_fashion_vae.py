@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from countable_clothes import load_both, numbers
 from expected import PUBLISHED, expected
-from running import smoke_settings
+from running import run, smoke_settings
 from stand_ins import Net, NoFit
 
 
@@ -35,6 +35,23 @@ def test_validation_of_the_vae(monkeypatch):
 def test_the_corrected_vae_holds_out_every_validation_image():
     arguments = article.ARGUMENTS["variant", "corrected"]
     assert arguments["load"] == {"held_out": fashion_vae.NUM_VAL} == {"held_out": 10_000}
+
+
+def test_without_a_plane_its_figures_and_claims_are_left_out(monkeypatch, tmp_path, capsys):
+    """A reader changes LATENT_DIM first."""
+    monkeypatch.setattr(fashion_vae, "LATENT_DIM", 3)
+    assert run("fashion_vae", "--preset", "smoke", "--style", "keras", "--out", tmp_path) == 0
+    said = "keras: A code has 3 numbers, so figures and claims about a plane are left out.\n"
+    assert capsys.readouterr().err.count(said) == 1
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["keras-reconstructions.png"]
+    assert not (tmp_path / "plane").exists()
+    network = fashion_vae.build_keras()
+    about_planes = [c for c in article.CLAIMS if "tiles" in c.quantity or "gained" in c.quantity]
+    assert [claim.measure(network, None, None) for claim in about_planes] == [None] * 3
+    new = article.sample_around(
+        np.zeros([5, 3]), np.zeros([5, 3]), 4, smoke_settings("fashion_vae")
+    )
+    assert new.shape == (4, 3)
 
 
 def all_layers(model):

@@ -1,5 +1,7 @@
 """The contract of claims, and that the lessons on digits keep it."""
 
+import dataclasses
+import json
 from types import SimpleNamespace
 
 from ae.lesson import Claim
@@ -184,3 +186,26 @@ def test_claims_of_older_runs_are_matched_by_what_they_say():
         "holds, 2 of 2: It works. How well: 1",
         "holds, 1 of 1: It came later. How well: 5",
     ]
+
+
+def test_claims_that_a_run_lacks_are_measured_on_its_networks(tmp_path, capsys):
+    """An old claim keeps its value, a new one gets one, and one that is no longer made goes."""
+    one = lesson("tiny_ae")
+    assert run(one, "--out", tmp_path) == 0
+    before = read_record(tmp_path)
+    gone = {**before["trainings"][0]["claims"][0], "claim": "It flies."}
+    for training in before["trainings"]:
+        training["claims"] = [gone, {**training["claims"][0], "value": 0.125}]
+    (tmp_path / "record.json").write_text(json.dumps(before))
+    new = claim(7, sentence="It counts.", at_most=6)
+    other = new._replace(sentence="Another network counts.", network="another")
+    more = dataclasses.replace(one, claims=(new, *one.claims, other))
+    told = list(claims.complete(more, tmp_path, read_record(tmp_path)))
+    assert told == [
+        f"{tmp_path} {style}: FAILS: It counts. How well: 7 (at most 6)"
+        for style in ("low-level", "keras")
+    ]
+    for training in read_record(tmp_path)["trainings"]:
+        assert [result["value"] for result in training["claims"]] == [7, 0.125]
+    # What was written so is the program's own, which the same command may write again.
+    assert run(one, "--out", tmp_path) == 0

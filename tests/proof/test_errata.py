@@ -57,6 +57,18 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
     assert json.loads(path.read_text()) == kept
 
 
+def test_an_erratum_may_change_how_long_to_train(runs, folder, tmp_path):
+    (first, *_) = [e for e in LOW_LEVEL.errata if e.measures and e.network == "class"]
+    longer = first._replace(quote="ten epochs", change=("num_epochs", 2))
+    one = dataclasses.replace(LOW_LEVEL, errata=(first, longer))
+    options = cli.article_options(preset="smoke", style="low-level", epochs=2, jit_compile=False)
+    cli.run(one, options, tmp_path / "longer")
+    kept = json.loads(errata.measure(one, [*runs.values(), tmp_path / "longer"]).read_text())
+    counts = {(e["erratum"], len(e["published"]), len(e["changed"])) for e in kept["measured"]}
+    assert counts == {(first.quote, 1, 1), ("ten epochs", 1, 1)}
+    assert kept["epochs"] == 1
+
+
 def test_a_run_with_other_packages_is_refused(runs, folder, tmp_path):
     shutil.copytree(runs["corrected"], tmp_path / "run")
     record = read_record(tmp_path / "run")

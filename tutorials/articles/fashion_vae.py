@@ -91,34 +91,60 @@ def draw(network, data, settings, report):
 
 
 def sample_around(z_mean, s, number, settings):
-    """Draws codes (number, 2) around the centroid of a class, with its learned spread.
+    """Draws codes around the centroid of a class, with its learned spread.
 
-    The article speaks of it and has no code for it, so this is ours. The variance of a class is the
-    variance of its means plus the mean of its learned variances.
+    There is a row for each. The article speaks of it and has no code for it, so this is ours. The
+    variance of a class is the variance of its means plus the mean of its learned variances.
     """
     sigma = sampling_sigma(s, settings)
     spread = np.sqrt(z_mean.var(axis=0) + np.square(sigma).mean(axis=0))
-    noise = np.random.default_rng(settings.seed).standard_normal((number, LATENT_DIM))
+    noise = np.random.default_rng(settings.seed).standard_normal((number, z_mean.shape[1]))
     return (z_mean.mean(axis=0) + spread * noise).astype("float32")
 
 
+def notice(network, settings):
+    """Says what is left out if a reader has changed the number of numbers in a code."""
+    size = code_size(network)
+    left_out = f"A code has {size} numbers, so figures and claims about a plane are left out."
+    return "" if size == LATENT_DIM else left_out
+
+
+def code_size(network):
+    """Counts the numbers in the code of an image."""
+    return codec(network).encode(np.zeros([1, 28, 28, 1], "float32"))[0].size
+
+
 def plane(network, data):
-    """Lays the first 5,000 training images out by their mean codes."""
+    """Lays the first 5,000 training images out by their mean codes, if these are on a plane."""
+    if code_size(network) != LATENT_DIM:
+        return None
     encode, decode, _ = codec(network)
     shown = slice(5000)
     z_mean, _ = encode(data.x_train[shown])
     return Plane(decode, z_mean, data.x_train[shown], data.y_train[shown], CLASSES)
 
 
+def of_plane(measure):
+    """Makes a measure return None if codes are not on a plane."""
+
+    @functools.wraps(measure)
+    def measured(network, data, settings):
+        return measure(network, data, settings) if code_size(network) == LATENT_DIM else None
+
+    return measured
+
+
 # Claims. In the first three, the ten nearest codes of 10,000 training images vote on the class of a
 # test image.
 
 
+@of_plane
 def beside_components(network, data, settings):
     """Returns the accuracy of the vote minus that of a vote by two principal components."""
     return garments.clearer(garments.linear_encoder, network, data, settings)
 
 
+@of_plane
 def beside_plain_code(network, data, settings):
     """Returns the accuracy of the vote minus that of a vote by a plain autoencoder's codes."""
     return garments.clearer(plain_encoder, network, data, settings)
@@ -145,6 +171,7 @@ def train_without_noise(images, settings):
     return to_mean
 
 
+@of_plane
 def step(network, data, settings):
     """Returns the distance of neighbouring tiles of the manifold over that of any two."""
     return metrics.tile_step(codec(network).decode(manifold_codes()), SIDE)

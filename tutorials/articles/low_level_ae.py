@@ -13,13 +13,14 @@ is made of. What stands for that in the lesson:
 
 from ae.lesson import Erratum
 from ae.networks import codec
-from ae.proof.digits import BASIC_CLAIMS, test_error
+from ae.proof.digits import BASIC_CLAIMS, CODE_SIZE, test_error
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 ORDER = 3
+OPTIONS = {"code_size": CODE_SIZE}
 PRESETS = {"quick": {"num_epochs": 3}}
 CAPTIONS = {"reconstructions": "ten test digits over their reconstructions from the code"}
 FIGURES_BY = {"article": ("reconstructions",)}
@@ -42,6 +43,8 @@ ARGUMENTS = {
         "train_layers": {"loss": "binary_crossentropy"},
     },
 }
+BUILT_WITH_D = ("Autoencoder", "LayeredAutoencoder", "build_class", "build_layers")
+PASSED_ON = {"code_size": dict.fromkeys(BUILT_WITH_D, "d")}
 
 # Claims: the article's marks of a good autoencoder. That reconstructions are recognisable is asked
 # of every lesson on digits.

@@ -8,6 +8,7 @@ from ae.metrics import background_noise
 from ae.networks import codec
 from ae.proof.digits import (
     BASIC_CLAIMS,
+    CODE_SIZE,
     error_beside_pca,
     separation_gained,
     test_error,
@@ -19,6 +20,7 @@ import tensorflow as tf
 
 ORDER = 2
 OPTIONS = {
+    "code_size": CODE_SIZE,
     "two_d": Option(False, "draw digits in two dimensions: PCA beside an autoencoder", False),
     "two_d_epochs": Option(20, "", False),  # for that autoencoder, which the article does not train
 }
@@ -54,6 +56,7 @@ ARGUMENTS = {
     # `dict()` gives a Keras layer no initializers, so it takes its own: Glorot's weights, b = 0.
     ("variant", "corrected"): {"Autoencoder": {"init": glorot}, "build_keras": {"init": dict}},
 }
+PASSED_ON = {"code_size": {"Autoencoder": "code_units", "build_keras": "code_units"}}
 
 
 # Another figure
@@ -95,7 +98,7 @@ CLAIMS = [
     *BASIC_CLAIMS,
     Claim(
         "Ours: Reconstructions are better than PCA's.",
-        quantity="Test error over that of 128 principal components",
+        quantity="Test error over that of as many principal components",
         measure=error_beside_pca,
         at_most=1,
         why="The article says that an autoencoder does better than PCA, but of codes in two "
