@@ -125,12 +125,13 @@ class Classes:
     def compare(self, figure, where=""):
         """Fails unless the figure shows these and nothing else."""
         assert_equal(figure.get_suptitle(), "", where)
-        ((axis,), (legend,)) = figure.axes, figure.legends
+        (axis,) = figure.axes
         assert_labels(axis, where, xlabel="$z_1$", ylabel="$z_2$")
         assert_equal(axis.get_aspect(), 1, where)
         names = [str(name) for name in self.names]
         assert_equal([drawn.get_label() for drawn in axis.collections], names, where)
-        assert_equal([text.get_text() for text in legend.get_texts()], names, where)
+        keys = [text.get_text() for text in axis.get_legend().get_texts()]
+        assert_equal(keys, names, f"{where}: legend")
         for label, drawn in enumerate(axis.collections):
             of_class = self.points[self.labels == label]
             assert_allclose(drawn.get_offsets(), of_class, rtol=1e-5, atol=1e-6, err_msg=where)

@@ -15,6 +15,7 @@ LONGER = {
     "fashion_vae",
     "latent_space",
     "low_level_ae",
+    "sparse_ae",
 }  # a variational network, and a lesson of two networks
 
 

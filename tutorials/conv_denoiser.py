@@ -6,8 +6,8 @@ Training  mean squared error; Adam 0.001; 20 epochs of 30 minibatches of 2048
 Result    training loss of epoch 20: 0.0167 +- 0.0004, standard deviation of 3 runs (none published)
 
     python -m tutorials conv_denoiser                       both styles, 10 minutes each on 2 cores
-    python -m tutorials conv_denoiser --output linear       no sigmoid, as in the author's notebook
-    python -m tutorials conv_denoiser --variant corrected   validate on images held out of training
+    python -m tutorials conv_denoiser --noise gaussian      white noise instead
+    python -m tutorials conv_denoiser --variant corrected   fresh noise each epoch, held-out images
     python -m tutorials errata conv_denoiser                what the article gets wrong, measured
 
 Look for what disappears with the noise, such as the print of the second garment: a code has only
@@ -17,6 +17,7 @@ Look for what disappears with the noise, such as the print of the second garment
 # %% Setup
 import sys
 from collections import namedtuple
+from functools import partial
 
 from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
@@ -29,9 +30,9 @@ import tensorflow as tf
 from imgaug import augmenters
 from keras import layers
 
-NOISE = 0.1  # share of the pixels that salt and pepper replace
+SALT_AND_PEPPER = partial(augmenters.SaltAndPepper, 0.1)  # replaces a tenth of the pixels
 PATIENCE = 10  # epochs without a better validation loss; the last weights stay, not the best
-# The garments in the article's figures, by their split and number in Keras's Fashion-MNIST.
+# Garments in the article's figures, by split and number in Keras's Fashion-MNIST:
 SHOWN = (("test", 6616), ("test", 6329), ("train", 32595), ("test", 9830), ("train", 5469))
 # Options override these. steps_per_call: minibatches in one call (steps_per_execution), for speed.
 SETTINGS = Settings(num_epochs=20, batch_size=2048, learning_rate=0.001, steps_per_call=1)
@@ -41,15 +42,15 @@ PAIRS = "x_train x_train_noisy x_val x_val_noisy x_test x_test_noisy x_shown x_s
 Data = namedtuple("Data", f"{PAIRS} provenance")  # images (n, 28, 28, 1) in [0, 1]
 
 
-def load(settings, data_dir, held_out=0):
+def load(settings, data_dir, held_out=0, noise=SALT_AND_PEPPER):
     """Loads Fashion-MNIST with noise; validates on `held_out` training images or on test images."""
     fashion = datasets.load_fashion_mnist(data_dir)
     x_train = datasets.nhwc(fashion.x_train[: -held_out or None])[: settings.num_train]
     x_test = datasets.nhwc(fashion.x_test)[: settings.num_test]
-    noise = augmenters.Sequential([augmenters.SaltAndPepper(NOISE, seed=settings.seed)])
+    augmenter = augmenters.Sequential([noise(seed=settings.seed)])
 
     def with_noise(x):  # imgaug replaces pixels by values up to 255, so scale up and down again
-        return noise.augment_images(x * 255) / 255
+        return augmenter.augment_images(x * 255) / 255
 
     x_train_noisy, x_test_noisy = with_noise(x_train), with_noise(x_test)
     x_val = datasets.nhwc(fashion.x_train[-held_out:])[: settings.num_test] if held_out else x_test
@@ -57,6 +58,11 @@ def load(settings, data_dir, held_out=0):
     x_shown = datasets.nhwc(np.stack([getattr(fashion, f"x_{split}")[i] for split, i in SHOWN]))
     pairs = x_train, x_train_noisy, x_val, x_val_noisy, x_test, x_test_noisy
     return Data(*pairs, x_shown, with_noise(x_shown), fashion.provenance)
+
+
+def drawn_once(data, settings, epoch):
+    """Returns the noisy training images of an epoch: in the article, the same at each."""
+    return data.x_train_noisy
 
 
 def minibatches(data, settings):
@@ -108,16 +114,14 @@ def mean_squared_error(x, x_hat):
 
 
 # %% Low-level: training
-def train_low_level(network, data, settings, run):
+def train_low_level(network, data, settings, run, noisy=drawn_once):
     """Repeats Adam's step t:  w <- w - lr sqrt(1 - 0.999^t) / (1 - 0.9^t) m / (sqrt(v) + 1e-7).
 
-    First m <- 0.9 m + 0.1 g and v <- 0.999 v + 0.001 g^2, where g = dL/dw. Both start at 0, so the
-    first step is about lr where |g| is far above 3e-6.
+    First m <- 0.9 m + 0.1 dL/dw and v <- 0.999 v + 0.001 (dL/dw)^2. Both start at 0.
     """
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(network.weights)
-    order = minibatches(data, settings)
-    x_noisy, x = tf.constant(data.x_train_noisy), tf.constant(data.x_train)
+    order, x = minibatches(data, settings), tf.constant(data.x_train)
 
     def loss_of(noisy, clean):
         return mean_squared_error(clean, network.decode(network.encode(noisy)))
@@ -129,7 +133,7 @@ def train_low_level(network, data, settings, run):
         return loss
 
     @tf.function(jit_compile=settings.jit_compile)
-    def train_steps(rows):  # rows (steps, 2048): which images make up each minibatch
+    def train_steps(x_noisy, rows):  # rows (steps, 2048): which images make up each minibatch
         losses = tf.TensorArray(x.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
             losses = losses.write(i, train_step(tf.gather(x_noisy, rows[i]), tf.gather(x, rows[i])))
@@ -137,8 +141,9 @@ def train_low_level(network, data, settings, run):
 
     test_step = tf.function(loss_of, reduce_retracing=True)
     for epoch in run.epochs(optimizer, patience=PATIENCE):  # shows progress, saves and resumes
+        x_noisy = tf.constant(noisy(data, settings, epoch))
         for rows in run.chunks(order.epoch(epoch)):  # one at a time, as each takes a second
-            run.log(train_steps(rows))
+            run.log(train_steps(x_noisy, rows))
         run.validate(test_step, data.x_val_noisy, data.x_val, batch_size=settings.batch_size)
 
 
@@ -161,12 +166,12 @@ def build_keras(output="sigmoid"):
 
 
 # %% Keras: training
-def train_keras(autoencoder, data, settings, run):
+def train_keras(autoencoder, data, settings, run, noisy=drawn_once):
     """Compiles the model and fits it to the minibatches of the low-level style."""
     # "mse" is the mean squared error; `compiled` holds steps_per_execution and jit_compile: speed.
     autoencoder.compile(keras.optimizers.Adam(settings.learning_rate), "mse", **settings.compiled)
     autoencoder.fit(
-        run.dataset(minibatches(data, settings), data.x_train_noisy, data.x_train),  # shuffled
+        run.dataset(minibatches(data, settings), partial(noisy, data, settings), data.x_train),
         epochs=settings.num_epochs,
         validation_data=(data.x_val_noisy, data.x_val),
         validation_batch_size=settings.batch_size,
@@ -186,9 +191,8 @@ def draw(encode, decode, data):
 
 
 # %% Run
-# `cli.main` calls `load` once. For each style it builds the network, calls its train function
-# (which calls `minibatches`), then `draw`. Its `encode` and `decode` take and return NumPy arrays.
-# `--variant` and `--output` pass arguments: see ARGUMENTS in tutorials/articles/conv_denoiser.py.
+# `cli.main` calls `load`, then builds, trains and draws each style; `encode` and `decode` take
+# NumPy arrays. Options pass arguments: see ARGUMENTS in tutorials/articles/conv_denoiser.py.
 STYLES = {"low-level": (Denoiser, train_low_level), "keras": (build_keras, train_keras)}
 NETWORKS = {"autoencoder": STYLES}
 

@@ -68,20 +68,23 @@ class Shuffled:
 
 def dataset(
     order: NextBatch | Shuffled,
-    *arrays: np.ndarray,
+    *arrays: np.ndarray | Callable[[int], np.ndarray],
     epochs: Callable[[], Iterable[int]] = itertools.count,
 ) -> tf.data.Dataset:
     """Makes a dataset of (input, target) minibatches for `Model.fit`.
 
-    The arrays are input and target, or one that is both. At each pass through the dataset `epochs`
-    returns the numbers of the epochs, from 0, in that pass. By default one pass has no end, and
-    `fit` needs the order's `steps_per_epoch`.
+    The arrays are input and target, or one that is both. One that changes is a function of the
+    epoch. At each pass through the dataset `epochs` returns the numbers of the epochs, from 0, in
+    that pass. By default one pass has no end, and `fit` needs the order's `steps_per_epoch`.
     """
-    tensors = [tf.convert_to_tensor(a) for a in arrays]
+    drawn = {a: tf.Variable(a(0), trainable=False) for a in arrays if callable(a)}
+    tensors = [drawn[a] if callable(a) else tf.convert_to_tensor(a) for a in arrays]
     inputs, targets = tensors[0], tensors[-1]
 
     def matrices() -> Iterator[np.ndarray]:
         for epoch in epochs():
+            for array, variable in drawn.items():
+                variable.assign(array(epoch))
             yield from stack_equal(order.epoch(epoch))
 
     rows = tf.data.Dataset.from_generator(

@@ -130,10 +130,13 @@ class Run:
 
     # The Keras style
 
-    def dataset(self, order: NextBatch | Shuffled, *arrays: np.ndarray) -> tf.data.Dataset:
+    def dataset(
+        self, order: NextBatch | Shuffled, *arrays: np.ndarray | Callable[[int], np.ndarray]
+    ) -> tf.data.Dataset:
         """Makes the minibatches that `fit` takes; each pass through them is the run's next epoch.
 
-        The arrays are input and target, or one that is both.
+        The arrays are input and target, or one that is both. One that changes is a function of the
+        epoch.
         """
         batches = dataset(order, *arrays, epochs=lambda: [self.epochs_done])
         return batches.apply(tf.data.experimental.assert_cardinality(order.steps_per_epoch))

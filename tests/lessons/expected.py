@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from tutorials.articles.conv_denoiser import drawn_each_epoch
 from tutorials.articles.fashion_vae import sample_around
 
 import numpy as np
@@ -101,6 +102,20 @@ def adam(gradients, learning_rate, beta_1, beta_2, epsilon, **_):
     return change
 
 
+def nadam(gradients, learning_rate, beta_1, beta_2, epsilon, **_):
+    """Follows T. Dozat, 2015, section 2, where the momentum is beta_1 (1 - 0.96^(0.004 t) / 2)."""
+    change = m = v = 0.0
+    product = 1.0
+    for t, g in enumerate(gradients, 1):
+        momentum, following = (beta_1 * (1 - 0.5 * 0.96 ** (0.004 * s)) for s in (t, t + 1))
+        product *= momentum
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        ahead = following * m / (1 - product * following) + (1 - momentum) * g / (1 - product)
+        change -= learning_rate * ahead / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    return change
+
+
 def rmsprop_tf1(gradients, learning_rate, rho, epsilon, **_):
     change, v = 0.0, 1.0
     for g in gradients:
@@ -136,6 +151,7 @@ ADAM = Optimizer(
     adam,
     {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False},
 )
+NADAM_KERAS2 = Optimizer("NadamKeras2", nadam, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7})
 RMSPROP = {"rho": 0.9, "momentum": 0.0, "centered": False}
 RMSPROP_TF1 = Optimizer("RMSpropTF1", rmsprop_tf1, {**RMSPROP, "epsilon": 1e-10})
 RMSPROP_KERAS2 = Optimizer("RMSpropKeras2", rmsprop_keras2, {**RMSPROP, "epsilon": 1e-7})
@@ -173,6 +189,8 @@ class Network:
     corrupt: Callable = identity  # what training encodes, with noise of 0.5 standard deviations
     penalty: Callable = lambda w, code: 0  # what the loss adds; takes the weights and the code
     optimizer: Optimizer = ADAM
+    # The input of an epoch, if it is drawn then; takes data, settings and the number of the epoch.
+    drawn: Callable | None = None
     num_train: int  # examples that the article trains on
     steps_per_epoch: int
     learns_to: float  # loss below which the settings `Expected.learns` take it
@@ -253,6 +271,15 @@ DENSE_AE = Network(
 
 
 ACCURACIES = {"trained encoder": [0.5, 0.75], "from scratch": [0.25, 0.625]}
+CODE_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 784)
+BY_CODE_SIZE = {
+    "squared error": {"autoencoder": np.linspace(68, 12, 9), "PCA": np.linspace(47, 0, 9)},
+    "share of fine detail": {"autoencoder": np.linspace(0, 0.5, 9), "PCA": np.linspace(0, 1, 9)},
+    "share of digits recognised": {
+        "autoencoder": np.linspace(0.1, 0.95, 9),
+        "PCA": np.linspace(0.2, 0.97, 9),
+    },
+}
 
 
 EXPECTED["dense_ae"] = Expected(
@@ -261,7 +288,8 @@ EXPECTED["dense_ae"] = Expected(
         "article": {
             **{"num_epochs": 10, "batch_size": 256, "learning_rate": 0.001},
             **{"steps_per_call": 25, "jit_compile": True},
-            **{"classifier": False, "label_counts": (100, 1000, 55_000), "code_size": None},
+            **{"classifier": False, "label_counts": (100, 1000, 55_000)},
+            **{"code_size": None, "sweep": False},
         },
         "quick": {"label_counts": (100, 1000, 10_000)},
         "smoke": {
@@ -270,13 +298,14 @@ EXPECTED["dense_ae"] = Expected(
     },
     constants={
         **{"INPUT_DIM": 784, "HIDDEN_UNITS": 256, "CODE_UNITS": 128, "STEPS_PER_EPOCH": 100},
-        **{"ORDER": 1, "PRINTED_LOSS": "last_batch_loss"},
+        **{"ORDER": 1, "PRINTED_LOSS": "last_batch_loss", "CODE_SIZES": CODE_SIZES},
         "PASSED_ON": {"code_size": {"Autoencoder": "code_units", "build_keras": "code_units"}},
     },
     options={
         "classifier": (False, None, bool),
         "label_counts": (False, None, tuple[int, ...]),
         "code_size": (True, None, int | None),
+        "sweep": (False, None, bool),
     },
     arguments={
         CORRECTED: {"Autoencoder": {"output": "sigmoid"}, "build_keras": {"output": "sigmoid"}},
@@ -308,9 +337,21 @@ EXPECTED["dense_ae"] = Expected(
                 *((100, 200), ACCURACIES),
                 {"xlabel": "labelled digits", "ylabel": "test accuracy", "xscale": "log"},
             ),
+            **{
+                f"code-sizes-{name}": Curves(
+                    *(CODE_SIZES, BY_CODE_SIZE[quantity]),
+                    {"xlabel": "numbers in a code", "ylabel": quantity, "xscale": "log"},
+                )
+                for name, quantity in zip(
+                    ("error", "detail", "recognised"), BY_CODE_SIZE, strict=True
+                )
+            },
         },
-        asked={"classifier": True},
-        instead={"compare_classifiers": lambda *_: ACCURACIES},
+        asked={"classifier": True, "sweep": True},
+        instead={
+            "compare_classifiers": lambda *_: ACCURACIES,
+            "compare_code_sizes": lambda *_: BY_CODE_SIZE,
+        },
     ),
 )
 
@@ -481,6 +522,7 @@ def decode_garment(w, z, output=sigmoid):
     return output(conv2d(h, *w[12:14]))
 
 
+SALT_AND_PEPPER, WHITE = ("SaltAndPepper", 0.1), ("AdditiveGaussianNoise", ("scale", 0.17 * 255))
 DENOISER = Network(
     parameters=49_761,  # as the article's model.summary() prints
     shape=(28, 28, 1),
@@ -495,12 +537,16 @@ EXPECTED["conv_denoiser"] = Expected(
     presets={
         "article": {
             **{"num_epochs": 20, "batch_size": 2048, "learning_rate": 0.001, "output": "sigmoid"},
+            "noise": "salt-and-pepper",
         },
         "quick": {"num_epochs": 4, "batch_size": 128, "num_train": 10_000, "num_test": 1000},
         "smoke": {"num_epochs": 1, "batch_size": 64, "num_train": 256, "num_test": 64},
     },
     constants={
-        **{"NOISE": 0.1, "PATIENCE": 10, "ORDER": 4},
+        **{"PATIENCE": 10, "ORDER": 4},
+        **{"SALT_AND_PEPPER": SALT_AND_PEPPER, "WHITE": WHITE},
+        "AUGMENTERS": {"salt-and-pepper": SALT_AND_PEPPER, "gaussian": WHITE},
+        "FRESH": {"noisy": "drawn_each_epoch"},
         "SHOWN": (
             *(("test", 6616), ("test", 6329), ("train", 32595), ("test", 9830), ("train", 5469)),
         ),
@@ -509,9 +555,17 @@ EXPECTED["conv_denoiser"] = Expected(
         "PUBLISHED": {"autoencoder": {"loss": ("loss",), "val_loss": ("val_loss",)}},
         "PUBLISHED_WITH": {"output": "linear"},
     },
-    options={"output": (True, ("sigmoid", "linear"), str)},
+    options={
+        "output": (True, ("sigmoid", "linear"), str),
+        "noise": (True, ("salt-and-pepper", "gaussian"), str),
+    },
     arguments={
-        CORRECTED: {"load": {"held_out": 10_000}},
+        CORRECTED: {
+            "load": {"held_out": 10_000},
+            "train_low_level": {"noisy": "drawn_each_epoch"},
+            "train_keras": {"noisy": "drawn_each_epoch"},
+        },
+        ("noise", "gaussian"): {"load": {"noise": WHITE}},
         ("output", "linear"): {
             "Denoiser": {"output": "identity"},
             "build_keras": {"output": "linear"},
@@ -520,10 +574,13 @@ EXPECTED["conv_denoiser"] = Expected(
     networks={
         "autoencoder": {
             PUBLISHED: DENOISER,
-            CORRECTED: replace(DENOISER, num_train=50_000, steps_per_epoch=25),
+            CORRECTED: replace(
+                DENOISER, num_train=50_000, steps_per_epoch=25, drawn=drawn_each_epoch
+            ),
             ("output", "linear"): replace(
                 DENOISER, decode=lambda w, z: decode_garment(w, z, identity)
             ),
+            ("noise", "gaussian"): DENOISER,
         },
     },
     trains_on=("x_train_noisy", "x_train"),
@@ -802,6 +859,9 @@ EXPECTED["latent_space"] = Expected(
     },
     constants={
         **{"CODE_SIZE": 2, "FEATURES": 3136, "KL_WEIGHT": 1.0, "SIDE": 20, "ORDER": 9},
+        **{"JUDGED": 2000, "WAYS": 200},
+        "PUBLISHED": {"variational": {"loss": ("run_2023", "run_2022")}},
+        "PUBLISHED_WITH": {"all_images": True, "data_set": "mnist"},
         "PASSED_ON": {
             "code_size": dict.fromkeys(BUILDERS, "code_size"),
             "kl_weight": {"train_low_level": "kl_weight", "build_variational": "kl_weight"},
@@ -868,7 +928,7 @@ def squared_derivatives(w, h):
 
 TIED_NETWORKS = {
     "plain": TIED,
-    "weight_decay": replace(TIED, penalty=lambda w, h: 1e-4 * np.sum(w[0] ** 2)),
+    "weight_decay": replace(TIED, penalty=lambda w, h: 1e-3 * np.sum(w[0] ** 2)),
     "denoising": replace(TIED, corrupt=lambda x: x + 0.3 * 0.5),
     "contractive": replace(TIED, penalty=lambda w, h: 0.1 * squared_derivatives(w, h)),
 }
@@ -913,7 +973,7 @@ EXPECTED["contractive_ae"] = Expected(
     },
     constants={
         **{"NUM_INPUT": 784, "NUM_HIDDEN": 1000, "LIMIT": 4 * math.sqrt(6 / 1784)},
-        **{"WEIGHT_DECAY": 1e-4, "NOISE": 0.3, "CONTRACTION": 0.1, "EPSILON": 1e-7},
+        **{"WEIGHT_DECAY": 1e-3, "NOISE": 0.3, "CONTRACTION": 0.1, "EPSILON": 1e-7},
         **{"ORDER": 8, "SATURATED": 0.05, "SIDE": 8, "RANKS": RANKS, "DEVIATIONS": DEVIATIONS},
         **{"CLASSIFIER_EPOCHS": 10, "CLASSIFIER_BATCH_SIZE": 128},
         "TABLE": ("plain", "weight_decay", "denoising", "contractive"),
@@ -951,7 +1011,7 @@ EXPECTED["contractive_ae"] = Expected(
                 RANKS,
                 {"singular values of dh / dx": [785.0 - rank for rank in RANKS]},
                 {
-                    **{"xlabel": "direction", "ylabel": "mean of 20 digits"},
+                    **{"xlabel": "direction", "ylabel": "mean of 10 digits"},
                     **{"xscale": "log", "yscale": "log"},
                 },
             ),
@@ -959,7 +1019,7 @@ EXPECTED["contractive_ae"] = Expected(
                 *(DEVIATIONS, shifts(d)),
                 {
                     "xlabel": "standard deviation of the noise",
-                    "ylabel": "shift / distance of digits",
+                    "ylabel": "distance moved / distance between digits",
                 },
             ),
         },
@@ -970,6 +1030,135 @@ EXPECTED["contractive_ae"] = Expected(
         number=1000,
     ),
 )
+
+
+def keep_largest(h, k):
+    """Keeps the k largest numbers of each row, by their ranks; the others become 0."""
+    ranks = np.argsort(np.argsort(-h, axis=1), axis=1)
+    return h * (ranks < k)
+
+
+def sparsity(p, q):
+    return np.sum(p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q)))
+
+
+L1_SPARSE = Network(
+    parameters=784 * 100 + 100 * 300 + 300 * 100 + 100 * 784 + 100 + 300 + 100 + 784,
+    shape=(784,),
+    code_shape=(300,),
+    encode=lambda w, x: dense(w[:4], x, relu, sigmoid),
+    decode=lambda w, z: dense(w[4:], z, relu, identity),
+    loss=lambda x, x_hat, z: np.mean((x - x_hat) ** 2) + 1e-4 * z.sum() / len(z),
+    optimizer=NADAM_KERAS2,
+    num_train=55_000,
+    steps_per_epoch=1719,  # of 32
+    learns_to=0.1,
+)
+KL_SPARSE = replace(
+    L1_SPARSE,
+    loss=lambda x, x_hat, z: (
+        np.mean((x - x_hat) ** 2) + 5e-3 * sparsity(0.1, z.mean(axis=0)) / len(z)
+    ),
+)
+K_SPARSE = Network(
+    parameters=2 * 784 * 1568 + 784 + 1568,
+    shape=(784,),
+    code_shape=(1568,),
+    encode=lambda w, x: keep_largest(dense(w[:2], x, identity), 40),
+    decode=lambda w, z: dense(w[2:], z, identity),
+    optimizer=NADAM_KERAS2,
+    num_train=55_000,
+    steps_per_epoch=1719,
+    learns_to=0.05,
+)
+
+
+def sorted_codes(d):
+    codes = [sorted(abs(z), reverse=True) for z in d.encode(d.x_test[:3])]
+    return Curves(
+        range(1, len(codes[0]) + 1),
+        {f"image {number}": code for number, code in enumerate(codes, 1)},
+        {"xlabel": "units, from the most active", "ylabel": "activation $|z_j|$"},
+    )
+
+
+FILTERS = np.random.default_rng(9).normal(size=(196, 784))
+SHARES = {"l1": [1, 0.5, 0.25, 0.25, 0.125, 0.25], "k_sparse": [0.5] * 6}
+
+
+EXPECTED["sparse_ae"] = Expected(
+    presets={
+        "article": {
+            **{"num_epochs": 10, "batch_size": 32, "learning_rate": 0.001},
+            **{"steps_per_call": 191, "k": 40, "filters": False, "over_training": False},
+        },
+        "quick": {"num_epochs": 2},
+        "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
+    },
+    constants={
+        **{"NUM_INPUT": 784, "NUM_HIDDEN": 100, "CODE_UNITS": 300, "WIDE_UNITS": 1568},
+        **{"L1_WEIGHT": 1e-4, "KL_WEIGHT": 5e-3, "TARGET": 0.1, "K": 40, "NUM_VAL": 5000},
+        **{"ORDER": 7, "ACTIVE": 0.1, "COMPARED": slice(10_000), "TRAINED": slice(10_000)},
+        **{"EPOCHS": 5, "FILTERS": 196, "DIGITS": 10_000, "ITERATIONS": 400},
+        **{"MEAN_TARGET": 0.1, "WEIGHT_DECAY": 3e-3, "SPARSITY_WEIGHT": 3.0},
+        "WITHOUT": {"l1": "free", "kl": "free", "k_sparse": "unlimited"},
+        "PUBLISHED": {
+            "l1": {"loss": ("l1_loss",), "val_loss": ("l1_val_loss",)},
+            "kl": {"loss": ("kl_loss",), "val_loss": ("kl_val_loss",)},
+        },
+        "PASSED_ON": {"k": {"KSparseAutoencoder": "k", "build_k_sparse": "k"}},
+    },
+    options={
+        "k": (True, None, int),
+        "filters": (False, None, bool),
+        "over_training": (False, None, bool),
+    },
+    arguments={
+        CORRECTED: {
+            "train_kl": {"penalty": "undivided_kl_penalty"},
+            "build_kl": {"penalty_layer": "UndividedKL"},
+        },
+    },
+    networks={
+        "l1": {PUBLISHED: L1_SPARSE, CORRECTED: L1_SPARSE, ("k", 10): L1_SPARSE},
+        "kl": {
+            PUBLISHED: KL_SPARSE,
+            CORRECTED: replace(
+                KL_SPARSE,
+                loss=lambda x, x_hat, z: (
+                    np.mean((x - x_hat) ** 2) + 5e-3 * sparsity(0.1, z.mean(axis=0))
+                ),
+            ),
+            ("k", 10): KL_SPARSE,
+        },
+        "k_sparse": {
+            PUBLISHED: K_SPARSE,
+            CORRECTED: K_SPARSE,
+            ("k", 10): replace(
+                K_SPARSE, encode=lambda w, x: keep_largest(dense(w[:2], x, identity), 10)
+            ),
+        },
+    },
+    validates_on=("x_val", "x_val"),
+    figures=Figures(
+        always=lambda d: {
+            "reconstructions": Images(
+                [("original", d.x_test[:10]), ("reconstructed", d.output(d.x_test[:10]))],
+                *("gray", (0, 1)),
+            ),
+            "codes": sorted_codes(d),
+        },
+        if_asked=lambda d: {
+            "filters": Images([("", [tiled(FILTERS, 14)])], "gray", OWN, ticks=True),
+            "active-units": Curves(
+                range(6), SHARES, {"xlabel": "epoch", "ylabel": "share of active units"}
+            ),
+        },
+        asked={"filters": True, "over_training": True},
+        instead={"digit_filters": lambda _: FILTERS, "active_over_training": lambda *_: SHARES},
+    ),
+)
+
 
 # The lesson in tests/seventh, which stands for one that is still to be written.
 TINY_AE = Network(

@@ -7,6 +7,7 @@ from tutorials import conv_denoiser
 from tutorials.articles import conv_denoiser as article
 
 import numpy as np
+import pytest
 from countable_clothes import load_both, numbers
 from running import lesson, smoke_settings
 
@@ -55,4 +56,30 @@ def test_validation_of_the_denoiser(monkeypatch):
 
 def test_the_corrected_variant_holds_out_ten_thousand_training_images():
     arguments = article.ARGUMENTS["variant", "corrected"]
-    assert arguments == {"load": {"held_out": 10_000}}
+    assert arguments["load"] == {"held_out": 10_000}
+
+
+def test_the_corrected_variant_draws_the_noise_of_each_epoch():
+    data, settings = load(), smoke_settings("conv_denoiser", seed=5)
+    drawn = [article.drawn_each_epoch(data, settings, epoch) for epoch in (0, 1, 1)]
+    for noisy in drawn:
+        assert noisy.dtype == "float32"
+        assert 0.09 < np.mean(abs(noisy - data.x_train) > 1e-3) < 0.105
+        assert np.mean(noisy != data.x_train_noisy) > 0.15  # of a tenth each
+    assert np.mean(drawn[0] != drawn[1]) > 0.15
+    np.testing.assert_array_equal(drawn[1], drawn[2])
+    other = article.drawn_each_epoch(data, smoke_settings("conv_denoiser", seed=6), 1)
+    assert np.mean(other != drawn[1]) > 0.15
+
+
+def test_white_noise_has_the_power_of_salt_and_pepper():
+    salted, white = (load(noise=noise, num_train=2000) for noise in article.AUGMENTERS)
+    added = white.x_train_noisy - white.x_train
+    assert white.x_train_noisy.dtype == "float32"
+    assert added.std() == pytest.approx(0.17, rel=0.01)
+    assert abs(added.mean()) < 0.001
+    assert np.mean(abs(added) > 2 * 0.17) == pytest.approx(0.0455, abs=0.002)  # as of a normal one
+    power = np.square(salted.x_train_noisy - salted.x_train).mean()
+    assert np.square(added).mean() == pytest.approx(power, rel=0.05)
+    fresh = article.drawn_each_epoch(white, smoke_settings("conv_denoiser", noise="gaussian"), 3)
+    assert (fresh - white.x_train).std() == pytest.approx(0.17, rel=0.01)

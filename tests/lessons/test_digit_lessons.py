@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from ae import datasets
 from ae.proof import judges
 from tutorials import dense_ae
+from tutorials.articles import dense_ae as article
 from tutorials.articles.dense_ae import compare_classifiers
 
 import keras
@@ -44,6 +45,50 @@ def test_only_one_of_the_classifiers_begins_with_the_trained_encoder():
     data = dense_ae.load(settings, None)
     accuracies = compare_classifiers(dead, data, settings)
     assert accuracies["trained encoder"][0] < 0.25 < 0.4 < accuracies["from scratch"][0]
+
+
+def test_every_size_of_the_code_is_judged_beside_pca(monkeypatch):
+    """A stand-in for training leaves networks that make black images, whose errors are known."""
+    trained = []
+
+    def train(network, data, settings, run):
+        trained.append((network.get_layer("encoder").output_shape[-1], run.num_epochs))
+        network.set_weights([0 * w for w in network.get_weights()])
+
+    monkeypatch.setattr(article, "train_keras", train)
+    monkeypatch.setattr(article, "CODE_SIZES", (1, 20, 784))
+    settings = smoke_settings("dense_ae", num_epochs=3)
+    data = dense_ae.load(settings, None)
+    kept = article.compare_code_sizes(data, settings)
+    assert trained == [(1, 3), (20, 3), (784, 3)]
+    error, detail, recognised = kept.values()
+    black = np.square(data.x_test).sum() / len(data.x_test)
+    assert error["autoencoder"] == pytest.approx([black] * 3, rel=1e-5)
+    assert detail["autoencoder"] == pytest.approx([0] * 3, abs=1e-6)
+    mean = data.x_train.mean(axis=0)
+    _, _, directions = np.linalg.svd(data.x_train - mean, full_matrices=False)
+    for number, found in zip((1, 20), error["PCA"], strict=False):
+        rest = (data.x_test - mean) @ directions[number:].T
+        beyond = (
+            np.square(data.x_test - mean).sum()
+            - np.square((data.x_test - mean) @ directions.T).sum()
+        )
+        assert found == pytest.approx((np.square(rest).sum() + beyond) / 128, rel=1e-4)
+    assert detail["PCA"] == sorted(detail["PCA"])
+    assert len(set(recognised["autoencoder"])) == 1  # the same black images
+    assert recognised["PCA"][2] > recognised["PCA"][0] + 0.2
+
+
+def test_false_detail_does_not_count_as_detail():
+    data = dense_ae.load(smoke_settings("dense_ae"), None)
+    x, rng = data.x_test, np.random.default_rng(0)
+    noise = rng.random(x.shape, "float32")
+    assert article.detail_kept(data, x) == 1
+    assert article.detail_kept(data, np.zeros_like(x)) == 0
+    assert article.detail_kept(data, noise) < 0
+    assert article.detail_kept(data, x[rng.permutation(len(x))]) < 0  # of other digits
+    assert article.detail_kept(data, x / 2) == pytest.approx(0.75)
+    assert article.squared_error(data, x + 0.5) == pytest.approx(784 / 4, rel=1e-5)
 
 
 def test_both_classifiers_get_the_same_steps_on_the_same_digits(monkeypatch):

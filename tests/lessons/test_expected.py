@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import dataclasses
+import functools
 import importlib
 import inspect
 import math
@@ -133,7 +134,14 @@ def test_the_table_has_every_constant_of_a_lesson_and_its_article(name):
     missing = found.keys() - constants.keys() - others
     assert not missing, f"{missing} of {name} are not in the constants of tests/lessons/expected.py"
     values = {n: vars(module).get(n, vars(article).get(n)) for n in constants}
-    assert nest.map_structure(lambda v: v.__name__ if callable(v) else v, values) == constants
+    assert nest.map_structure(named, values) == constants
+
+
+def named(value):
+    """Replaces a function by its name, and one with fixed arguments by these too."""
+    if isinstance(value, functools.partial):
+        return value.func.__name__, *value.args, *value.keywords.items()
+    return value.__name__ if callable(value) else value
 
 
 # Networks. Random weights and biases reach both sides of every ReLU and both ends of every sigmoid.
@@ -338,8 +346,10 @@ def test_two_steps_follow_the_written_rule(monkeypatch, name, network, setting):
     settings = settings_for(name, setting, **changes)
     runs = two_steps(name, network, setting, data, settings, monkeypatch)
 
-    def loss(w, fields=table.trains_on):
+    def loss(w, epoch=0, fields=table.trains_on):
         x, target = (getattr(data, field) for field in fields)
+        if entry.drawn and fields == table.trains_on:
+            x = entry.drawn(data, settings, epoch)
         code = entry.encode(w, entry.corrupt(x))
         loss = entry.loss(target, entry.decode(w, entry.sample(code)), code)
         return loss + entry.penalty(w, code)
@@ -350,7 +360,8 @@ def test_two_steps_follow_the_written_rule(monkeypatch, name, network, setting):
     chosen = [
         np.array([w.flat[i] for w, i in zip(ws, largest, strict=True)]) for ws in runs[0].weights
     ]
-    g = [gradients(loss, w, largest) for w in (first, second)]
+    losses = [functools.partial(loss, epoch=epoch) for epoch in (0, 1)]
+    g = [gradients(*at, largest) for at in zip(losses, (first, second), strict=True)]
     config = {"learning_rate": learning_rate, **entry.optimizer.config}
     for before, after in ((0, 1), (0, 2)):
         rule = entry.optimizer.rule(g[:after], **config)
@@ -358,9 +369,9 @@ def test_two_steps_follow_the_written_rule(monkeypatch, name, network, setting):
     for w, w_keras in zip(third, runs[1].weights[2], strict=True):
         np.testing.assert_allclose(w_keras, w, rtol=1e-7, atol=1e-9)
     for run in runs:
-        assert run.step_losses == pytest.approx([loss(first), loss(second)], rel=1e-6)
+        assert run.step_losses == pytest.approx([loss(first, 0), loss(second, 1)], rel=1e-6)
         validated = [epoch["val_loss"] for epoch in run.history if "val_loss" in epoch]
-        right = [loss(second, table.validates_on)] if table.validates_on else []
+        right = [loss(second, fields=table.validates_on)] if table.validates_on else []
         assert validated == pytest.approx(right, rel=1e-6)
         assert type(run.optimizer).__name__ == entry.optimizer.name
         found = run.optimizer.get_config()

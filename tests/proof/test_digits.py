@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from stand_ins import Net
 
 RNG = np.random.default_rng(0)
 
@@ -203,3 +204,30 @@ def test_the_claim_looks_at_the_linear_code_and_at_its_units(monkeypatch):
     arguments = (None, SimpleNamespace(x_train=x), None)
     assert digits.linear_code_angle(*arguments) == pytest.approx(0, abs=1e-4)
     assert digits.linear_unit_angle(*arguments) > 10
+
+
+def test_codes_are_features_as_good_as_what_they_keep():
+    """Classes lie far apart along one direction; noise in six others is larger."""
+    rng = np.random.default_rng(2)
+    y_train, y_test = rng.integers(0, 10, 600), rng.integers(0, 10, 300)
+    x_train, x_test = (
+        np.column_stack([y, 30 * rng.normal(size=(len(y), 6))]).astype("float32")
+        for y in (y_train, y_test)
+    )
+    data = SimpleNamespace(x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    of_pixels = np.mean(metrics.knn_labels(x_train, y_train, x_test) == y_test)
+    assert of_pixels < 0.3
+    encoders = {
+        "a copy": (lambda x: x, 0),
+        "the class": (lambda x: x[:, :1], 1 - of_pixels),
+        "noise": (lambda x: x[:, 1:], None),
+    }
+    for name, (encode, gained) in encoders.items():
+        found = digits.codes_beside_pixels(Net(encode), data, None)
+        if gained is None:
+            assert found < 0.05
+        else:
+            assert found == pytest.approx(gained), name
+    # One component is a direction of noise, which says nothing.
+    assert digits.codes_beside_pca(Net(lambda x: x[:, :1]), data, None) > 0.75
+    assert digits.codes_beside_pca(Net(lambda x: x), data, None) == pytest.approx(0, abs=1e-9)

@@ -1,6 +1,7 @@
 """What claims and errata measure, on networks and data whose values are known."""
 
 import dataclasses
+from functools import partial
 from types import SimpleNamespace
 
 from ae import cli, datasets, metrics
@@ -35,14 +36,15 @@ def test_noise_is_what_differs_between_outputs_of_one_image():
     """Copies keep all of it, a constant keeps none, half the contrast keeps a quarter."""
     clean = np.random.default_rng(0).random((20, 28, 28, 1)).astype("float32")
     data = SimpleNamespace(x_test=clean)
-    left = conv_denoiser.noise_left
-    assert left(lambda x: x, data) == 1
-    assert left(lambda x: 0 * x + clean, data) < 1e-9  # what is lost each time does not count
-    assert left(lambda x: x / 2, data) == pytest.approx(0.25)
-    assert conv_denoiser.noise_left_by_network(Net(), data, None) == 1
-    median = left(metrics.median_filter, data)
+    settings = smoke_settings("conv_denoiser")
+    left = partial(conv_denoiser.noise_left, data=data, settings=settings)
+    assert left(lambda x: x) == 1
+    assert left(lambda x: 0 * x + clean) < 1e-9  # what is lost each time does not count
+    assert left(lambda x: x / 2) == pytest.approx(0.25)
+    assert conv_denoiser.noise_left_by_network(Net(), data, settings) == 1
+    median = left(metrics.median_filter)
     assert 0 < median < 1
-    beside = conv_denoiser.noise_left_beside_median(Net(), data, None)
+    beside = conv_denoiser.noise_left_beside_median(Net(), data, settings)
     assert beside == pytest.approx(1 / median)
 
 
@@ -50,8 +52,11 @@ def test_each_of_500_images_gets_noise_ten_times():
     clean = np.random.default_rng(0).uniform(0.2, 0.8, (510, 6, 6, 1)).astype("float32")
     seen = []
     data = SimpleNamespace(x_test=clean)
-    left = conv_denoiser.noise_left(lambda x: seen.append(x) or x**2, data)
-    assert conv_denoiser.noise_left(np.square, data) == left  # it is the same noise each time
+    salted, white = (smoke_settings("conv_denoiser", noise=n) for n in conv_denoiser.AUGMENTERS)
+    left = conv_denoiser.noise_left(lambda x: seen.append(x) or x**2, data, salted)
+    assert (
+        conv_denoiser.noise_left(np.square, data, salted) == left
+    )  # it is the same noise each time
     assert len(seen) == 10
     for number, noisy in enumerate(seen):
         assert noisy.shape == (500, 6, 6, 1)
@@ -59,6 +64,10 @@ def test_each_of_500_images_gets_noise_ten_times():
         replaced = abs(noisy - clean[:500]) > 1e-5
         assert replaced.mean() == pytest.approx(0.1, abs=0.01)
         assert not any(np.array_equal(noisy, other) for other in seen[:number])
+    seen.clear()
+    conv_denoiser.noise_left(lambda x: seen.append(x) or x, data, white)
+    for noisy in seen:
+        assert (noisy - clean[:500]).std() == pytest.approx(0.17, rel=0.03)
 
 
 def test_distinct_clusters_are_those_of_the_mean_codes(monkeypatch):

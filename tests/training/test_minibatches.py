@@ -182,3 +182,14 @@ def test_feed_goes_through_the_epochs_it_is_given_each_time_it_is_iterated():
         rows = [row for epoch in now for row in order.epoch(epoch)]
         for row, (x, _) in zip(rows, stream.as_numpy_iterator(), strict=True):
             np.testing.assert_array_equal(x, Y[row])
+
+
+def test_feed_takes_an_array_of_each_epoch():
+    """As noise that is drawn for each epoch; a resumed run begins at a later one."""
+    order, now = Shuffled(10, 4, 0), []
+    stream = dataset(order, lambda epoch: X + epoch, Y, epochs=lambda: list(now))
+    for now[:] in ([0], [3], [1, 2]):
+        rows = [(epoch, row) for epoch in now for row in order.epoch(epoch)]
+        for (epoch, row), (x, y) in zip(rows, stream.as_numpy_iterator(), strict=True):
+            np.testing.assert_array_equal(x, X[row] + epoch)
+            np.testing.assert_array_equal(y, Y[row])

@@ -11,6 +11,7 @@ from functools import partial
 
 from ae import figures
 from ae.lesson import Claim, Erratum, Option
+from ae.metrics import fine_detail, principal_components
 from ae.networks import codec
 from ae.proof import judges
 from ae.proof.digits import (
@@ -21,9 +22,11 @@ from ae.proof.digits import (
     error_beside_pca,
     linear_code_angle,
     linear_unit_angle,
+    recognised,
     test_error,
 )
-from tutorials.dense_ae import STEPS_PER_EPOCH, build_keras
+from ae.training.run import Run
+from tutorials.dense_ae import STEPS_PER_EPOCH, build_keras, train_keras
 
 import keras
 import numpy as np
@@ -31,8 +34,10 @@ import tensorflow as tf
 from keras import layers
 
 ORDER = 1
+CODE_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 784)
 OPTIONS = {
     "code_size": CODE_SIZE,
+    "sweep": Option(False, "train with codes of 1 to 784 numbers, and compare with PCA", False),
     "classifier": Option(False, "compare a classifier on the trained encoder to a new one", False),
     # labelled digits for that classifier
     "label_counts": Option((100, 1000, 55_000), "", False, type=tuple[int, ...]),
@@ -67,7 +72,61 @@ ARGUMENTS = {
 PASSED_ON = {"code_size": {"Autoencoder": "code_units", "build_keras": "code_units"}}
 
 
-# Another figure: the article's closing idea
+# Other figures: the size of the code, and the article's closing idea
+
+
+def appendix(data, settings, report):
+    """Draws what codes of 1 to 784 numbers keep, beside as many principal components.
+
+    The article of `conv_denoiser` says that with too few nodes reconstructions are blurry or
+    unrecognizable, and that with too many there is little point in compressing.
+    """
+    if not settings.sweep:
+        return
+    kept = compare_code_sizes(data, settings)
+    report.result("code_sizes", kept)
+    for quantity, lines in kept.items():
+        axes = {"xlabel": "numbers in a code", "ylabel": quantity, "xscale": "log"}
+        name, caption = f"code-sizes-{quantity.split()[-1]}", f"{quantity}, by the size of the code"
+        report.figure(name, figures.curves(lines, CODE_SIZES, **axes), caption)
+
+
+def compare_code_sizes(data, settings):
+    """Trains the Keras network with each of `CODE_SIZES`, and computes PCA with as many.
+
+    Returns:
+        For each quantity on test digits, the values in the order of `CODE_SIZES`, by name.
+    """
+    judged_by = {
+        "squared error": squared_error,
+        "share of fine detail": detail_kept,
+        "share of digits recognised": recognised,
+    }
+    kept = {quantity: {"autoencoder": [], "PCA": []} for quantity in judged_by}
+    arguments = ARGUMENTS.get(("variant", settings.variant), {}).get("build_keras", {})
+    for size in CODE_SIZES:
+        keras.utils.set_random_seed(settings.seed)
+        network = build_keras(**arguments, code_units=size)
+        run = Run(f"code of {size}", settings.num_epochs, settings.steps_per_call)
+        train_keras(network, data, settings, run)
+        mean, components = principal_components(data.x_train, size)
+        of_pca = mean + (data.x_test - mean) @ components.T @ components
+        rows = {"autoencoder": codec(network).reconstruct(data.x_test), "PCA": of_pca}
+        for quantity, judge in judged_by.items():
+            for name, x_hat in rows.items():
+                kept[quantity][name].append(judge(data, x_hat))
+    return kept
+
+
+def squared_error(data, x_hat):
+    """Returns the mean over test digits of the sum of (x - x_hat)^2."""
+    return float(np.mean(np.sum(np.square(data.x_test - x_hat), axis=1)))
+
+
+def detail_kept(data, x_hat):
+    """Returns 1 less the fine detail of x - x_hat over that of x; below 0 for false detail."""
+    detail = [fine_detail(x.reshape(-1, 28, 28, 1)) for x in (data.x_test - x_hat, data.x_test)]
+    return 1 - detail[0] / detail[1]
 
 
 def draw(network, data, settings, report):
