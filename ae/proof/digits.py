@@ -119,8 +119,9 @@ def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float 
 def two_d_encoders(data: Any, settings: Settings, num_epochs: int) -> dict[str, Callable]:
     """Makes functions from digits (n, 784) to codes (n, 2): by PCA, and by an autoencoder."""
     mean, components = principal_components(data.x_train, 2)
-    chosen = settings.batch_size, settings.seed, settings.jit_compile
-    encoder = judges.train_two_d_encoder(Hashable(data.x_train), num_epochs, *chosen)
+    chosen = num_epochs, settings.batch_size, settings.seed, settings.jit_compile
+    autoencoder = judges.train_deep_autoencoder(Hashable(data.x_train), 2, *chosen)
+    encoder = keras.Model(autoencoder.input, autoencoder.get_layer("code").output)
     return {
         "PCA": lambda x: (x - mean) @ components.T,
         "autoencoder": lambda x: encoder.predict(x, verbose=0),

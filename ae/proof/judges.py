@@ -124,26 +124,32 @@ def train_linear_autoencoder(examples: Hashable, code_size: int) -> np.ndarray:
     return decoder.kernel.numpy()
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 @interrupts.postponed()
-def train_two_d_encoder(
-    examples: Hashable, num_epochs: int, batch_size: int, seed: int, jit_compile: bool = False
+def train_deep_autoencoder(
+    examples: Hashable,
+    code_units: int,
+    num_epochs: int,
+    batch_size: int,
+    seed: int,
+    jit_compile: bool = False,
 ) -> keras.Model:
-    """Trains Hinton and Salakhutdinov's 784-1000-500-250-2 and back; returns the encoder.
+    """Trains Hinton and Salakhutdinov's 784-1000-500-250-N and back; its layer "code" makes codes.
 
-    Source: Science 313, 2006, figure 3. The paper uses sigmoid units and pretrains them layer by
-    layer as Boltzmann machines. ReLU units and Adam need no pretraining.
+    Source: Science 313, 2006: N is 2 in figure 3 and 30 in figure 2. The paper uses logistic units
+    and pretrains them layer by layer as Boltzmann machines. ReLU units and Adam need no
+    pretraining.
     """
     (x,) = examples.arrays
     keras.utils.set_random_seed(seed)
     pixels = h = keras.Input(x.shape[1:])
     for units in (1000, 500, 250):
         h = layers.Dense(units, "relu")(h)
-    z = h = layers.Dense(2, name="code")(h)
+    h = layers.Dense(code_units, name="code")(h)
     for units in (250, 500, 1000):
         h = layers.Dense(units, "relu")(h)
     autoencoder = keras.Model(pixels, layers.Dense(x.shape[1], "sigmoid")(h))
     autoencoder.compile("adam", "binary_crossentropy", jit_compile=jit_compile)
     order = Shuffled(len(x), min(batch_size, len(x)), seed, drop_remainder=True)
     fit(autoencoder, dataset(order, x), order.steps_per_epoch, num_epochs)
-    return keras.Model(pixels, z)
+    return autoencoder

@@ -369,6 +369,7 @@ SIGMOID_AE = Network(
 )
 
 
+FROM_THIRTY = {"learned": lambda x: 1 - x, "PCA": lambda x: x / 2}
 TWO_D = {"PCA": lambda x: x[:, 300:302], "autoencoder": lambda x: x[:, 400:402]}
 
 
@@ -386,10 +387,13 @@ EXPECTED["sigmoid_ae"] = Expected(
         "article": {
             **{"num_epochs": 20, "batch_size": 256, "learning_rate": 0.01},
             **{"steps_per_call": 53, "jit_compile": True, "two_d": False, "two_d_epochs": 20},
-            "code_size": None,
+            **{"code_size": None, "thirty": False, "thirty_epochs": 50},
         },
         "quick": {"num_epochs": 10, "two_d": True, "two_d_epochs": 5},
-        "smoke": {"num_epochs": 1, "two_d_epochs": 1, "num_train": 768, "num_test": 128},
+        "smoke": {
+            **{"num_epochs": 1, "two_d_epochs": 1, "thirty_epochs": 1},
+            **{"num_train": 768, "num_test": 128},
+        },
     },
     constants={
         **{"NUM_INPUT": 784, "NUM_HIDDEN_1": 256, "NUM_HIDDEN_2": 128, "EXAMPLES_TO_SHOW": 10},
@@ -400,6 +404,8 @@ EXPECTED["sigmoid_ae"] = Expected(
     options={
         "two_d": (False, None, bool),
         "two_d_epochs": (False, None, int),
+        "thirty": (False, None, bool),
+        "thirty_epochs": (False, None, int),
         "code_size": (True, None, int | None),
     },
     arguments={CORRECTED: {"Autoencoder": {"init": "glorot"}, "build_keras": {"init": "dict"}}},
@@ -420,9 +426,21 @@ EXPECTED["sigmoid_ae"] = Expected(
                 [("", d.x_test[:10]), ("", d.output(d.x_test[:10]))], "viridis", (0, 1)
             ),
         },
-        if_asked=lambda d: {"two-d": two_panels(d)},
-        asked={"two_d": True},
-        instead={"two_d_encoders": lambda *_: TWO_D},
+        if_asked=lambda d: {
+            "two-d": two_panels(d),
+            "thirty": Images(
+                [
+                    ("original", d.x_test[:10]),
+                    *((name, made(d.x_test)[:10]) for name, made in FROM_THIRTY.items()),
+                ],
+                *("gray", (0, 1)),
+            ),
+        },
+        asked={"two_d": True, "thirty": True},
+        instead={
+            "two_d_encoders": lambda *_: TWO_D,
+            "from_thirty": lambda data, _: {n: f(data.x_test) for n, f in FROM_THIRTY.items()},
+        },
         labels=("y_test",),
         number=5600,
     ),
@@ -845,6 +863,7 @@ def central_places(z):
     return np.float32([(z_1, z_2) for z_2 in up[::-1] for z_1 in across])
 
 
+WEIGHTS = (1 / 16, 1 / 4, 1, 4, 16)
 BUILDERS = ("Plain", "Noisy", "VAE", "build_plain", "build_noisy", "build_variational")
 EXPECTED["latent_space"] = Expected(
     learns={"num_epochs": 4, "batch_size": 32},
@@ -852,14 +871,15 @@ EXPECTED["latent_space"] = Expected(
         "article": {
             **{"num_epochs": 10, "batch_size": 128, "learning_rate": 0.001},
             **{"steps_per_call": 50, "data_set": "mnist", "kl_weight": 1.0, "code_size": 2},
-            **{"all_images": False},
+            **{"all_images": False, "sweep": False},
         },
         "quick": {"num_epochs": 2, "num_train": 10_000, "num_test": 2000},
         "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
     },
     constants={
         **{"CODE_SIZE": 2, "FEATURES": 3136, "KL_WEIGHT": 1.0, "SIDE": 20, "ORDER": 9},
-        **{"JUDGED": 2000, "WAYS": 200},
+        **{"JUDGED": 2000, "WAYS": 200, "TEN": 10, "ACTIVE": 0.01},
+        "WEIGHTS": (1 / 16, 1 / 4, 1, 4, 16),
         "PUBLISHED": {"variational": {"loss": ("run_2023", "run_2022")}},
         "PUBLISHED_WITH": {"all_images": True, "data_set": "mnist"},
         "PASSED_ON": {
@@ -872,6 +892,7 @@ EXPECTED["latent_space"] = Expected(
         "kl_weight": (True, None, float),
         "code_size": (True, None, int),
         "all_images": (True, None, bool),
+        "sweep": (False, None, bool),
     },
     arguments={
         ("data_set", "fashion"): {"load": {"load_images": "load_fashion_mnist"}},
@@ -889,12 +910,48 @@ EXPECTED["latent_space"] = Expected(
             "interpolation": Images(
                 [("decoded", d.decode(np.linspace(*means(d, d.x_test)[:2], 10)))], "gray", (0, 1)
             ),
-            "plane": Classes(means(d, d.x_test), d.y_test, d.class_names, 3),
+            "plane": Classes(means(d, d.x_test), d.y_test, d.class_names[:10], 3),
             "manifold": Images(
                 [("", [tiled(d.decode(central_places(means(d, d.x_test))), 20)])],
                 *("gray", OWN),
                 ticks=True,
             ),
+        },
+        if_asked=lambda d: {
+            "rate-distortion": Curves(
+                [7 - w for w in WEIGHTS],
+                {"weights 1/16 to 16": [100 + w for w in WEIGHTS]},
+                {
+                    "xlabel": "rate: divergence, nats an image",
+                    "ylabel": "distortion: cross entropy, nats an image",
+                },
+            ),
+            "error-by-epoch": Curves(
+                [1, 2],
+                {f"weight {w:g}": [200 + w, 100 + w] for w in WEIGHTS},
+                {"xlabel": "epoch", "ylabel": "cross entropy of test images, nats"},
+            ),
+            "divergence-by-epoch": Curves(
+                [1, 2],
+                {f"weight {w:g}": [1 - w, 7 - w] for w in WEIGHTS},
+                {"xlabel": "epoch", "ylabel": "divergence of their codes, nats"},
+            ),
+            "active-units": Curves(
+                range(1, 11),
+                {"a number of the code": [*range(100, 91, -1), 1], "active above": [0.01] * 10},
+                {
+                    **{"xlabel": "numbers of the code, sorted", "yscale": "log"},
+                    "ylabel": "variance of their means over test images",
+                },
+            ),
+        },
+        asked={"sweep": True},
+        instead={
+            "train_parts": lambda data, settings, w, code_size=2: (
+                None,
+                [(200 + w, 1 - w), (100 + w, 7 - w)],
+            ),
+            "variances": lambda network, data: np.array([1, *range(92, 101)]),
         },
         plane=lambda d: (
             *(means(d, d.x_train[:5000]), d.x_train[:5000], d.y_train[:5000]),
@@ -917,7 +974,7 @@ TIED = Network(
     optimizer=Optimizer("SGD", sgd, {"momentum": 0.0, "nesterov": False}),
     num_train=55_000,
     steps_per_epoch=2750,  # of 20
-    learns_to=200,
+    learns_to=140,
 )
 
 
@@ -940,6 +997,12 @@ DEVIATIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 def weights_of(d):
     """Returns the matrix with which the stand-in multiplies."""
     return d.encode(np.eye(784, dtype="float32"))
+
+
+def scaled(rows):
+    """Stretches each row from 0 to 1."""
+    low, high = rows.min(axis=1, keepdims=True), rows.max(axis=1, keepdims=True)
+    return (rows - low) / (high - low)
 
 
 def shifts(d):
@@ -1005,13 +1068,13 @@ EXPECTED["contractive_ae"] = Expected(
                 *("gray", (0, 1)),
             ),
             "filters": Images(
-                [("", weights_of(d).T[row : row + 8]) for row in range(0, 64, 8)], "gray", OWN
+                [("", [tiled(scaled(weights_of(d).T[:64]), 8)])], "gray", OWN, ticks=True
             ),
             "singular-values": Curves(
                 RANKS,
                 {"singular values of dh / dx": [785.0 - rank for rank in RANKS]},
                 {
-                    **{"xlabel": "direction", "ylabel": "mean of 10 digits"},
+                    **{"xlabel": "direction", "ylabel": "mean of 3 digits"},
                     **{"xscale": "log", "yscale": "log"},
                 },
             ),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from ae.lesson import Claim
 from ae.proof import claims
 from ae.proof.digits import BASIC_CLAIMS, two_d_encoders
-from ae.proof.judges import train_two_d_encoder
+from ae.proof.judges import train_deep_autoencoder
 
 import keras
 import numpy as np
@@ -145,10 +145,10 @@ def few_labels(network, data, settings):
 def test_the_network_of_two_units_is_trained_once_for_the_same_digits():
     data = random_digits(80, 20)
     settings = smoke_settings("sigmoid_ae", batch_size=20, jit_compile=False)
-    train_two_d_encoder.cache_clear()
+    train_deep_autoencoder.cache_clear()
     encoders = two_d_encoders(data, settings, 1)
     again = two_d_encoders(data, settings, 1)
-    assert train_two_d_encoder.cache_info().misses == 1
+    assert train_deep_autoencoder.cache_info().misses == 1
     assert set(encoders) == {"PCA", "autoencoder"}
     for name, encode in encoders.items():
         assert encode(data.x_test).shape == (20, 2)

@@ -15,7 +15,7 @@ from stand_ins import NoFit
 
 X = np.random.default_rng(0).random((1000, 7)).astype("float32")
 Y = np.arange(1000) % 10
-TRAINERS = (judges.train_classifier, judges.train_linear_autoencoder, judges.train_two_d_encoder)
+TRAINERS = (judges.train_classifier, judges.train_linear_autoencoder, judges.train_deep_autoencoder)
 
 
 @pytest.fixture
@@ -105,8 +105,9 @@ def test_the_code_of_the_network_with_two_units(fit):
     first = []
     for seed in (3, 3, 4):
         keras.utils.set_random_seed(99)
-        judges.train_two_d_encoder.cache_clear()
-        encoder = judges.train_two_d_encoder(Hashable(X), 1, 5000, seed)
+        judges.train_deep_autoencoder.cache_clear()
+        autoencoder = judges.train_deep_autoencoder(Hashable(X), 2, 1, 5000, seed)
+        encoder = keras.Model(autoencoder.input, autoencoder.get_layer("code").output)
         h = X[:5]
         for number in range(4):
             kernel, bias = encoder.get_weights()[2 * number : 2 * number + 2]

@@ -238,9 +238,9 @@ def test_components_are_computed_about_the_mean(monkeypatch):
     largest = np.linalg.eigvalsh(np.cov(x.T))[:0:-1]
     data, settings = SimpleNamespace(x_train=x), smoke_settings("sigmoid_ae", batch_size=300)
     monkeypatch.setattr(judges, "fit", NoFit())
-    judges.train_two_d_encoder.cache_clear()
+    judges.train_deep_autoencoder.cache_clear()
     encoders = [garments.linear_encoder(x, None), digits.two_d_encoders(data, settings, 1)["PCA"]]
-    judges.train_two_d_encoder.cache_clear()
+    judges.train_deep_autoencoder.cache_clear()
     for encode in encoders:
         z = encode(x)
         np.testing.assert_allclose(z.mean(axis=0), [0, 0], atol=1e-4)
