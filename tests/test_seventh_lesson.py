@@ -179,6 +179,7 @@ KINDS = {
     "label": Option("a", "a word", False),
     "noise": Option(None, "a number or nothing", True, type=float | None),
     "counts": Option((1, 2), "numbers", True, type=tuple[int, ...]),
+    "part": Option(None, "one of nine", False, type=int | None, bounds=(1, 9)),
     """
 }
 CHOSEN = [
@@ -189,6 +190,7 @@ CHOSEN = [
     "--label=b",
     "--noise=0",
     "--counts=3,4",
+    "--part=9",
 ]
 
 
@@ -199,7 +201,7 @@ def test_its_options_take_values_of_every_kind(seventh, tmp_path, capsys):
     settings = read_record(tmp_path / "run")["settings"]
     values = {"rate": 0.1, "size": 4, "dark": True, "light": False, "label": "b", "noise": 0.0}
     assert values.items() <= settings.items()
-    assert settings["counts"] == [3, 4]
+    assert (settings["counts"], settings["part"]) == ([3, 4], 9)
 
     # `--from` takes those that do not change the trained network.
     capsys.readouterr()
@@ -220,6 +222,8 @@ def test_its_options_take_values_of_every_kind(seventh, tmp_path, capsys):
         (["--size", "4.5"], "--size: must be a whole number not below zero, not '4.5'"),
         (["--noise", "nan"], "--noise: must be a number not below zero, not 'nan'"),
         (["--counts", "3,x"], "--counts: must be a whole number not below zero, not 'x'"),
+        (["--part", "0"], "--part: must be a whole number from 1 to 9, not '0'"),
+        (["--part", "10"], "--part: must be a whole number from 1 to 9, not '10'"),
         (["--darkness", "5"], "--darkness: invalid choice"),
         (["--no-dark", "1"], "unrecognized arguments: 1"),
     ],

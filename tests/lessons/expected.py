@@ -908,7 +908,11 @@ EXPECTED["latent_space"] = Expected(
     figures=Figures(
         always=lambda d: {
             "interpolation": Images(
-                [("decoded", d.decode(np.linspace(*means(d, d.x_test)[:2], 10)))], "gray", (0, 1)
+                [
+                    ("1 to 2", d.decode(np.linspace(*means(d, d.x_test)[:2], 10))),
+                    ("3 to 4", d.decode(np.linspace(*means(d, d.x_test)[2:4], 10))),
+                ],
+                *("gray", (0, 1)),
             ),
             "plane": Classes(means(d, d.x_test), d.y_test, d.class_names[:10], 3),
             "manifold": Images(
@@ -1249,7 +1253,7 @@ EXPECTED["tiny_ae"] = Expected(
         "smoke": {"num_epochs": 2},
     },
     constants={
-        "ORDER": 7,
+        "ORDER": 99,
         "PASSED_ON": {"code_size": {"Autoencoder": "units", "build_keras": "units"}},
     },
     options={"darkness": (True, (2, 3), int), "code_size": (True, None, int)},

@@ -1,3 +1,5 @@
+import dataclasses
+
 from ae.proof import published
 
 import pytest
@@ -58,3 +60,22 @@ def test_the_columns_that_a_lesson_compares_with_exist(name):
         compared.update(column for columns in by_loss.values() for column in columns)
     if compared:
         assert compared == set(published.curve(name)) - {"epoch", "seconds"}
+
+
+def test_what_changes_the_network_leaves_nothing_to_compare_with():
+    """Except bfloat16, and what the published run had itself."""
+    for name, changes, compared in [
+        ("sigmoid_ae", {}, True),
+        ("sigmoid_ae", {"two_d": True}, True),
+        ("sigmoid_ae", {"mixed_precision": True}, True),
+        ("sigmoid_ae", {"code_size": 32}, False),
+        ("sigmoid_ae", {"variant": "corrected"}, False),
+        ("conv_denoiser", {}, False),
+        ("conv_denoiser", {"output": "linear"}, True),
+        ("conv_denoiser", {"output": "linear", "noise": "gaussian"}, False),
+    ]:
+        settings = dataclasses.asdict(lesson(name).presets["article"]) | changes
+        columns = published.columns(lesson(name), "autoencoder", settings)
+        assert bool(columns) == compared, (name, changes)
+    older = {k: v for k, v in settings.items() if k != "noise"}  # of a record before this option
+    assert published.columns(lesson("conv_denoiser"), "autoencoder", older)

@@ -3,7 +3,7 @@
 from ae.lesson import Claim, Erratum, Option
 from ae.proof.digits import test_error
 
-ORDER = 7
+ORDER = 99
 OPTIONS = {
     "darkness": Option(2, "how dark the pictures are", True, choices=(2, 3)),
     "code_size": Option(4, "numbers in a code", True),
