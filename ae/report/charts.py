@@ -79,15 +79,16 @@ def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[
     """
     shape = (*sides, 1) if None in model.input_shape[1:] else None
     parts: list[tuple[str, list[list[Bar]]]] = []
+    counted: set[int] = set()  # weights that a bar has, by id
     has_parts = any(isinstance(layer, keras.Model) for layer in model.layers)
     for layer in model.layers if has_parts else [model]:
         if isinstance(layer, keras.Model):
             if shape is not None:
                 layer = keras.models.clone_model(layer, input_tensors=keras.Input(shape))
                 shape = layer.output_shape[1:]
-            parts.append((layer.name, _rows(layer)))
+            parts.append((layer.name, _rows(layer, counted)))
         elif parts:
-            parts[-1][1].append([_bar(layer)])
+            parts[-1][1].append([_bar(layer, counted)])
     largest = max(math.prod(bar.shape) for _, rows in parts for row in rows for bar in row)
 
     def widened(bar: Bar) -> Bar:
@@ -97,18 +98,20 @@ def diagram(model: keras.Model, sides: tuple[int, int]) -> list[tuple[str, list[
     return [(name, [[widened(bar) for bar in row] for row in rows]) for name, rows in parts]
 
 
-def _rows(part: keras.Model) -> list[list[Bar]]:
+def _rows(part: keras.Model, counted: set[int]) -> list[list[Bar]]:
     rows, last = [[Bar("Input", tuple(part.input_shape[1:]), 0)]], None
     for layer in layers_of(part):
         if isinstance(layer, keras.layers.InputLayer):
             continue
         if last is None or layer.input is not last.input:
             rows.append([])
-        rows[-1].append(_bar(layer))
+        rows[-1].append(_bar(layer, counted))
         last = layer
     return rows
 
 
-def _bar(layer: keras.Layer) -> Bar:
-    parameters = sum(math.prod(w.shape) for w in layer.trainable_weights)
+def _bar(layer: keras.Layer, counted: set[int]) -> Bar:
+    new = [w for w in layer.trainable_weights if id(w) not in counted]  # layers may share weights
+    counted.update(map(id, new))
+    parameters = sum(math.prod(w.shape) for w in new)
     return Bar(type(layer).__name__, tuple(layer.output.shape[1:]), parameters)

@@ -989,7 +989,7 @@ def squared_derivatives(w, h):
 
 TIED_NETWORKS = {
     "plain": TIED,
-    "weight_decay": replace(TIED, penalty=lambda w, h: 1e-3 * np.sum(w[0] ** 2)),
+    "weight_decay": replace(TIED, penalty=lambda w, h: np.sum(w[0] ** 2) / 1024),
     "denoising": replace(TIED, corrupt=lambda x: x + 0.3 * 0.5),
     "contractive": replace(TIED, penalty=lambda w, h: 0.1 * squared_derivatives(w, h)),
 }
@@ -1040,7 +1040,7 @@ EXPECTED["contractive_ae"] = Expected(
     },
     constants={
         **{"NUM_INPUT": 784, "NUM_HIDDEN": 1000, "LIMIT": 4 * math.sqrt(6 / 1784)},
-        **{"WEIGHT_DECAY": 1e-3, "NOISE": 0.3, "CONTRACTION": 0.1, "EPSILON": 1e-7},
+        **{"WEIGHT_DECAY": 1 / 1024, "NOISE": 0.3, "CONTRACTION": 0.1, "EPSILON": 1e-7},
         **{"ORDER": 8, "SATURATED": 0.05, "SIDE": 8, "RANKS": RANKS, "DEVIATIONS": DEVIATIONS},
         **{"CLASSIFIER_EPOCHS": 10, "CLASSIFIER_BATCH_SIZE": 128},
         "TABLE": ("plain", "weight_decay", "denoising", "contractive"),
@@ -1145,7 +1145,11 @@ def sorted_codes(d):
     return Curves(
         range(1, len(codes[0]) + 1),
         {f"image {number}": code for number, code in enumerate(codes, 1)},
-        {"xlabel": "units, from the most active", "ylabel": "activation $|z_j|$"},
+        {
+            "xlabel": "units, from the most active",
+            "ylabel": "activation $|z_j|$",
+            "xscale": "log",
+        },
     )
 
 
@@ -1168,7 +1172,6 @@ EXPECTED["sparse_ae"] = Expected(
         **{"ORDER": 7, "ACTIVE": 0.1, "COMPARED": slice(10_000), "TRAINED": slice(10_000)},
         **{"EPOCHS": 5, "FILTERS": 196, "DIGITS": 10_000, "ITERATIONS": 400},
         **{"MEAN_TARGET": 0.1, "WEIGHT_DECAY": 3e-3, "SPARSITY_WEIGHT": 3.0},
-        "WITHOUT": {"l1": "free", "kl": "free", "k_sparse": "unlimited"},
         "PUBLISHED": {
             "l1": {"loss": ("l1_loss",), "val_loss": ("l1_val_loss",)},
             "kl": {"loss": ("kl_loss",), "val_loss": ("kl_val_loss",)},
@@ -1218,7 +1221,8 @@ EXPECTED["sparse_ae"] = Expected(
         if_asked=lambda d: {
             "filters": Images([("", [tiled(FILTERS, 14)])], "gray", OWN, ticks=True),
             "active-units": Curves(
-                range(6), SHARES, {"xlabel": "epoch", "ylabel": "share of active units"}
+                *(range(6), SHARES),
+                {"xlabel": "epoch", "ylabel": "share of active units", "yscale": "log"},
             ),
         },
         asked={"filters": True, "over_training": True},
