@@ -880,7 +880,7 @@ EXPECTED["latent_space"] = Expected(
         **{"CODE_SIZE": 2, "FEATURES": 3136, "KL_WEIGHT": 1.0, "SIDE": 20, "ORDER": 9},
         **{"JUDGED": 2000, "WAYS": 200, "TEN": 10, "ACTIVE": 0.01},
         "WEIGHTS": (1 / 16, 1 / 4, 1, 4, 16),
-        "PUBLISHED": {"variational": {"loss": ("run_2023", "run_2022")}},
+        "PUBLISHED": {"variational": {"loss": ("run_keras3", "run_keras2")}},
         "PUBLISHED_WITH": {"all_images": True, "data_set": "mnist"},
         "PASSED_ON": {
             "code_size": dict.fromkeys(BUILDERS, "code_size"),
@@ -990,7 +990,7 @@ def squared_derivatives(w, h):
 TIED_NETWORKS = {
     "plain": TIED,
     "weight_decay": replace(TIED, penalty=lambda w, h: np.sum(w[0] ** 2) / 1024),
-    "denoising": replace(TIED, corrupt=lambda x: x + 0.3 * 0.5),
+    "denoising": replace(TIED, corrupt=lambda x: x + 0.5 * 0.5),
     "contractive": replace(TIED, penalty=lambda w, h: 0.1 * squared_derivatives(w, h)),
 }
 FLOORED = replace(TIED, penalty=lambda w, h: 0.1 * np.floor(squared_derivatives(w, h)))
@@ -1025,7 +1025,7 @@ def shifts(d):
 
 
 def noisy_digits(d):
-    noise = np.random.default_rng(0).normal(scale=0.3, size=(10, 784))
+    noise = np.random.default_rng(0).normal(scale=0.5, size=(10, 784))
     return d.x_test[:10] + noise.astype("float32")
 
 
@@ -1040,7 +1040,7 @@ EXPECTED["contractive_ae"] = Expected(
     },
     constants={
         **{"NUM_INPUT": 784, "NUM_HIDDEN": 1000, "LIMIT": 4 * math.sqrt(6 / 1784)},
-        **{"WEIGHT_DECAY": 1 / 1024, "NOISE": 0.3, "CONTRACTION": 0.1, "EPSILON": 1e-7},
+        **{"WEIGHT_DECAY": 1 / 1024, "NOISE": 0.5, "CONTRACTION": 0.1, "EPSILON": 1e-7},
         **{"ORDER": 8, "SATURATED": 0.05, "SIDE": 8, "RANKS": RANKS, "DEVIATIONS": DEVIATIONS},
         **{"CLASSIFIER_EPOCHS": 10, "CLASSIFIER_BATCH_SIZE": 128},
         "TABLE": ("plain", "weight_decay", "denoising", "contractive"),
