@@ -11,14 +11,14 @@ Result    training loss of epoch 10: l1 0.0111, kl 0.0100, k_sparse 0.0094, in o
     python -m tutorials sparse_ae --variant corrected    kl with the weight that the book means
 
 What keeps most units of a code inactive?
+
     l1        a penalty: the sum of the code's numbers, which pulls each of them towards 0
     kl        a penalty: how far each unit's mean over the batch is from 0.1
     k_sparse  no penalty, but a limit: only the 40 largest numbers of a code stay
 
 Look for the size of the batch in the penalties. Keras 2 divides each penalty of activations by it.
 Keras 3 does so only from release 3.14 on; before, the same line of code penalises 32 times as much.
-In the figure of codes, look for the difference between a small mean and few active units: kl
-reaches its mean of 0.1, but most of its units are a little active.
+Look at the codes of kl, too: their mean is 0.1, but most units are a little active.
 """
 
 # %% Setup

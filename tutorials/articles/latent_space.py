@@ -1,0 +1,385 @@
+"""What the articles say about the plane of codes, and how it is measured.
+
+The article of `fashion_vae` names three faults of plain autoencoders: gaps in the latent space,
+separability, and a discrete latent space. It shows them in a picture and measures none.
+"""
+
+import functools
+
+from ae import datasets, figures
+from ae.lesson import Claim, Option
+from ae.networks import codec
+from ae.proof import judges, planes
+from ae.report.snapshots import Plane
+from ae.training.minibatches import Shuffled, dataset
+from tutorials.latent_space import build_variational, cross_entropy
+
+import keras
+import numpy as np
+
+ORDER = 9
+OPTIONS = {
+    "data_set": Option("mnist", "digits or clothes", True, ("mnist", "fashion")),
+    "kl_weight": Option(1.0, "weight of the divergence; 1 is that of the lower bound", True),
+    "code_size": Option(2, "numbers in a code; figures of a plane need 2", True),
+    "all_images": Option(False, "train on the test images too, as Keras's example does", True),
+    "sweep": Option(False, "train with five weights of the divergence; draw what they do", False),
+}
+PRESETS = {"quick": {"num_epochs": 2, "num_train": 10_000, "num_test": 2000}}
+ARGUMENTS = {
+    ("data_set", "fashion"): {"load": {"load_images": datasets.load_fashion_mnist}},
+    ("all_images", True): {"load": {"held_out": False}},
+}
+PASSED_ON = {
+    "code_size": dict.fromkeys(
+        ("Plain", "Noisy", "VAE", "build_plain", "build_noisy", "build_variational"), "code_size"
+    ),
+    "kl_weight": {"train_low_level": "kl_weight", "build_variational": "kl_weight"},
+}
+CAPTIONS = {
+    "interpolation": "what decodes on the way from one test image to another, twice",
+    "plane": "codes of the test images, coloured by class",
+    "manifold": "the plane decoded at 20 by 20 places, from the first to the last percent of codes",
+}
+
+FIGURES_BY = {"notebook": ("plane", "manifold")}
+
+# Keras's example trains the variational network on all 70,000 digits, for 30 epochs.
+PUBLISHED = {"variational": {"loss": ("run_keras3", "run_keras2")}}
+PUBLISHED_WITH = {"all_images": True, "data_set": "mnist"}
+
+
+def notice(network, settings):
+    """Says what a code that is no point of a plane leaves out."""
+    if settings.code_size == 2:
+        return ""
+    return (
+        f"A code has {settings.code_size} numbers, so figures and claims about a plane are left "
+        "out."
+    )
+
+
+def codes(network, x):
+    """Encodes images; of a distribution of codes it takes the mean."""
+    z = codec(network).encode(x)
+    return z[0] if isinstance(z, tuple) else z
+
+
+def plane(network, data):
+    """Lays the first 5,000 training images out by their codes."""
+    x, y = data.x_train[:5000], data.y_train[:5000]
+    z = codes(network, x)
+    return Plane(codec(network).decode, z, x, y, data.class_names) if z.shape[1] == 2 else None
+
+
+# Further figures
+
+WEIGHTS = (1 / 16, 1 / 4, 1, 4, 16)  # of the divergence
+TEN = 10  # numbers in a code, most of which a variational autoencoder leaves unused
+ACTIVE = 0.01  # variance of a number's mean above which it is used
+
+
+def appendix(data, settings, report):
+    """Draws what the weight of the divergence does; counts the active numbers of a code of ten.
+
+    Source of the count: Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016.
+    """
+    if not settings.sweep:
+        return
+    parts = {weight: np.array(train_parts(data, settings, weight)[1]) for weight in WEIGHTS}
+    report.result("sweep", {weight: by_epoch.tolist() for weight, by_epoch in parts.items()})
+    epochs = range(1, len(parts[1]) + 1)
+    errors, rates = np.array([by_epoch[-1] for by_epoch in parts.values()]).T
+    figure = figures.curves(
+        {"weights 1/16 to 16": errors},
+        rates,
+        xlabel="rate: divergence, nats an image",
+        ylabel="distortion: cross entropy, nats an image",
+    )
+    for weight, place in zip(WEIGHTS, zip(rates, errors, strict=True), strict=True):
+        figure.axes[0].annotate(f"{weight:g}", place, (4, 4), textcoords="offset points")
+    report.figure("rate-distortion", figure, "what more divergence costs in cross entropy")
+    for number, (name, label) in enumerate(
+        {
+            "error": "cross entropy of test images, nats",
+            "divergence": "divergence of their codes, nats",
+        }.items()
+    ):
+        lines = {f"weight {weight:g}": by_epoch[:, number] for weight, by_epoch in parts.items()}
+        figure = figures.curves(lines, epochs, xlabel="epoch", ylabel=label)
+        report.figure(f"{name}-by-epoch", figure, f"the {name}, epoch by epoch")
+
+    network, _ = train_parts(data, settings, 1, TEN)
+    sizes = np.sort(variances(network, data))[::-1]
+    report.result("active_units", int(np.sum(sizes > ACTIVE)))
+    figure = figures.curves(
+        {"a number of the code": sizes, "active above": [ACTIVE] * TEN},
+        range(1, TEN + 1),
+        xlabel="numbers of the code, sorted",
+        ylabel="variance of their means over test images",
+        yscale="log",
+    )
+    report.figure("active-units", figure, "which of ten numbers a variational autoencoder uses")
+
+
+def train_parts(data, settings, weight, code_size=2):
+    """Trains the variational network with a weight of the divergence.
+
+    Returns:
+        The network, and after each epoch the cross entropy and the divergence of the test images.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    vae = build_variational(settings.seed, code_size, weight)
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    vae.compile(optimizer, cross_entropy, **settings.compiled)
+    order = Shuffled(len(data.x_train), settings.batch_size, settings.seed)
+    parts = []
+    for epoch in range(settings.num_epochs):
+        batches = dataset(order, data.x_train, epochs=lambda epoch=epoch: [epoch])
+        judges.fit(vae, batches, order.steps_per_epoch)
+        z_mean, z_log_var = codec(vae).encode(data.x_test)
+        x_hat = codec(vae).decode(drawn_codes(z_mean, z_log_var, settings))
+        divergences = np.sum(np.exp(z_log_var) + z_mean**2 - 1 - z_log_var, axis=1) / 2
+        parts.append((float(cross_entropy(data.x_test, x_hat)), float(divergences.mean())))
+    return vae, parts
+
+
+def variances(network, data):
+    """Returns the variance of each number's mean over the test images."""
+    return codes(network, data.x_test).var(axis=0)
+
+
+def drawn_codes(z_mean, z_log_var, settings):
+    """Draws a code for each image, as training does."""
+    noise = np.random.default_rng(settings.seed + 1).standard_normal(z_mean.shape, "float32")
+    return z_mean + np.exp(z_log_var / 2) * noise
+
+
+# Claims. Neighbours are among the codes of the first 10,000 training images.
+
+JUDGED = 2000  # test images or new ones that are enough to judge
+WAYS = 200  # from one test image to another
+
+
+def of_plane(measure):
+    """Makes a measure return None if codes are not on a plane."""
+
+    @functools.wraps(measure)
+    def measured(network, data, settings):
+        return measure(network, data, settings) if settings.code_size == 2 else None
+
+    return measured
+
+
+@of_plane
+def gaps(network, data, settings):
+    """Returns the share of the area between the codes of test images that holds none."""
+    return planes.gaps(codes(network, data.x_test))
+
+
+def recalls(network, data, settings):
+    """Returns the share of test images that their neighbours classify rightly, in each class."""
+    train, test = (codes(network, x) for x in (data.x_train[:10_000], data.x_test))
+    return planes.recalls(train, data.y_train[:10_000], test, data.y_test)
+
+
+@of_plane
+def best_recall(network, data, settings):
+    """Returns the largest of the `recalls`."""
+    return recalls(network, data, settings).max()
+
+
+@of_plane
+def mean_recall(network, data, settings):
+    """Returns the mean of the `recalls`."""
+    return recalls(network, data, settings).mean()
+
+
+@of_plane
+def worst_recall(network, data, settings):
+    """Returns the smallest of the `recalls`."""
+    return recalls(network, data, settings).min()
+
+
+def pairs_of_codes(network, data):
+    """Returns the codes of 200 test images, and of 200 others."""
+    z = codes(network, data.x_test[: 2 * WAYS])
+    return z[::2], z[1::2]
+
+
+def jump(network, data, settings):
+    """Returns the largest step of the image over the median one, on the way between two codes."""
+    return planes.jump(codec(network).decode, *pairs_of_codes(network, data))
+
+
+def share_typical(network, z, data):
+    """Decodes codes; returns how often they look like test images, as a share of real ones."""
+    return planes.share_typical(codec(network).decode, z, data)
+
+
+def midpoints(network, data, settings):
+    """Returns how often the points halfway between two codes decode to what looks like data."""
+    z = codes(network, data.x_test[:JUDGED])
+    return share_typical(network, (z + np.roll(z, 1, axis=0)) / 2, data)
+
+
+def prior_draws(network, data, settings):
+    """Draws codes from N(0, 1)."""
+    size = codes(network, data.x_test[:1]).shape[1], JUDGED
+    return np.random.default_rng(settings.seed).standard_normal(size[::-1]).astype("float32")
+
+
+def prior_typical(network, data, settings):
+    """Returns how often codes from N(0, 1) decode to what looks like data."""
+    return share_typical(network, prior_draws(network, data, settings), data)
+
+
+def mixture_gain(network, data, settings):
+    """Returns what a mixture on the codes of training images gains over one normal distribution."""
+    z = codes(network, data.x_train[:10_000])
+    return planes.mixture_gain(codec(network).decode, z, data, settings.seed)
+
+
+def beside_prior(network, data, settings):
+    """Returns coverage and density of N(0, 1) beside codes drawn for 2,000 test images."""
+    drawn = drawn_codes(*codec(network).encode(data.x_test[:JUDGED]), settings)
+    return planes.coverage_and_density(drawn, prior_draws(network, data, settings))
+
+
+def prior_coverage(network, data, settings):
+    """Returns the share of drawn codes that codes from N(0, 1) come near."""
+    return beside_prior(network, data, settings)[0]
+
+
+def prior_density(network, data, settings):
+    """Returns how densely drawn codes surround codes from N(0, 1), as a share of N(0, 1)'s own."""
+    return beside_prior(network, data, settings)[1]
+
+
+def spread(network, data, settings):
+    """Returns the standard deviation of the codes' numbers."""
+    return np.sqrt(codes(network, data.x_test).var(axis=0).mean())
+
+
+def about_gaps(sentence, network, **bound):
+    """Makes a claim about gaps."""
+    return Claim(
+        sentence,
+        quantity="Share of the area between codes that is far from every code",
+        measure=gaps,
+        why="The bound is ours: a twentieth of the area. Codes from one normal distribution leave "
+        "none.",
+        network=network,
+        **bound,
+    )
+
+
+def about_jumps(sentence, network, **bound):
+    """Makes a claim about ways from code to code."""
+    return Claim(
+        sentence,
+        quantity="Largest step of the image over the median one, on straight ways between codes",
+        measure=jump,
+        why="The bound is ours: a tenth of the way in one of 100 steps. A linear decoder gives 1.",
+        network=network,
+        **bound,
+    )
+
+
+def about_new_images(sentence, measure, network=None):
+    """Makes a claim about images that no code of an image gave."""
+    return Claim(
+        sentence,
+        quantity="How often they look like test images, as a share of how often those do",
+        measure=measure,
+        at_least=0.5,
+        why="The bound is ours: half as often.",
+        network=network,
+    )
+
+
+def about_mixtures(sentence, network, **bound):
+    """Makes a claim about codes drawn from a mixture."""
+    return Claim(
+        sentence,
+        quantity="What ten normal distributions gain over one, as a share of test images",
+        measure=mixture_gain,
+        why="The bound is ours: one image in ten.",
+        network=network,
+        **bound,
+    )
+
+
+CLAIMS = [
+    about_gaps("The codes of a plain autoencoder leave gaps.", "plain", at_least=0.05),
+    about_gaps("Ours: Noise alone leaves gaps too.", "noisy", at_least=0.05),
+    about_gaps("A variational autoencoder closes the gaps.", "variational", at_most=0.05),
+    Claim(
+        "On the plane of a plain autoencoder, several digits are well separated.",
+        quantity="Share of the best class that its neighbours classify rightly",
+        measure=best_recall,
+        at_least=0.9,
+        why="The bound is ours: nine of ten.",
+        network="plain",
+    ),
+    Claim(
+        "There are regions where its digits mix.",
+        quantity="Share of the worst class that its neighbours classify rightly",
+        measure=worst_recall,
+        at_most=0.5,
+        why="The bound is ours: neighbours are more often of other classes.",
+        network="plain",
+    ),
+    Claim(
+        "In a variational autoencoder, similar digits cluster together.",
+        quantity="Share of the worst class that its neighbours classify rightly",
+        measure=worst_recall,
+        at_least=0.5,
+        why="The bound is ours: neighbours are more often of the code's own class.",
+        network="variational",
+    ),
+    Claim(
+        "Ours: A code of two numbers separates the classes.",
+        quantity="Share that neighbours classify rightly, the mean of the classes",
+        measure=mean_recall,
+        at_least=0.5,
+        why="The bound is ours: more often than not. Chance gives 0.1.",
+    ),
+    about_jumps("The latent space of a plain autoencoder is discrete.", "plain", at_least=10),
+    about_jumps("Transitions of a variational one are less spurious.", "variational", at_most=10),
+    about_new_images("Random codes of a variational one are images.", prior_typical, "variational"),
+    about_new_images("Ghosh: Halfway between two codes, there are images.", midpoints),
+    about_mixtures(
+        "Ghosh: A plain autoencoder generates, if its codes come from a mixture that fits them.",
+        "plain",
+        at_least=0.1,
+    ),
+    about_mixtures(
+        "Ghosh: A variational one gains less from such a mixture.", "variational", at_most=0.1
+    ),
+    Claim(
+        "Ours: The codes of a variational autoencoder fill N(0, 1).",
+        quantity="Share of them that codes from N(0, 1) come near (coverage)",
+        measure=prior_coverage,
+        at_least=0.8,
+        why="Two equal normal distributions give 0.97.",
+        network="variational",
+    ),
+    Claim(
+        "Ours: The codes of a variational autoencoder fill N(0, 1).",
+        quantity="How many of them surround codes from N(0, 1) (density)",
+        measure=prior_density,
+        at_least=0.8,
+        why="Two equal normal distributions give 1.",
+        network="variational",
+    ),
+    Claim(
+        "Ours: With noise of a fixed size, codes move apart.",
+        quantity="Standard deviation of the codes, over that of the noise",
+        measure=spread,
+        at_least=10,
+        why="The bound was set after a first look at the plane. At 10, the noise is a hundredth of "
+        "the variance.",
+        network="noisy",
+    ),
+]
