@@ -289,11 +289,12 @@ EXPECTED["dense_ae"] = Expected(
             **{"num_epochs": 10, "batch_size": 256, "learning_rate": 0.001},
             **{"steps_per_call": 25, "jit_compile": True},
             **{"classifier": False, "label_counts": (100, 1000, 55_000)},
-            **{"code_size": None, "sweep": False},
+            **{"code_size": None, "sweep": False, "book_vae": False, "book_vae_epochs": 100},
         },
         "quick": {"label_counts": (100, 1000, 10_000)},
         "smoke": {
             **{"num_epochs": 1, "num_train": 512, "num_test": 128, "label_counts": (100, 200)},
+            "book_vae_epochs": 1,
         },
     },
     constants={
@@ -306,6 +307,8 @@ EXPECTED["dense_ae"] = Expected(
         "label_counts": (False, None, tuple[int, ...]),
         "code_size": (True, None, int | None),
         "sweep": (False, None, bool),
+        "book_vae": (False, None, bool),
+        "book_vae_epochs": (False, None, int),
     },
     arguments={
         CORRECTED: {"Autoencoder": {"output": "sigmoid"}, "build_keras": {"output": "sigmoid"}},
@@ -333,6 +336,14 @@ EXPECTED["dense_ae"] = Expected(
             ),
         },
         if_asked=lambda d: {
+            "book-vae": Images(
+                [
+                    ("original", d.x_test[:10]),
+                    ("autoencoder", d.output(d.x_test[:10])),
+                    ("variational", 1 - d.x_test[:10]),
+                ],
+                *("gray", (0, 1)),
+            ),
             "classifier": Curves(
                 *((100, 200), ACCURACIES),
                 {"xlabel": "labelled digits", "ylabel": "test accuracy", "xscale": "log"},
@@ -347,10 +358,14 @@ EXPECTED["dense_ae"] = Expected(
                 )
             },
         },
-        asked={"classifier": True, "sweep": True},
+        asked={"book_vae": True, "classifier": True, "sweep": True},
         instead={
             "compare_classifiers": lambda *_: ACCURACIES,
             "compare_code_sizes": lambda *_: BY_CODE_SIZE,
+            "reconstructed_by_both": lambda network, d, _: {
+                "autoencoder": d.output(d.x_test),
+                "variational": 1 - d.x_test,
+            },
         },
     ),
 )
