@@ -373,12 +373,6 @@ ERRATA = [
         fix="Both variants have two such numbers.",
     ),
     Erratum(
-        quote="Discrete latent space ... the inability to study a continuous latent space",
-        problem="The code of a plain autoencoder is continuous: its numbers are real, and the "
-        "decoder takes any of them. What it lacks is a distribution to draw codes from.",
-        fix="Only the text is wrong.",
-    ),
-    Erratum(
         quote="The KL divergence is strictly positive",
         problem="It is zero where the distributions are equal, as the sentence before says.",
         fix="Only the text is wrong.",

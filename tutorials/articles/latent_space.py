@@ -7,7 +7,7 @@ separability, and a discrete latent space. It shows them in a picture and measur
 import functools
 
 from ae import datasets, figures
-from ae.lesson import Claim, Option
+from ae.lesson import Claim, Erratum, Option
 from ae.networks import codec
 from ae.proof import judges, planes
 from ae.report.snapshots import Plane
@@ -381,5 +381,34 @@ CLAIMS = [
         why="The bound was set after a first look at the plane. At 10, the noise is a hundredth of "
         "the variance.",
         network="noisy",
+    ),
+]
+
+# Errata
+
+ERRATA = [
+    Erratum(
+        quote="Discrete latent space ... the inability to study a continuous latent space",
+        problem="The code of a plain autoencoder is continuous: its numbers are real, and the "
+        "decoder takes any of them. What it lacks is a distribution to draw codes from.",
+        effect="On a straight way between two codes, images change evenly. A claim measures it.",
+        fix="Only the text is wrong.",
+    ),
+    Erratum(
+        quote="regions where the labeled is randomly interspersed, making it difficult to separate "
+        "the unique features of characters",
+        problem="Two numbers are few for ten classes. A divergence pulls the codes of all classes "
+        "towards one place, so it does not separate them better.",
+        effect="In a variational autoencoder of the same layers, digits mix more. Claims measure "
+        "it.",
+        fix="Both variants have three networks with the same layers.",
+    ),
+    Erratum(
+        quote="we still have a way to go before we can learn the data generating distribution and "
+        "produce new data",
+        problem="A plain autoencoder needs only a distribution that fits its codes. Ghosh et al., "
+        "2020, fit a mixture of normal distributions after the training.",
+        effect="Draws from such a mixture look like data more often. A claim measures it.",
+        fix="Only the text is wrong.",
     ),
 ]
