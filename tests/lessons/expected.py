@@ -1178,7 +1178,7 @@ EXPECTED["sparse_ae"] = Expected(
             **{"num_epochs": 10, "batch_size": 32, "learning_rate": 0.001},
             **{"steps_per_call": 191, "k": 40, "filters": False, "over_training": False},
         },
-        "quick": {"num_epochs": 2},
+        "quick": {"num_epochs": 1},
         "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
     },
     constants={

@@ -41,7 +41,7 @@ OPTIONS = {
     "over_training": Option(False, "draw how many units are active over five epochs", False),
 }
 PRESETS = {
-    "quick": {"num_epochs": 2},
+    "quick": {"num_epochs": 1},
     "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
 }
 CAPTIONS = {
