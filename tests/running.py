@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-SEVENTH = Path(__file__).with_name("seventh")
+ADDED = Path(__file__).with_name("added")
 NAMES = tutorials.names()
 WITH_XLA = "sigmoid_ae"  # XLA compiles the steps of this lesson's smoke run, which takes seconds
 LESSONS = [load(name) for name in NAMES]
@@ -34,14 +34,14 @@ def lesson(name):
     """Loads a lesson, or `tiny_ae`, which takes less time: for tests of what all lessons share."""
     if name != "tiny_ae":
         return load(name)
-    with_seventh_lesson(articles)
-    return gather(importlib.import_module("seventh.tiny_ae"), name)
+    with_added_lesson(articles)
+    return gather(importlib.import_module("added.tiny_ae"), name)
 
 
-def with_seventh_lesson(*packages):
-    """Lets packages of the lessons find what stands in the folder "seventh" too."""
+def with_added_lesson(*packages):
+    """Lets packages of the lessons find what stands in the folder "added" too."""
     for package in packages:
-        folder = SEVENTH / package.__name__.partition(".")[2]
+        folder = ADDED / package.__name__.partition(".")[2]
         if str(folder) not in package.__path__:
             package.__path__.append(str(folder))
 

@@ -18,7 +18,7 @@ from tutorials import __main__ as commands
 
 import numpy as np
 import pytest
-from running import LESSONS, SEVENTH, exit_code, lesson
+from running import ADDED, LESSONS, exit_code, lesson
 
 NEW_RUN = ("--preset", "smoke", "--style", "low-level")
 MINE = b"my thesis"
@@ -97,7 +97,7 @@ def call(typed, *out, options=()):
 def _tiny_ae():
     lesson("tiny_ae")  # its article is found from now on
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tutorials, "__path__", [*tutorials.__path__, str(SEVENTH)])
+        patch.setattr(tutorials, "__path__", [*tutorials.__path__, str(ADDED)])
         yield
 
 

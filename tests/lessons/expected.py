@@ -1246,7 +1246,7 @@ EXPECTED["sparse_ae"] = Expected(
 )
 
 
-# The lesson in tests/seventh, which stands for one that is still to be written.
+# The lesson in tests/added, which stands for one that is still to be written.
 TINY_AE = Network(
     parameters=2 * 16 * 4 + 4 + 16,
     shape=(16,),

@@ -108,7 +108,7 @@ def test_an_option_is_what_the_table_says(name):
 
 def modules_of(name):
     """Imports a lesson and its article."""
-    package = "seventh" if name == "tiny_ae" else "tutorials"
+    package = "added" if name == "tiny_ae" else "tutorials"
     lesson(name)  # lets the package of articles find that of tiny_ae
     paths = (f"{package}.{name}", f"tutorials.articles.{name}")
     return [importlib.import_module(path) for path in paths]

@@ -13,7 +13,7 @@ from tutorials import __main__ as tutorials
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from running import EACH_LESSON, NAMES, SEVENTH, lesson, nearly, read_record
+from running import ADDED, EACH_LESSON, NAMES, lesson, nearly, read_record
 
 SOURCES = Path(tutorials.__file__).parent
 
@@ -86,7 +86,7 @@ def test_every_digit_tells_whether_somebody_touched_it(tmp_path, capsys):
 @pytest.mark.filterwarnings("default::DeprecationWarning")  # Jupyter's own
 def test_a_notebook_runs_and_shows_its_figures(folder, name):
     if name == "tiny_ae":
-        notebooks.write(SEVENTH / "tiny_ae.py", folder, "smoke")
+        notebooks.write(ADDED / "tiny_ae.py", folder, "smoke")
     notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
     if name == "document_cleaner":
         last = notebook.cells[-1]
@@ -114,7 +114,7 @@ def test_a_notebook_runs_and_shows_its_figures(folder, name):
 
 def test_the_last_cell_resumes_the_run_that_was_interrupted(tmp_path, monkeypatch):
     assert lesson("tiny_ae").title  # its article is found from now on
-    path = notebooks.write(SEVENTH / "tiny_ae.py", tmp_path, "smoke")
+    path = notebooks.write(ADDED / "tiny_ae.py", tmp_path, "smoke")
     notebook = nbformat.read(path, as_version=4)
     _, *cells, train = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     monkeypatch.chdir(tmp_path)

@@ -29,8 +29,8 @@ import keras
 import numpy as np
 import pytest
 from running import (
+    ADDED,
     NAMES,
-    SEVENTH,
     exit_code,
     lesson,
     nearly,
@@ -322,7 +322,7 @@ else:
 def several(monkeypatch):
     """Runs several lessons as the command does, here one alone, which takes less time."""
     lesson("tiny_ae")  # its article is found from now on
-    monkeypatch.setattr(tutorials, "__path__", [*tutorials.__path__, str(SEVENTH)])
+    monkeypatch.setattr(tutorials, "__path__", [*tutorials.__path__, str(ADDED)])
 
     def run(out, *options):
         fixed = ["--preset", "smoke", "--style", "low-level", "--epochs", "4", "--out", str(out)]

@@ -1,6 +1,6 @@
 """A tiny autoencoder repeats pictures of sixteen random pixels.
 
-Article   none; this lesson stands for a seventh one, which adds two files and changes no other
+Article   none; this lesson stands for one more, which adds two files and changes no other
 Network   16-4-16, linear
 Training  mean squared error; SGD with momentum; minibatches of 8
 """

@@ -1,4 +1,4 @@
-"""A seventh lesson adds its two files and changes no other; a mistake in them gets one sentence."""
+"""An added lesson adds its two files and changes no other; a mistake in them gets one sentence."""
 
 import shutil
 import sys
@@ -9,20 +9,20 @@ from tutorials import articles
 
 import nbformat
 import pytest
-from running import NAMES, SEVENTH, read_record
+from running import ADDED, NAMES, read_record
 
 WITHOUT_ARTICLE = "copied_ae"
 LESSON, ARTICLE = "tiny_ae.py", "articles/tiny_ae.py"
 
 
 @pytest.fixture
-def seventh(tmp_path, monkeypatch):
+def added(tmp_path, monkeypatch):
     """The lessons, one more in the folder that this returns, and a copy without an article."""
     folder = tmp_path / "lessons"
-    shutil.copytree(SEVENTH, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ADDED, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(folder / LESSON, folder / f"{WITHOUT_ARTICLE}.py")
     monkeypatch.setattr(tutorials, "__path__", [*tutorials.__path__, str(folder)])
-    here = [path for path in articles.__path__ if str(SEVENTH) not in path]
+    here = [path for path in articles.__path__ if str(ADDED) not in path]
     monkeypatch.setattr(articles, "__path__", [*here, str(folder / "articles")])
     for name in ("tutorials.tiny_ae", f"tutorials.{WITHOUT_ARTICLE}", "tutorials.articles.tiny_ae"):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -51,7 +51,7 @@ def one_sentence(capsys):
     return err
 
 
-def test_it_is_listed_where_its_article_puts_it(seventh, capsys):
+def test_it_is_listed_where_its_article_puts_it(added, capsys):
     assert tutorials.names() == [*NAMES, "tiny_ae", WITHOUT_ARTICLE]
     commands.main([])
     listed = capsys.readouterr().out.splitlines()
@@ -59,7 +59,7 @@ def test_it_is_listed_where_its_article_puts_it(seventh, capsys):
     assert f"{'tiny_ae':18}{title}" in listed
 
 
-def test_it_runs_in_both_styles_and_leaves_a_report(seventh, tmp_path, capsys):
+def test_it_runs_in_both_styles_and_leaves_a_report(added, tmp_path, capsys):
     out = tmp_path / "runs"
     assert not run("run", "tiny_ae", "--preset", "smoke", "--out", out)
     record = read_record(out / "tiny_ae")
@@ -73,13 +73,13 @@ def test_it_runs_in_both_styles_and_leaves_a_report(seventh, tmp_path, capsys):
     assert "The weights are twice as large as they need be." in page
 
 
-def test_its_claims_are_measured_at_its_own_settings(seventh, tmp_path, capsys):
+def test_its_claims_are_measured_at_its_own_settings(added, tmp_path, capsys):
     assert not run("tiny_ae", "--style", "keras", "--out", tmp_path / "run")
     (training,) = read_record(tmp_path / "run")["trainings"]
     assert [claim["holds"] for claim in training["claims"]] == [True]
 
 
-def test_its_article_passes_arguments_to_its_functions(seventh, tmp_path):
+def test_its_article_passes_arguments_to_its_functions(added, tmp_path):
     losses = {}
     for number, options in enumerate(([], ["--variant", "corrected"], ["--darkness", "3"])):
         folder = tmp_path / str(number)
@@ -91,13 +91,13 @@ def test_its_article_passes_arguments_to_its_functions(seventh, tmp_path):
         assert losses[2, style] < losses[1, style]  # darker pictures, whose errors are smaller
 
 
-def test_its_styles_are_compared(seventh, tmp_path, capsys):
+def test_its_styles_are_compared(added, tmp_path, capsys):
     assert not run("parity", "tiny_ae", "--steps", "10", "--out", tmp_path)
     assert "tiny_ae" in capsys.readouterr().out
     assert (tmp_path / "tiny_ae.png").is_file()
 
 
-def test_it_becomes_a_notebook_and_its_errata_are_printed(seventh, tmp_path, capsys):
+def test_it_becomes_a_notebook_and_its_errata_are_printed(added, tmp_path, capsys):
     assert not run("notebooks", "tiny_ae", "--out", tmp_path)
     cells = nbformat.read(tmp_path / "tiny_ae.ipynb", as_version=4).cells
     assert "## Keras: training" in [cell.source for cell in cells]
@@ -105,7 +105,7 @@ def test_it_becomes_a_notebook_and_its_errata_are_printed(seventh, tmp_path, cap
     assert "The weights are twice as large" in capsys.readouterr().out
 
 
-def test_a_copy_without_an_article_runs_too(seventh, tmp_path):
+def test_a_copy_without_an_article_runs_too(added, tmp_path):
     folder = tmp_path / "run"
     assert not run(WITHOUT_ARTICLE, "--preset", "smoke", "--style", "keras", "--out", folder)
     assert read_record(folder)["lesson"] == WITHOUT_ARTICLE
@@ -149,9 +149,9 @@ from ae.lesson""",
 }
 
 
-def test_figures_claims_and_plane_may_differ_from_network_to_network(seventh, tmp_path, capsys):
-    change(seventh / LESSON, TWO_NETWORKS)
-    change(seventh / ARTICLE, ABOUT_ONE)
+def test_figures_claims_and_plane_may_differ_from_network_to_network(added, tmp_path, capsys):
+    change(added / LESSON, TWO_NETWORKS)
+    change(added / ARTICLE, ABOUT_ONE)
     folder = tmp_path / "run"
     assert not run("tiny_ae", "--style", "keras", "--out", folder)
     second, first = read_record(folder)["trainings"]
@@ -194,8 +194,8 @@ CHOSEN = [
 ]
 
 
-def test_its_options_take_values_of_every_kind(seventh, tmp_path, capsys):
-    change(seventh / ARTICLE, KINDS)
+def test_its_options_take_values_of_every_kind(added, tmp_path, capsys):
+    change(added / ARTICLE, KINDS)
     smoke = ("tiny_ae", "--preset", "smoke", "--style", "keras")
     assert not run(*smoke, *CHOSEN, "--out", tmp_path / "run")
     settings = read_record(tmp_path / "run")["settings"]
@@ -228,8 +228,8 @@ def test_its_options_take_values_of_every_kind(seventh, tmp_path, capsys):
         (["--no-dark", "1"], "unrecognized arguments: 1"),
     ],
 )
-def test_a_bad_value_of_its_options(seventh, tmp_path, capsys, arguments, part):
-    change(seventh / ARTICLE, KINDS)
+def test_a_bad_value_of_its_options(added, tmp_path, capsys, arguments, part):
+    change(added / ARTICLE, KINDS)
     assert run("tiny_ae", *arguments, "--out", tmp_path / "run") == 2
     assert part in one_sentence(capsys)
     assert not (tmp_path / "run").exists()
@@ -416,8 +416,8 @@ def each(mistakes):
 
 
 @each(OF_IMPORT | OF_FORM)
-def test_a_mistake_in_its_files_costs_this_lesson_alone(seventh, capsys, path, changes, parts):
-    change(seventh / path, changes)
+def test_a_mistake_in_its_files_costs_this_lesson_alone(added, capsys, path, changes, parts):
+    change(added / path, changes)
     assert run("tiny_ae", "--preset", "smoke") == 2
     sentence = one_sentence(capsys)
     assert all(part in sentence for part in ["tiny_ae", *parts])
@@ -427,16 +427,16 @@ def test_a_mistake_in_its_files_costs_this_lesson_alone(seventh, capsys, path, c
     assert not run("errata", NAMES[0])
 
 
-def test_a_mistake_in_one_of_all_lessons_is_named_before_any_trains(seventh, tmp_path, capsys):
-    change(seventh / LESSON, {"def load(": "def load(("})
+def test_a_mistake_in_one_of_all_lessons_is_named_before_any_trains(added, tmp_path, capsys):
+    change(added / LESSON, {"def load(": "def load(("})
     assert run("run", "--out", tmp_path / "runs") == 2
     assert "tutorials.tiny_ae cannot be imported" in one_sentence(capsys)
     assert not (tmp_path / "runs").exists()
 
 
 @each(OF_RESULTS)
-def test_a_mistake_in_its_functions(seventh, tmp_path, capsys, path, changes, parts):
-    change(seventh / path, changes)
+def test_a_mistake_in_its_functions(added, tmp_path, capsys, path, changes, parts):
+    change(added / path, changes)
     assert run("tiny_ae", "--preset", "smoke", "--out", tmp_path / "run") == 2
     sentence = one_sentence(capsys)
     assert all(part in sentence for part in ["tiny_ae", *parts])
@@ -444,8 +444,8 @@ def test_a_mistake_in_its_functions(seventh, tmp_path, capsys, path, changes, pa
 
 
 @each(OF_KERAS)
-def test_a_mistake_in_its_keras_half(seventh, tmp_path, capsys, path, changes, parts):
-    change(seventh / path, changes)
+def test_a_mistake_in_its_keras_half(added, tmp_path, capsys, path, changes, parts):
+    change(added / path, changes)
     options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
     assert run("tiny_ae", *options) == 2
     sentence = one_sentence(capsys)
@@ -456,14 +456,14 @@ def test_a_mistake_in_its_keras_half(seventh, tmp_path, capsys, path, changes, p
 # What a training cost is not lost by a mistake in what follows it
 
 
-def test_a_figure_that_is_none_can_be_corrected_and_the_run_resumed(seventh, tmp_path, capsys):
-    change(seventh / LESSON, {'return {"pair": figure}': "return [figure]"})
+def test_a_figure_that_is_none_can_be_corrected_and_the_run_resumed(added, tmp_path, capsys):
+    change(added / LESSON, {'return {"pair": figure}': "return [figure]"})
     folder = tmp_path / "run"
     smoke = ("tiny_ae", "--preset", "smoke", "--style", "keras", "--out", folder)
     assert run(*smoke) == 2
     assert "tiny_ae: `draw` must return a dictionary" in one_sentence(capsys)
     assert not (folder / "record.json").exists()
-    change(seventh / LESSON, {"return [figure]": 'return {"pair": figure}'})
+    change(added / LESSON, {"return [figure]": 'return {"pair": figure}'})
     sys.modules.pop("tutorials.tiny_ae")
     assert not run("tiny_ae", "--resume", folder)
     assert len(read_record(folder)["trainings"][0]["history"]) == 2
@@ -485,8 +485,8 @@ def test_a_figure_that_is_none_can_be_corrected_and_the_run_resumed(seventh, tmp
     ],
     ids=["no figure", "two of one name"],
 )
-def test_a_mistake_in_a_figure(seventh, tmp_path, capsys, path, changes, part):
-    change(seventh / path, changes)
+def test_a_mistake_in_a_figure(added, tmp_path, capsys, path, changes, part):
+    change(added / path, changes)
     options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
     assert run("tiny_ae", *options) == 2
     sentence = one_sentence(capsys)
@@ -521,9 +521,9 @@ WITH_SHIFT = {
 }
 
 
-def test_a_keras_variable_that_is_not_saved_is_named(seventh, tmp_path, capsys):
+def test_a_keras_variable_that_is_not_saved_is_named(added, tmp_path, capsys):
     shift = {"# %% Keras: network": FORGETFUL.replace("{trainable}", "")}
-    change(seventh / LESSON, shift | WITH_SHIFT)
+    change(added / LESSON, shift | WITH_SHIFT)
     options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
     assert run("tiny_ae", *options) == 2
     assert 'tiny_ae keras: the saved network lacks the variable "shift/shift"' in (
@@ -532,23 +532,23 @@ def test_a_keras_variable_that_is_not_saved_is_named(seventh, tmp_path, capsys):
     assert not (tmp_path / "run" / "record.json").exists()
 
 
-def test_a_state_that_is_not_saved_is_found_by_what_the_network_computes(seventh, tmp_path, capsys):
+def test_a_state_that_is_not_saved_is_found_by_what_the_network_computes(added, tmp_path, capsys):
     """`fit` does not train it; the lesson changes it after the training."""
     shift = {"# %% Keras: network": FORGETFUL.replace("{trainable}", ", trainable=False")}
     last = {
         "        verbose=0,\n    )\n": "        verbose=0,\n    )\n"
         '    autoencoder.get_layer("decoder").layers[-1].shift.assign(0.5)\n'
     }
-    change(seventh / LESSON, shift | WITH_SHIFT | last)
+    change(added / LESSON, shift | WITH_SHIFT | last)
     options = ("--preset", "smoke", "--style", "keras", "--out", tmp_path / "run")
     assert run("tiny_ae", *options) == 2
     assert "lacks something besides its trainable variables" in one_sentence(capsys)
 
 
-def test_a_low_level_variable_that_is_not_saved_is_found(seventh, tmp_path, capsys):
+def test_a_low_level_variable_that_is_not_saved_is_found(added, tmp_path, capsys):
     """A closure holds it, so neither TensorFlow nor `weights` knows it."""
     change(
-        seventh / LESSON,
+        added / LESSON,
         {
             WEIGHTS: f"""        hidden = tf.Variable(0.0)
         self.hidden = lambda: hidden
