@@ -97,6 +97,22 @@ def scatter(
     return figure
 
 
+def planes(
+    codes: Mapping[str, np.ndarray], labels: np.ndarray, class_names: Sequence[str]
+) -> Figure:
+    """Draws panels of codes (n, 2) over the same axes, coloured by labels (n,), with a legend."""
+    size, shared = (4.5 * len(codes) + 1, 4.5), {"sharex": True, "sharey": True}
+    figure, axes = plt.subplots(
+        1, len(codes), figsize=size, squeeze=False, layout="constrained", **shared
+    )
+    for axis, (title, points) in zip(axes[0], codes.items(), strict=True):
+        for label, name in enumerate(class_names):
+            axis.scatter(*points[labels == label].T, s=2, label=name)
+        axis.set(title=title, aspect="equal")
+    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=5)
+    return figure
+
+
 def curves(lines: Mapping[str, Sequence[float]], x: Sequence[float], **labels: str) -> Figure:
     """Draws named curves over the same x; `labels` are arguments of `Axes.set`."""
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")

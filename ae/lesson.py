@@ -146,7 +146,9 @@ class Lesson:
     # Takes network, data, settings and an `ae.runs.records.Report`, which has a `network_name`.
     draw: Callable
     examples: Callable  # takes the data, returns `Examples`
-    appendix: Callable | None  # takes data, settings and report; draws what needs no network
+    # Draws what is about all networks, or none; takes data, settings, report and `networks`, a
+    # function without arguments that returns the run's networks by their names.
+    appendix: Callable | None
     # Takes network, data and the network's name; returns an `ae.report.snapshots.Plane` or None.
     plane: Callable | None
     # Takes network and settings; returns a sentence to print before training, or "".

@@ -105,6 +105,9 @@ def gather(module: ModuleType, name: str) -> Lesson:
         if more := part("draw", None):
             more(network, data, settings, report)
 
+    def appendix(data: Any, settings: Settings, report: Any, networks: Callable) -> None:
+        article.appendix(data, settings, report, **_told(article.appendix, networks=networks))
+
     def plane(network: Any, data: Any, network_name: str = ONLY_NETWORK) -> Any:
         return article.plane(network, data, **_told(article.plane, network_name=network_name))
 
@@ -123,7 +126,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         },
         draw=draw,
         examples=part("examples", lambda data: Examples(data.x_test[:10])),
-        appendix=part("appendix", None),
+        appendix=appendix if hasattr(article, "appendix") else None,
         plane=plane if hasattr(article, "plane") else None,
         notice=part("notice", lambda network, settings: ""),
         figures_by=part("FIGURES_BY", {}),

@@ -141,6 +141,35 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class Panels:
+    """Panels of points (n, 2) by title, over the same axes, with one legend of the classes."""
+
+    points: Mapping[str, np.ndarray]
+    labels: np.ndarray
+    names: Sequence[str]
+    spot: float  # square points
+
+    def compare(self, figure, where=""):
+        """Fails unless the figure shows these and nothing else."""
+        assert_equal(figure.get_suptitle(), "", where)
+        assert_equal([axis.get_title() for axis in figure.axes], list(self.points), where)
+        reaches = {(axis.get_xlim(), axis.get_ylim(), axis.get_aspect()) for axis in figure.axes}
+        assert_equal(len(reaches), 1, f"{where}: the axes")
+        for axis, points in zip(figure.axes, self.points.values(), strict=True):
+            for label, drawn in enumerate(axis.collections):
+                of_class = points[self.labels == label]
+                assert_allclose(drawn.get_offsets(), of_class, rtol=1e-4, atol=1e-5, err_msg=where)
+                assert_equal(list(drawn.get_sizes()), [self.spot], where)
+            assert_equal(len(axis.collections), len(self.names), where)
+        legends = [axis.get_legend() for axis in figure.axes]
+        assert_equal(
+            [legend is None for legend in legends[:-1]], [True] * (len(legends) - 1), where
+        )
+        named = [text.get_text() for text in legends[-1].get_texts()]
+        assert_equal(named, [str(name) for name in self.names], where)
+
+
+@dataclass(frozen=True)
 class Curves:
     """Named curves over the same x."""
 

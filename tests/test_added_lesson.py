@@ -111,6 +111,28 @@ def test_a_copy_without_an_article_runs_too(added, tmp_path):
     assert read_record(folder)["lesson"] == WITHOUT_ARTICLE
 
 
+APPENDIX = """
+
+def appendix(data, settings, report, networks):
+    errors = {n: float(test_error(one, data, settings)) for n, one in networks().items()}
+    report.result("errors", errors)
+"""
+
+
+def test_its_appendix_gets_the_trained_networks(added, tmp_path, capsys):
+    """Those of the style that was trained last, also if the run is drawn again."""
+    path = added / ARTICLE
+    path.write_text(path.read_text() + APPENDIX)
+    assert not run("tiny_ae", "--out", tmp_path / "run")
+    record = read_record(tmp_path / "run")
+    claimed = [training["claims"][0]["value"] for training in record["trainings"]]
+    errors = record["appendix"]["results"]["errors"]
+    assert errors == {"autoencoder": pytest.approx(claimed[1], rel=1e-6)}
+    assert claimed[0] != claimed[1]
+    assert not run("tiny_ae", "--from", tmp_path / "run")
+    assert read_record(tmp_path / "run")["appendix"]["results"]["errors"] == errors
+
+
 # Two networks
 
 NETWORKS = """NETWORKS = {

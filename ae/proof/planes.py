@@ -45,6 +45,23 @@ def gaps(z: np.ndarray) -> float:
     in it is a gap if its nearest code is farther than the fifth neighbour of 99 % of the codes. So
     the measure finds gaps that are wide in comparison with the sparsest part of the plane.
     """
+    places, are_gaps = _places_between(z)
+    return len(places[are_gaps]) / len(places)
+
+
+def gap_codes(z: np.ndarray, number: int) -> np.ndarray:
+    """Chooses places in the `gaps` between codes (n, 2), spread over all of them; (number, 2).
+
+    There are fewer rows if the gaps have fewer places.
+    """
+    places, are_gaps = _places_between(z)
+    found = places[are_gaps]
+    chosen = np.linspace(0, len(found) - 1, min(number, len(found))).round().astype(int)
+    return found[chosen].astype("float32")
+
+
+def _places_between(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns places (m, 2) in the area between codes, row by row, and which of them are gaps."""
     tree = KDTree(z)
     fifth = tree.query(z, k=[NEIGHBOURS + 1])[0][:, 0]  # the nearest code is the code itself
     hull = ConvexHull(z[fifth <= np.quantile(fifth, CENTRAL)])
@@ -52,7 +69,8 @@ def gaps(z: np.ndarray) -> float:
     axes = [np.linspace(low, high, PLACES) for low, high in corners]
     places = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     inside = np.all(places @ hull.equations[:, :2].T + hull.equations[:, 2] <= 0, axis=1)
-    return float(np.mean(tree.query(places[inside])[0] > np.quantile(fifth, FAR)))
+    places = places[inside]
+    return places, tree.query(places)[0] > np.quantile(fifth, FAR)
 
 
 def coverage_and_density(real: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ae.paths import files_in, refuse_to_overwrite, remember
 from ae.runs import records
 from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
 from ae.runs.records import RECORD, UNFINISHED
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.saved import load_data, load_network, load_networks, read_run
 from ae.runs.unfinished import Unfinished
 from ae.training import precision
 
@@ -166,7 +167,9 @@ def redraw(
                     drawn = records.draw(lesson, data, settings, out, show, network, *about)
                     keep(training, drawn)
             appendix = record.setdefault("appendix", {})
-            keep(appendix, records.draw(lesson, data, settings, out, show))
+            networks = partial(load_networks, lesson, folder, record, settings)
+            chosen = lesson, data, settings, out, show
+            keep(appendix, records.draw_appendix(*chosen, networks))
         except BrokenPipeError:
             raise
         except OSError as error:

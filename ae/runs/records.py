@@ -7,7 +7,7 @@ import platform
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -62,6 +62,11 @@ class Report:
         """Keeps a measured value for the record."""
         self.results[name] = value
 
+    def listed(self, run: Path) -> dict[str, Any]:
+        """Returns results and figures, these relative to the run's folder, for its record."""
+        figures = [path.relative_to(run) for path in self.figures]
+        return {"results": self.results, "figures": figures}
+
 
 def draw(
     lesson: Lesson,
@@ -69,22 +74,28 @@ def draw(
     settings: Settings,
     folder: Path,
     show: bool,
-    network: Network | None = None,
-    network_name: str = ONLY_NETWORK,
-    style: str = "",
+    network: Network,
+    network_name: str,
+    style: str,
 ) -> dict[str, Any]:
-    """Draws the figures of a trained network, or the appendix, which needs none.
+    """Draws the figures of a trained network.
 
     Returns results and figures, as the record of the run in the folder lists them.
     """
-    prefix = label_of(network_name, style).replace(" ", "-") + "-" if style else ""
+    prefix = label_of(network_name, style).replace(" ", "-") + "-"
     report = Report(folder / "figures", prefix, network_name, data.provenance.notice, show)
-    if network is not None:
-        lesson.draw(network, data, settings, report)
-    elif lesson.appendix is not None:
-        lesson.appendix(data, settings, report)
-    figures = [path.relative_to(folder) for path in report.figures]
-    return {"results": report.results, "figures": figures}
+    lesson.draw(network, data, settings, report)
+    return report.listed(folder)
+
+
+def draw_appendix(
+    lesson: Lesson, data: Any, settings: Settings, folder: Path, show: bool, networks: Callable
+) -> dict[str, Any]:
+    """Draws the figures of a whole run, as `draw`; `networks()` returns networks by their names."""
+    report = Report(folder / "figures", "", notice=data.provenance.notice, show=show)
+    if lesson.appendix is not None:
+        lesson.appendix(data, settings, report, networks)
+    return report.listed(folder)
 
 
 def save_network(network: Network, folder: Path, name: str) -> Path:

@@ -101,6 +101,17 @@ def load_network(
     return network
 
 
+def load_networks(
+    lesson: Lesson, folder: Path, record: Mapping[str, Any], settings: Settings
+) -> dict[str, Network]:
+    """Loads the networks of a run by their names; of two styles, that which was trained last."""
+    trainings = {training["network"]: training for training in record["trainings"]}
+    return {
+        name: load_network(lesson, folder, training, settings)
+        for name, training in trainings.items()
+    }
+
+
 def require_saved(
     lesson: Lesson,
     folder: Path,

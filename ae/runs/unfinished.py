@@ -15,7 +15,7 @@ from ae.networks import count_parameters, weights_sha256
 from ae.runs import records
 from ae.runs.folder import CHECKPOINTS, complete, was_interrupted
 from ae.runs.records import UNFINISHED
-from ae.runs.saved import build, require_saved
+from ae.runs.saved import build, load_networks, require_saved
 from ae.training import interrupts, precision
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
@@ -87,7 +87,10 @@ class Unfinished:
                     record["trainings"].append(trained)
                     records.write_record(self.work, record)
                     keras.backend.clear_session()
-                record["appendix"] = records.draw(lesson, data, settings, self.work, self.show)
+                record["appendix"] = records.draw_appendix(
+                    *(lesson, data, settings, self.work, self.show),
+                    lambda: load_networks(lesson, self.work, record, settings),
+                )
                 for observer in self.observers:
                     record.update(observer.of_run(lesson, data, record, self.work))
                 record["source"] = source.name if source.exists() else None

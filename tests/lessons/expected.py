@@ -16,7 +16,7 @@ from tutorials.articles.fashion_vae import sample_around
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from pictures import OWN, Classes, Curves, Images, Points, tiled
+from pictures import OWN, Classes, Curves, Images, Panels, Points, tiled
 from scipy.special import expit as sigmoid
 from scipy.stats import norm
 
@@ -880,6 +880,26 @@ def central_places(z):
 
 WEIGHTS = (1 / 16, 1 / 4, 1, 4, 16)
 BUILDERS = ("Plain", "Noisy", "VAE", "build_plain", "build_noisy", "build_variational")
+GAP_CODES = np.random.default_rng(4).normal(size=(10, 2)).astype("float32")
+THREE = ("plain", "noisy", "variational")
+
+
+def together(d):
+    """Shows three networks, which are all the same one here."""
+    z = means(d, d.x_test)
+    deviation = np.sqrt(np.mean((z - z.mean(axis=0)) ** 2))
+    way, in_gaps = d.decode(np.linspace(z[0], z[1], 10)), d.decode(GAP_CODES)
+    scaled = (z - z.mean(axis=0)) / deviation
+    return {
+        "ways": Images([(name, way) for name in THREE], "gray", (0, 1)),
+        "planes": Panels(
+            {f"{name}, divided by {deviation:.3g}": scaled for name in THREE},
+            *(d.y_test, d.class_names[:10], 2),
+        ),
+        "gaps": Images([(name, in_gaps) for name in THREE], "gray", (0, 1)),
+    }
+
+
 EXPECTED["latent_space"] = Expected(
     learns={"num_epochs": 4, "batch_size": 32},
     presets={
@@ -935,6 +955,7 @@ EXPECTED["latent_space"] = Expected(
                 *("gray", OWN),
                 ticks=True,
             ),
+            **together(d),
         },
         if_asked=lambda d: {
             "rate-distortion": Curves(
@@ -971,6 +992,7 @@ EXPECTED["latent_space"] = Expected(
                 [(200 + w, 1 - w), (100 + w, 7 - w)],
             ),
             "variances": lambda network, data: np.array([1, *range(92, 101)]),
+            "gap_codes": lambda z, number: GAP_CODES[:number],
         },
         plane=lambda d: (
             *(means(d, d.x_train[:5000]), d.x_train[:5000], d.y_train[:5000]),

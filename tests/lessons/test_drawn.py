@@ -21,11 +21,15 @@ NETWORKS = [(name, network) for name in [*NAMES, "tiny_ae"] for network in lesso
 
 
 def draw(name, network, data, settings, network_name):
-    """Draws all figures of a run; returns the report that got them."""
+    """Draws all figures of a run; returns the report that got them.
+
+    A run's networks are all this one.
+    """
     report = Kept(network_name)
     lesson(name).draw(network, data, settings, report)
     if lesson(name).appendix is not None:
-        lesson(name).appendix(data, settings, report)
+        networks = dict.fromkeys(lesson(name).networks, network)
+        lesson(name).appendix(data, settings, report, lambda: networks)
     return report
 
 
@@ -43,7 +47,7 @@ def drawn(request):
         for function, other in table.instead.items():
             patch.setattr(importlib.import_module(f"tutorials.articles.{name}"), function, other)
         report = draw(name, network, data, data.settings, network_name)
-    return SimpleNamespace(**locals())
+        yield SimpleNamespace(**locals())
 
 
 def test_every_figure_shows_what_the_table_says(drawn):
@@ -98,7 +102,7 @@ def test_an_appendix_is_drawn_once_a_run(smoke, tmp_path):
     assert read_record(smoke("tiny_ae"))["appendix"]["figures"] == []
     drawn = []
 
-    def appendix(data, settings, report):
+    def appendix(data, settings, report, networks):
         drawn.append(settings.seed)
         report.figure("pictures", figures.strip({"": data.x_test.reshape(-1, 4, 4)}))
 

@@ -36,6 +36,19 @@ def test_what_lies_between_two_clusters_is_a_gap():
     assert planes.gaps(discs([-1, 0], [1, 0])) < 0.15  # they touch
 
 
+def test_places_in_gaps_lie_in_the_hole_on_all_sides():
+    """They keep away from the codes around the hole, and from each other."""
+    places = planes.gap_codes(discs([5, 0], inner=0.5), 40)
+    assert places.shape == (40, 2)
+    assert places.dtype == "float32"
+    from_centre = places - [5, 0]
+    assert np.hypot(*from_centre.T).max() < 0.5
+    assert (from_centre.min(axis=0) < -0.2).all()
+    assert (from_centre.max(axis=0) > 0.2).all()
+    assert len(np.unique(places, axis=0)) == 40
+    assert len(planes.gap_codes(RNG.normal(size=(2000, 2)), 10)) <= 10
+
+
 def test_a_few_codes_far_away_span_no_area():
     z = np.concatenate([discs([0, 0]), [[50, 0], [0, 50], [-50, -50]]])
     assert planes.gaps(z) < 0.01

@@ -10,6 +10,7 @@ from ae import datasets, figures
 from ae.lesson import Claim, Erratum, Option
 from ae.networks import codec
 from ae.proof import judges, planes
+from ae.proof.planes import gap_codes
 from ae.report.snapshots import Plane
 from ae.training.minibatches import Shuffled, dataset
 from tutorials.latent_space import build_variational, cross_entropy
@@ -79,13 +80,42 @@ TEN = 10  # numbers in a code, most of which a variational autoencoder leaves un
 ACTIVE = 0.01  # variance of a number's mean above which it is used
 
 
-def appendix(data, settings, report):
+def appendix(data, settings, report, networks):
+    """Draws the three networks together, and what --sweep asks for."""
+    draw_together(networks(), data, report)
+    if settings.sweep:
+        draw_sweep(data, settings, report)
+
+
+def draw_together(networks, data, report):
+    """Draws the planes, a way between two test images, and what decodes in the gaps.
+
+    Each plane is divided by the standard deviation of its codes, so that all have one scale.
+    """
+    encoded = {name: codes(network, data.x_test) for name, network in networks.items()}
+    decoders = {name: codec(network).decode for name, network in networks.items()}
+    ways = {name: decoders[name](np.linspace(*z[:2], 10)) for name, z in encoded.items()}
+    strip = figures.strip({name: images[..., 0] for name, images in ways.items()})
+    report.figure("ways", strip, "what decodes on the way from the first test image to the second")
+    if not all(z.shape[1] == 2 for z in encoded.values()):
+        return
+    panels = {}
+    for name, z in encoded.items():
+        deviation = np.sqrt(z.var(axis=0).mean())
+        panels[f"{name}, divided by {deviation:.3g}"] = (z - z.mean(axis=0)) / deviation
+    names = data.class_names[:10]
+    report.figure("planes", figures.planes(panels, data.y_test, names), "the planes in one scale")
+    empty = {name: gap_codes(z, 10) for name, z in encoded.items()}
+    rows = {n: decoders[n](z)[..., 0] for n, z in empty.items() if len(z) == 10}
+    if rows:
+        report.figure("gaps", figures.strip(rows), "what decodes at ten places in the gaps")
+
+
+def draw_sweep(data, settings, report):
     """Draws what the weight of the divergence does; counts the active numbers of a code of ten.
 
     Source of the count: Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders", 2016.
     """
-    if not settings.sweep:
-        return
     parts = {weight: np.array(train_parts(data, settings, weight)[1]) for weight in WEIGHTS}
     report.result("sweep", {weight: by_epoch.tolist() for weight, by_epoch in parts.items()})
     epochs = range(1, len(parts[1]) + 1)
