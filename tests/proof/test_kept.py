@@ -10,6 +10,7 @@ from ae.proof import check, claims, published, reproduced
 from tutorials import __main__ as tutorials
 
 import numpy as np
+import pytest
 from running import LESSONS, lesson
 
 REASONS = reproduced.FOLDER / "README.md"
@@ -212,3 +213,43 @@ def test_a_unit_that_fires_for_no_digit_is_dead():
     x = np.float32([[1, 0], [0, 1]])
     W1, b1 = np.float32([[1, -1, 0, -1], [-2, -1, 0, 3]]), np.float32([0, 0.5, 0, -9])
     assert dead_units.dead([W1, b1, None, None], x) == 3
+
+
+def test_the_readme_s_numbers_of_code_sizes_are_those_that_were_tried():
+    with (DATA / "tried" / "code_sizes.csv").open() as file:
+        tried = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    text = section("The size of the code")
+    rows = [
+        [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if line.startswith("|") and "---" not in line
+    ]
+    sizes, error, of_pca, recognised, recognised_of_pca = rows
+    swept = [row for row in tried if row["detail"]]
+    assert sizes == [row["numbers"] for row in swept]
+    for said, column, factor in (
+        *((error, "error", 1), (of_pca, "error_of_pca", 1)),
+        *((recognised, "recognised", 100), (recognised_of_pca, "recognised_of_pca", 100)),
+    ):
+        digits = 1 if factor == 1 else 0
+        for cell, row in zip(said, swept, strict=True):
+            assert float(cell) == pytest.approx(round(factor * float(row[column]), digits))
+    (thirty,) = [row for row in tried if row["numbers"] == "30"]
+    assert {f"{float(thirty['error']):.2f}", f"{float(thirty['error_of_pca']):.2f}"} <= numbers(
+        text
+    )
+
+
+def test_the_readme_s_accuracies_of_codes_are_those_of_the_kept_runs():
+    text = section("Codes as features")
+    of_pixels = float(re.search(r"Pixels: ([\d.]+) %", text)[1]) / 100
+    for name in ("dense_ae", "sigmoid_ae", "low_level_ae"):
+        for training in reproduced.kept(name):
+            for result in training.about["claims"]:
+                if result["quantity"].endswith("less that on pixels"):
+                    network = training.about["network"].replace("autoencoder", "")
+                    of_lesson = [r for r in text.splitlines() if r.startswith(f"| `{name}`")]
+                    (row,) = [r for r in of_lesson if network in r]
+                    said = row.split("|")[2 if training.about["style"] == "low-level" else 3]
+                    accuracy = float(said.replace("%", "")) / 100
+                    assert accuracy == pytest.approx(of_pixels + result["value"], abs=0.001)
