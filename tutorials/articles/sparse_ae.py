@@ -375,7 +375,7 @@ ERRATA = [
         measures={
             "distance of the code's mean from 0.1": from_target,
             "share of units with a mean between 0.05 and 0.15": near_target,
-            "share of a code's numbers above a tenth of its largest": active,
+            "share of the numbers of kl's codes above a tenth of the largest": active,
             "mean squared error on test images": test_error,
         },
         network="kl",
