@@ -14,7 +14,7 @@ a `draw` with a parameter `network_name` learns which one it draws, and so does 
 not above, the constants in capitals, and ORDER (its place in the list), CAPTIONS (of figures) and
 
     ARGUMENTS  {(setting, value): {function: {argument: value}}}, passed to the lesson's functions
-    PASSED_ON  {setting: {function: argument}}, which gets the setting's value, if it is not None
+    PASSED_ON  {setting: {function: argument}}, which gets the setting's value, if it is no default
 """
 
 import dataclasses

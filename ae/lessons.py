@@ -65,8 +65,8 @@ def gather(module: ModuleType, name: str) -> Lesson:
             if getattr(settings, setting) == value:
                 found.update(functions.get(function.__name__, {}))
         for setting, functions in passed_on.items():
-            value = getattr(settings, setting)
-            if value is not None and function.__name__ in functions:
+            value, default = (getattr(s, setting) for s in (settings, article_preset))
+            if value != default and function.__name__ in functions:  # else the lesson's constant
                 found[functions[function.__name__]] = value
         return found
 

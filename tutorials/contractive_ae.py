@@ -9,18 +9,18 @@ Result    training loss of contractive in epoch 15: 59.5 in one run; the paper p
 
     python -m tutorials contractive_ae --preset quick     four networks in both styles, briefly
     python -m tutorials contractive_ae --style keras      all 15 epochs in one style
-    python -m tutorials contractive_ae --floored          with the penalty of a known tutorial
-    python -m tutorials errata contractive_ae             what that tutorial gets wrong, measured
+    python -m tutorials contractive_ae --floored          a bug: a rounded penalty has no gradient
+    python -m tutorials errata contractive_ae             what others get wrong, and its effect
 
 A code of 1000 numbers could copy the 784 pixels and learn nothing. What keeps it from that?
 
-    plain          nothing
-    weight_decay   a penalty: a multiple of all squared weights
+    plain          no penalty and no noise
+    weight_decay   a penalty: a factor times the sum of all squared weights
     denoising      the network gets a noisy digit and must return the clean one
-    contractive    a penalty: a multiple of all squared derivatives of the code, dh_j / dx_i
+    contractive    a penalty: a factor times the sum of all squared derivatives dh_j / dx_i
 
 Look for the slope h (1 - h) in `contraction`. A unit near 0 or near 1 has almost none, so it costs
-almost nothing, however large its weights are.
+little, even with large weights. The figures "singular-values" and "shift" show the contraction.
 """
 
 # %% Setup
@@ -110,8 +110,8 @@ def weight_decay(h, W):
 def contraction(h, W):
     """Averages CONTRACTION times the sum of (dh_j / dx_i)^2 over the batch.
 
-    The derivative of h_j = sigmoid(sum_i x_i W_ij + b_j) is h_j (1 - h_j) W_ij. So the weights can
-    be summed over i first, and no Jacobian (batch, 1000, 784) is made.
+    The derivative of h_j = sigmoid(sum_i x_i W_ij + b_j) is h_j (1 - h_j) W_ij. So the squared
+    weights can be summed over i first, and no Jacobian (batch, 1000, 784) is made.
     """
     slopes, squares = h * (1 - h), tf.reduce_sum(W**2, axis=0)  # (batch, 1000) and (1000,)
     return CONTRACTION * tf.reduce_mean(tf.reduce_sum(slopes**2 * squares, axis=1))

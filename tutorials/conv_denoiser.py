@@ -39,7 +39,7 @@ SETTINGS = Settings(num_epochs=20, batch_size=2048, learning_rate=0.001, steps_p
 
 # %% Data
 PAIRS = "x_train x_train_noisy x_val x_val_noisy x_test x_test_noisy x_shown x_shown_noisy"
-Data = namedtuple("Data", f"{PAIRS} provenance")  # images (n, 28, 28, 1) in [0, 1]
+Data = namedtuple("Data", f"{PAIRS} provenance")  # images (n, 28, 28, 1); clean ones in [0, 1]
 
 
 def load(settings, data_dir, held_out=0, noise=SALT_AND_PEPPER):
@@ -49,7 +49,7 @@ def load(settings, data_dir, held_out=0, noise=SALT_AND_PEPPER):
     x_test = datasets.nhwc(fashion.x_test)[: settings.num_test]
     augmenter = augmenters.Sequential([noise(seed=settings.seed)])
 
-    def with_noise(x):  # imgaug replaces pixels by values up to 255, so scale up and down again
+    def with_noise(x):  # imgaug's noise is for values up to 255, so scale up and down again
         return augmenter.augment_images(x * 255) / 255
 
     x_train_noisy, x_test_noisy = with_noise(x_train), with_noise(x_test)

@@ -1,4 +1,4 @@
-"""Sparse autoencoders describe each piece of clothing by a few active units of many.
+"""Two penalties and a limit try to keep most units of a code inactive; not all of them succeed.
 
 Article   A. Géron, "Hands-On Machine Learning", 3rd edition, chapter 17; a paragraph by M. Stewart
 Networks  l1 and kl: 784-100-300-100-784, a code of 300 sigmoids; k_sparse: 784-1568-784, linear
@@ -8,7 +8,7 @@ Result    training loss of epoch 10: l1 0.0111, kl 0.0100, k_sparse 0.0094, in o
 
     python -m tutorials sparse_ae --preset quick         three networks in both styles
     python -m tutorials sparse_ae --k 10                 k_sparse keeps ten numbers of a code
-    python -m tutorials sparse_ae --variant corrected    kl with the weight that the book means
+    python -m tutorials sparse_ae --variant corrected    kl without the second division by 32
 
 What keeps most units of a code inactive?
 
@@ -16,9 +16,9 @@ What keeps most units of a code inactive?
     kl        a penalty: how far each unit's mean over the batch is from 0.1
     k_sparse  no penalty, but a limit: only the 40 largest numbers of a code stay
 
-Look for the size of the batch in the penalties. Keras 2 divides each penalty of activations by it.
-Keras 3 does so only from release 3.14 on; before, the same line of code penalises 32 times as much.
-Look at the codes of kl, too: their mean is 0.1, but most units are a little active.
+Look for the size of the batch in the penalties. Keras 2 divides every penalty of activations by it.
+Keras 3 before 3.14 does not, so `ActivityRegularization(l1=1e-4)` is 32 times as strong there.
+Look at the codes of kl: their mean is near 0.1, as wanted, but so are most of their numbers.
 """
 
 # %% Setup
@@ -40,9 +40,9 @@ NUM_INPUT, NUM_HIDDEN = 784, 100  # pixels; units between pixels and code, in l1
 CODE_UNITS = 300  # numbers in a code of l1 and kl, each between 0 and 1
 WIDE_UNITS = 1568  # numbers in a code of k_sparse: twice as many as pixels
 L1_WEIGHT = 1e-4  # of the code's numbers in the loss of l1
-KL_WEIGHT = 5e-3  # of the divergences in the loss of kl
+KL_WEIGHT = 5e-3  # of the divergences in the loss of kl; divided by 32, the size of a batch
 TARGET = 0.1  # what kl wants the mean of each unit to be
-K = 40  # numbers of a code that k_sparse keeps, as in Makhzani and Frey, arXiv:1312.5663; ours
+K = 40  # our choice: numbers of a code that k_sparse keeps. Idea: Makhzani, Frey, arXiv:1312.5663
 NUM_VAL = 5000  # the last training images validate, so that x_train has 55,000
 # Options override these. steps_per_call: minibatches in one call (steps_per_execution), for speed.
 SETTINGS = Settings(num_epochs=10, batch_size=32, learning_rate=0.001, steps_per_call=191)
@@ -107,7 +107,7 @@ class Autoencoder(tf.Module):
 
 
 def keep_largest(h, k):
-    """Sets all but the k largest numbers of each row to 0."""
+    """Sets all but the k largest numbers of each row to 0; gradients reach only those."""
     kth_largest = tf.math.top_k(h, k).values[:, -1:]  # (batch, 1)
     return tf.where(h >= kth_largest, h, tf.zeros_like(h))
 

@@ -25,6 +25,9 @@ PICTURES = {  # name in the gallery: lesson and figure
     "document_cleaner": ("document_cleaner", "low-level-test-page"),
     "fashion_vae_manifold": ("fashion_vae", "low-level-manifold"),
     "fashion_vae_latent": ("fashion_vae", "low-level-latent"),
+    "sparse_ae": ("sparse_ae", "k_sparse-keras-reconstructions"),
+    "contractive_ae": ("contractive_ae", "contractive-keras-filters"),
+    "latent_space": ("latent_space", "planes"),
 }
 
 

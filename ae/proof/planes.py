@@ -13,7 +13,7 @@ from ae.proof.judges import Hashable
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.spatial import ConvexHull, KDTree
+from scipy.spatial import ConvexHull, KDTree, QhullError
 from scipy.special import logsumexp
 
 NEIGHBOURS = 5  # of a code, for gaps, coverage and density
@@ -24,7 +24,7 @@ STEPS = 100  # from one code to another
 COMPONENTS = 10  # of a mixture, as in Ghosh et al. 2020
 DRAWN = 2000  # codes from a mixture that are enough to judge
 EM_STEPS = 30  # at most
-EM_GAIN = 1e-3  # of the mean log density, a number of the code: with less, the steps end
+EM_GAIN = 1e-3  # least gain of the mean log density, per number of the code; below it, EM ends
 
 
 def recalls(
@@ -46,7 +46,7 @@ def gaps(z: np.ndarray) -> float:
     the measure finds gaps that are wide in comparison with the sparsest part of the plane.
     """
     places, are_gaps = _places_between(z)
-    return len(places[are_gaps]) / len(places)
+    return len(places[are_gaps]) / max(1, len(places))
 
 
 def gap_codes(z: np.ndarray, number: int) -> np.ndarray:
@@ -61,10 +61,16 @@ def gap_codes(z: np.ndarray, number: int) -> np.ndarray:
 
 
 def _places_between(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns places (m, 2) in the area between codes, row by row, and which of them are gaps."""
+    """Returns places (m, 2) in the area between codes, row by row, and which of them are gaps.
+
+    There are none if the codes lie on a line.
+    """
     tree = KDTree(z)
     fifth = tree.query(z, k=[NEIGHBOURS + 1])[0][:, 0]  # the nearest code is the code itself
-    hull = ConvexHull(z[fifth <= np.quantile(fifth, CENTRAL)])
+    try:
+        hull = ConvexHull(z[fifth <= np.quantile(fifth, CENTRAL)])
+    except QhullError:
+        return np.empty((0, 2)), np.empty(0, bool)
     corners = zip(hull.min_bound, hull.max_bound, strict=True)
     axes = [np.linspace(low, high, PLACES) for low, high in corners]
     places = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
@@ -74,7 +80,7 @@ def _places_between(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def coverage_and_density(real: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
-    """Compares drawn codes (m, d) with real ones (n, d); equal distributions give 0.97 and 1.
+    """Compares drawn codes (m, d) with real ones (n, d); samples of equal size give 0.97 and 1.
 
     Around each real code lies a ball that reaches to its fifth neighbour among the real ones.
     Coverage is the share of these balls with a drawn code in them. Density is the number of balls
@@ -148,11 +154,11 @@ def fit_mixture(z: np.ndarray, components: int = COMPONENTS, seed: int = 0) -> M
     generator = np.random.default_rng(seed)
     centres = z[[generator.integers(len(z))]]
     while len(centres) < components:
-        distance = KDTree(centres).query(z)[0] ** 2
+        distance = KDTree(centres).query(z)[0] ** 2 + 1e-12  # all codes may be equal
         new = z[generator.choice(len(z), p=distance / distance.sum())]
         centres = np.concatenate([centres, new[None]])
     shares = np.eye(components)[KDTree(centres).query(z)[1]]  # (n, k)
-    floor = 1e-6 * z.var(axis=0).mean() * np.eye(z.shape[1])
+    floor = (1e-6 * z.var(axis=0).mean() + 1e-12) * np.eye(z.shape[1])
     last = -np.inf
     for _ in range(EM_STEPS):
         counts = shares.sum(axis=0) + 1e-9

@@ -944,8 +944,8 @@ EXPECTED["latent_space"] = Expected(
         always=lambda d: {
             "interpolation": Images(
                 [
-                    ("1 to 2", d.decode(np.linspace(*means(d, d.x_test)[:2], 10))),
-                    ("3 to 4", d.decode(np.linspace(*means(d, d.x_test)[2:4], 10))),
+                    ("first pair", d.decode(np.linspace(*means(d, d.x_test)[:2], 10))),
+                    ("second", d.decode(np.linspace(*means(d, d.x_test)[2:4], 10))),
                 ],
                 *("gray", (0, 1)),
             ),

@@ -50,12 +50,12 @@ def test_without_a_plane_its_figures_and_claims_are_left_out(tmp_path, capsys):
     assert run("latent_space", *chosen) == 0
     said = "A code has 3 numbers, so figures and claims about a plane are left out.\n"
     assert said in capsys.readouterr().err
-    drawn = {path.name.partition("keras-")[2] for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {"interpolation.png"}
-    settings = smoke_settings("latent_space", code_size=3)
+    drawn = {path.name.rpartition("-")[2] for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {"interpolation.png", "ways.png"}
+    network = Net(encode=lambda x: tf.reshape(x, [-1, 784])[:, :3])
     about_planes = [c for c in article.CLAIMS if "area" in c.quantity or "neighbours" in c.quantity]
     assert len(about_planes) == 7
-    assert {claim.measure(None, None, settings) for claim in about_planes} == {None}
+    assert {claim.measure(network, None, None) for claim in about_planes} == {None}
 
 
 def test_the_sweep_weights_the_divergence_and_measures_test_images(monkeypatch):
@@ -105,12 +105,12 @@ def test_a_midpoint_lies_halfway_between_two_test_images(monkeypatch):
 
 def test_codes_that_are_normal_cover_the_prior_as_it_covers_itself():
     """The test images stand for their codes: z_mean is 0, and sigma is 1."""
-    zeros = np.zeros((2000, 2), "float32")
-    network = Net(encode=lambda x: (0 * x, 0 * x))
+    zeros = np.zeros((2000, 28, 28, 1), "float32")
+    network = Net(encode=lambda x: (0 * x[:, 0, :2, 0], 0 * x[:, 0, :2, 0]))
     data = SimpleNamespace(x_test=zeros)
     assert article.prior_coverage(network, data, whole()) == pytest.approx(0.97, abs=0.02)
     assert article.prior_density(network, data, whole()) == pytest.approx(1, abs=0.06)
-    narrow = Net(encode=lambda x: (0 * x, 0 * x - 6))
+    narrow = Net(encode=lambda x: (0 * x[:, 0, :2, 0], 0 * x[:, 0, :2, 0] - 6))
     assert article.prior_density(narrow, data, whole()) < 0.1
 
 

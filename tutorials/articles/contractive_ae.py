@@ -297,7 +297,7 @@ ERRATA = [
         "3) divides as one divides whole numbers. This rounds the penalty down. A rounded number "
         "has no gradient.",
         effect="Training ignores the penalty, whatever its weight, and ends with the weights of a "
-        "plain autoencoder. Earlier versions of the file divide by /, and so do what they say.",
+        "plain autoencoder. Earlier versions of the file divide by /, and are correct.",
         fix="Both variants divide by the size of the batch. --floored rounds down.",
         measures={
             "distance of W from that of plain, over the size of that": distance_from_plain,

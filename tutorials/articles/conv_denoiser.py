@@ -187,7 +187,7 @@ ERRATA = [
         quote="These autoencoders add some white noise to the data prior to training",
         problem="The code adds nothing. It replaces a tenth of the pixels, once, before training. "
         "So a network may learn the noise of its training images.",
-        effect="This network does not in four epochs: its error on test images is no larger.",
+        effect="After four epochs it has not: its error on test images is no larger.",
         fix="Both variants replace pixels; the corrected one draws new noise in each epoch. "
         "--noise gaussian adds white noise.",
         measures={"error on test images over that on training images": test_over_training_error},

@@ -243,10 +243,11 @@ CLAIMS = [
     ),
     Claim(
         "A generator network can be attached to it.",
-        quantity="The same for codes from ten normal distributions, fitted to its codes",
+        quantity="How often codes from ten normal distributions look like digits, as a share of "
+        "how often test digits do",
         measure=mixture_typical,
         at_least=0.5,
-        why="The bound is that of random codes, above. The mixture stands for the generator.",
+        why="The bound is ours: half as often. The mixture stands for the generator.",
     ),
     # The next two are in the article of `conv_denoiser`. They are about a linear network, which is
     # trained for the measure on these digits.
