@@ -9,6 +9,7 @@ from tutorials.articles import latent_space as article
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from running import lesson, run, smoke_settings
 from stand_ins import LinearNet, Net, NoFit
 
