@@ -61,7 +61,8 @@ def load(settings, data_dir):
     return Data(x_train, full.y_train[train], x_val, x_test, full.y_test[test], full.provenance)
 
 
-# %% Penalties of both styles
+# %% Low-level: loss
+# Both styles take these penalties; the mean squared error is added in training.
 def l1_penalty(z):
     """Sums L1_WEIGHT |z_j| over the code; averages over the batch."""
     return L1_WEIGHT * tf.reduce_mean(tf.reduce_sum(tf.abs(z), axis=1))
@@ -78,7 +79,7 @@ def kl_penalty(z):
     return KL_WEIGHT * tf.reduce_sum(tf.add_n(divergences)) / tf.cast(tf.shape(z)[0], z.dtype)
 
 
-# %% Low-level: networks
+# %% Low-level: network
 def layer(fan_in, fan_out):
     """Draws W from U(-l, l), l = sqrt(6 / (fan_in + fan_out)), as Keras does; b = 0."""
     limit = np.sqrt(6 / (fan_in + fan_out))
@@ -173,7 +174,7 @@ def train_kl(network, data, settings, run, penalty=kl_penalty):
     train_low_level(network, data, settings, run, penalty)
 
 
-# %% Keras: layers
+# %% Keras: network
 @keras.saving.register_keras_serializable(package="sparse_ae")  # so that a saved model loads
 class L1(layers.Layer):
     """Adds a penalty to the model's losses, the same with every release of Keras."""
@@ -206,7 +207,6 @@ class KeepLargest(layers.Layer):
         return keep_largest(h, self.k)
 
 
-# %% Keras: networks
 def build_l1(penalty_layer=L1, code_units=CODE_UNITS):
     """Builds the network with a layer that adds the penalty."""
     x = keras.Input([NUM_INPUT], name="image")
@@ -250,7 +250,7 @@ def train_keras(autoencoder, data, settings, run):
     )
 
 
-# %% Figures
+# %% Figure
 def draw(encode, decode, data):
     """Plots ten test images above their reconstructions, and the sorted codes of three."""
     x = data.x_test[:10]

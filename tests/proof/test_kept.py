@@ -19,8 +19,10 @@ DIGESTS = {
     "document_cleaner.csv": "d301d52dcbfe0aaa",
     "fashion_vae.csv": "69bcc369045b7ee6",
     "fashion_vae_dense.csv": "4b00fb336bbbce28",
+    "latent_space.csv": "9d5e79cb4c513cef",
     "sigmoid_ae.csv": "1c8c5d1ae547f559",
     "sigmoid_ae_30000_steps.csv": "f3adc1d09c7da44d",
+    "sparse_ae.csv": "28cf2e2103a11f42",
 }
 
 

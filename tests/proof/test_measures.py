@@ -380,7 +380,7 @@ def test_squashed_pages_are_compared_with_whole_ones(monkeypatch):
     assert document_cleaner.misread(None, None, settings) is None
 
 
-def test_three_claims_are_about_the_data_alone():
+def test_some_claims_are_about_the_data_alone():
     assert [
         (one.name, claim.quantity)
         for one in LESSONS
@@ -390,6 +390,8 @@ def test_three_claims_are_about_the_data_alone():
         ("dense_ae", "Largest angle between the two spans, degrees"),
         ("dense_ae", "Mean angle to the nearest component, degrees"),
         ("sigmoid_ae", "Accuracy gained by ten neighbours"),
+        ("sparse_ae", "Share of active numbers in a code of 1568 sigmoids without a penalty"),
+        ("sparse_ae", "Penalty of 32 equal images over that of one"),
     ]
 
 

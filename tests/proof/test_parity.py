@@ -16,7 +16,10 @@ import pytest
 from random_data import PROVENANCE, mostly_black
 from running import EACH_NETWORK, NETWORKS, WITH_XLA, lesson, smoke_settings
 
-SHAPES = {"conv_denoiser": (28, 28, 1), "document_cleaner": (16, 24, 1), "fashion_vae": (28, 28, 1)}
+SHAPES = {
+    **dict.fromkeys(("conv_denoiser", "fashion_vae", "latent_space"), (28, 28, 1)),
+    "document_cleaner": (16, 24, 1),
+}
 
 
 @pytest.fixture(autouse=True)

@@ -94,10 +94,10 @@ def test_line_numbers_stand_beside_their_lines(open_page):
 @EACH_LESSON
 def test_the_header_is_a_table_of_the_article_and_one_of_commands(open_page, name):
     page = open_page(name)
-    article, commands = page.locator(".about").all()
+    article, commands, *more = page.locator(".about").all()
     assert article.locator("dt").all_inner_texts()[0] == "Article"
     assert all(c.startswith("python -m ") for c in commands.locator("dt").all_inner_texts())
-    for table in (article, commands):
+    for table in (article, commands, *more):
         for first, second in zip(*(table.locator(tag).all() for tag in ("dt", "dd")), strict=True):
             assert first.bounding_box()["y"] == second.bounding_box()["y"]
             assert second.inner_text()

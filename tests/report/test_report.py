@@ -135,7 +135,7 @@ def test_the_page_shows_the_file_that_ran(smoke, tmp_path):
     assert "what ran on that day" in (tmp_path / "report" / "dense_ae.html").read_text()
 
 
-LARGE_CODES = {"contractive_ae", "document_cleaner"}  # larger than the input
+LARGE_CODES = {"contractive_ae", "document_cleaner", "sparse_ae"}  # not the smallest layer
 
 
 @EACH_LESSON
