@@ -4,8 +4,8 @@ Article   "Comprehensive Introduction to Autoencoders", Matthew Stewart: gaps in
 Network   Conv 32-64, Dense 16, code of 2; Dense 3136, transposed Conv 64-32-1: that of Keras's
           example "Variational AutoEncoder", F. Chollet, 2020
 Training  cross entropy, summed over pixels; variational: plus a divergence; Adam; 10 epochs
-Result    loss of epoch 10: plain 144 +- 2, noisy 148 +- 2, variational 155 +- 2, with its divergence
-          (3 runs each; none published); 4 minutes per network and style on two cores
+Result    loss of epoch 10: plain 144 +- 2, noisy 148 +- 2, variational 155 +- 2 (divergence too),
+          of 3 runs each (none published); 4 minutes per network and style on two cores
 
     python -m tutorials latent_space --preset quick        three networks in both styles
     python -m tutorials latent_space --data-set fashion    clothes in place of digits
