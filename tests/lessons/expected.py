@@ -909,7 +909,7 @@ EXPECTED["latent_space"] = Expected(
             **{"steps_per_call": 50, "data_set": "mnist", "kl_weight": 1.0, "code_size": 2},
             **{"all_images": False, "sweep": False},
         },
-        "quick": {"num_epochs": 2, "num_train": 10_000, "num_test": 2000},
+        "quick": {"num_epochs": 3, "num_train": 20_000, "num_test": 2000},
         "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
     },
     constants={

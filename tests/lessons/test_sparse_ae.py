@@ -118,7 +118,7 @@ def test_each_network_has_its_own_published_losses(network, first, last):
         assert found == values
 
 
-# Measures, on codes of which they are known
+# Measures, on codes whose answer is known
 
 
 NORMAL = np.random.default_rng(0).normal(size=(2000, 300))

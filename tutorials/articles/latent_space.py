@@ -26,7 +26,7 @@ OPTIONS = {
     "all_images": Option(False, "train on the test images too, as Keras's example does", True),
     "sweep": Option(False, "train with five weights of the divergence; draw what they do", False),
 }
-PRESETS = {"quick": {"num_epochs": 2, "num_train": 10_000, "num_test": 2000}}
+PRESETS = {"quick": {"num_epochs": 3, "num_train": 20_000, "num_test": 2000}}
 ARGUMENTS = {
     ("data_set", "fashion"): {"load": {"load_images": datasets.load_fashion_mnist}},
     ("all_images", True): {"load": {"held_out": False}},
@@ -78,7 +78,7 @@ def plane(network, data):
 # Further figures
 
 WEIGHTS = (1 / 16, 1 / 4, 1, 4, 16)  # of the divergence
-TEN = 10  # numbers in a code, most of which a variational autoencoder leaves unused
+TEN = 10  # numbers in a code; a variational autoencoder does not use most of them
 ACTIVE = 0.01  # variance of a number's mean above which it is used
 
 
