@@ -141,9 +141,13 @@ def pca_error(x_train: np.ndarray, x: np.ndarray, number: int) -> float:
     For x = x_train this is the sum of the covariance's discarded eigenvalues, divided by the
     number of features.
     """
+    return rmse(x, reconstruct_by_pca(x_train, x, number)) ** 2
+
+
+def reconstruct_by_pca(x_train: np.ndarray, x: np.ndarray, number: int) -> np.ndarray:
+    """Projects rows x (n, features) on the mean and so many principal components of x_train."""
     mean, components = principal_components(x_train, number)
-    x_hat = mean + (x - mean) @ components.T @ components
-    return rmse(x, x_hat) ** 2
+    return mean + (x - mean) @ components.T @ components
 
 
 def principal_angle(a: np.ndarray, b: np.ndarray) -> float:

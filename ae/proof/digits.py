@@ -102,6 +102,11 @@ def _by_neighbours(encode: Callable, data: Any) -> float:
     return float(np.mean(found == data.y_test[:JUDGED]))
 
 
+def squared_error(data: Any, x_hat: np.ndarray) -> float:
+    """Returns the mean over test digits of the sum of (x - x_hat)^2."""
+    return float(np.mean(np.sum(np.square(data.x_test - x_hat), axis=1)))
+
+
 def drawn_and_typical(network: Network, data: Any, settings: Settings) -> float | None:
     """Draws codes, decodes them and returns `judges.share_typical` of the images.
 
@@ -218,6 +223,6 @@ BASIC_CLAIMS = (  # of every article on digits
         quantity="Accuracy of ten neighbours on codes, less that on as many principal components",
         measure=codes_beside_pca,
         at_least=0.01,
-        why="The bound is the one above.",
+        why="The bound is ours: two standard errors of a difference on 2,000 digits.",
     ),
 )

@@ -92,9 +92,8 @@ def _changes(lesson: Lesson, record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of a run that make another network than its preset does."""
     preset, settings = lesson.presets[record["preset"]], record["settings"]
     names = {f.name for f in dataclasses.fields(preset) if f.metadata.get("retrains")}
-    changes = {
-        n: settings[n] for n in names | _changed_by(lesson) if settings[n] != vars(preset)[n]
-    }
+    chosen = {n: settings.get(n, vars(preset)[n]) for n in names | _changed_by(lesson)}
+    changes = {n: value for n, value in chosen.items() if value != vars(preset)[n]}
     return changes | ({"data": "generated"} if record["data"]["notice"] else {})
 
 

@@ -38,15 +38,16 @@ def recalls(
     return np.array([np.mean(found[labels == label] == label) for label in np.unique(labels)])
 
 
-def gaps(z: np.ndarray) -> float:
+def gaps(z: np.ndarray) -> float | None:
     """Returns the share of the area between codes (n, 2) in which there are no codes.
 
     The area is the convex hull of the 95 % of the codes whose fifth neighbours are nearest. A place
     in it is a gap if its nearest code is farther than the fifth neighbour of 99 % of the codes. So
-    the measure finds gaps that are wide in comparison with the sparsest part of the plane.
+    the measure finds gaps that are wide in comparison with the sparsest part of the plane. The
+    result is None if the codes lie on a line, and so span no area.
     """
     places, are_gaps = _places_between(z)
-    return len(places[are_gaps]) / max(1, len(places))
+    return float(np.mean(are_gaps)) if len(places) else None
 
 
 def gap_codes(z: np.ndarray, number: int) -> np.ndarray:

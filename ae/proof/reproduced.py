@@ -189,7 +189,7 @@ def _row(lesson: Lesson, trainings: Sequence[Training]) -> list[str]:
         epochs = min(epochs, len(curve["epoch"]))
         printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns[loss])
     values = [t.history[epochs - 1][loss] for t in trainings]
-    digits = 4 if np.mean(values) < 10 else 0
+    digits = 4 if np.mean(values) < 10 else 1 if np.mean(values) < 1000 else 0
     reached = f"{np.mean(values):.{digits}f}"
     if len(values) > 1:
         reached += f" ± {np.std(values, ddof=1):.{digits}f}"

@@ -49,6 +49,13 @@ def test_places_in_gaps_lie_in_the_hole_on_all_sides():
     assert len(planes.gap_codes(RNG.normal(size=(2000, 2)), 10)) <= 10
 
 
+def test_codes_on_a_line_span_no_area_and_have_no_gaps():
+    line = np.linspace(-1, 1, 200)[:, None] * np.array([[2.0, 3]])
+    for z in (line, np.ones((200, 2))):
+        assert planes.gaps(z) is None
+        assert planes.gap_codes(z, 10).shape == (0, 2)
+
+
 def test_a_few_codes_far_away_span_no_area():
     z = np.concatenate([discs([0, 0]), [[50, 0], [0, 50], [-50, -50]]])
     assert planes.gaps(z) < 0.01

@@ -57,7 +57,8 @@ ARGUMENTS = {
     # The last 10,000 training images validate instead of the test images.
     ("variant", "corrected"): {
         "load": {"held_out": 10_000},
-        **{"train_low_level": FRESH, "train_keras": FRESH},
+        "train_low_level": FRESH,
+        "train_keras": FRESH,
     },
     ("noise", "gaussian"): {"load": {"noise": WHITE}},
     ("output", "linear"): {

@@ -11,7 +11,7 @@ from functools import partial
 
 from ae import figures
 from ae.lesson import Claim, Erratum, Option
-from ae.metrics import fine_detail, principal_components
+from ae.metrics import fine_detail, reconstruct_by_pca
 from ae.networks import codec
 from ae.proof import book_vae, judges, planes
 from ae.proof.digits import (
@@ -23,6 +23,7 @@ from ae.proof.digits import (
     linear_code_angle,
     linear_unit_angle,
     recognised,
+    squared_error,
     test_error,
 )
 from ae.proof.judges import Hashable
@@ -118,18 +119,12 @@ def compare_code_sizes(data, settings):
         network = build_keras(**arguments, code_units=size)
         run = Run(f"code of {size}", settings.num_epochs, settings.steps_per_call)
         train_keras(network, data, settings, run)
-        mean, components = principal_components(data.x_train, size)
-        of_pca = mean + (data.x_test - mean) @ components.T @ components
+        of_pca = reconstruct_by_pca(data.x_train, data.x_test, size)
         rows = {"autoencoder": codec(network).reconstruct(data.x_test), "PCA": of_pca}
         for quantity, judge in judged_by.items():
             for name, x_hat in rows.items():
                 kept[quantity][name].append(judge(data, x_hat))
     return kept
-
-
-def squared_error(data, x_hat):
-    """Returns the mean over test digits of the sum of (x - x_hat)^2."""
-    return float(np.mean(np.sum(np.square(data.x_test - x_hat), axis=1)))
 
 
 def detail_kept(data, x_hat):

@@ -4,13 +4,14 @@ from functools import partial
 
 from ae import figures
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option
-from ae.metrics import background_noise, principal_components
+from ae.metrics import background_noise, reconstruct_by_pca
 from ae.networks import codec
 from ae.proof.digits import (
     BASIC_CLAIMS,
     CODE_SIZE,
     error_beside_pca,
     separation_gained,
+    squared_error,
     test_error,
     two_d_encoders,
 )
@@ -102,10 +103,7 @@ def draw_thirty(data, settings, report):
     The paper's test digits have a squared error of 3.00, and 13.87 with principal components.
     """
     made = from_thirty(data, settings)
-    errors = {
-        name: float(np.mean(np.sum(np.square(data.x_test - x_hat), axis=1)))
-        for name, x_hat in made.items()
-    }
+    errors = {name: squared_error(data, x_hat) for name, x_hat in made.items()}
     report.result("squared_errors_of_thirty", errors)
     rows = {"original": data.x_test, **made}
     strip = figures.strip({k: v[:EXAMPLES_TO_SHOW].reshape(-1, 28, 28) for k, v in rows.items()})
@@ -116,10 +114,9 @@ def from_thirty(data, settings):
     """Reconstructs the test digits from codes of 30 numbers, learned and by PCA; (n, 784) each."""
     chosen = settings.thirty_epochs, settings.batch_size, settings.seed, settings.jit_compile
     autoencoder = train_deep_autoencoder(Hashable(data.x_train), 30, *chosen)
-    mean, components = principal_components(data.x_train, 30)
     return {
         "learned": autoencoder.predict(data.x_test, batch_size=500, verbose=0),
-        "PCA": mean + (data.x_test - mean) @ components.T @ components,
+        "PCA": reconstruct_by_pca(data.x_train, data.x_test, 30),
     }
 
 
