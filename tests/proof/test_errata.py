@@ -70,6 +70,15 @@ def test_an_erratum_may_change_how_long_to_train(runs, folder, tmp_path):
     assert kept["epochs"] == 1
 
 
+def test_a_record_from_before_an_option_counts_as_its_default(runs, folder, tmp_path):
+    shutil.copytree(runs["published"], tmp_path / "run")
+    record = read_record(tmp_path / "run")
+    del record["settings"]["code_size"]
+    (tmp_path / "run" / "record.json").write_text(json.dumps(record))
+    path = errata.measure(LOW_LEVEL, [tmp_path / "run", runs["corrected"]])
+    assert all(len(entry["published"]) == 1 for entry in json.loads(path.read_text())["measured"])
+
+
 def test_a_run_with_other_packages_is_refused(runs, folder, tmp_path):
     shutil.copytree(runs["corrected"], tmp_path / "run")
     record = read_record(tmp_path / "run")
