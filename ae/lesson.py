@@ -15,6 +15,9 @@ not above, the constants in capitals, and ORDER (its place in the list), CAPTION
 
     ARGUMENTS  {(setting, value): {function: {argument: value}}}, passed to the lesson's functions
     PASSED_ON  {setting: {function: argument}}, which gets the setting's value, if it is no default
+
+What the pages, the slides and the notebooks teach beside the code, stands there too: STEPS,
+DIFFERS and EXERCISES. A lesson may lack them.
 """
 
 import dataclasses
@@ -31,6 +34,7 @@ PACKAGE = "tutorials"
 STYLES = ("low-level", "keras")
 PRESETS = ("smoke", "quick", "article")
 VARIANTS = ("published", "corrected")
+PAIRS = ("network", "loss", "training")  # the cells that each style has
 ONLY_NETWORK = "autoencoder"  # what a lesson with one network calls it
 
 
@@ -108,6 +112,37 @@ class Erratum(NamedTuple):
     network: str = ONLY_NETWORK  # the network that it makes a difference to
 
 
+class Step(NamedTuple):
+    """A part of a network, or of its training, that stands in the cells of both styles.
+
+    `low_level` and `keras` are pieces of code, each within one line of that style's cells. The
+    lines that hold them are joined on the lesson's page. A piece that occurs several times joins
+    all its lines.
+    """
+
+    name: str  # "initializer", "layer", "code", "loss", "gradient", "update", "loop" ...
+    low_level: tuple[str, ...]
+    keras: tuple[str, ...]
+    equation: str = ""  # in LaTeX, without dollars: what these lines compute
+
+
+class Exercise(NamedTuple):
+    """One thing to change in a lesson: predict what happens, then run it.
+
+    The numbers of the answer come from recorded runs: the quick preset in the Keras style, without
+    and with `options`.
+    """
+
+    task: str  # what to change, and what to predict
+    options: tuple[str, ...]  # of the command line, such as ("--code-size", "8")
+    # What happens, and why. {before} and {after} stand for the number without and with the options,
+    # and take formats: "{before:.4f}".
+    answer: str
+    # Takes network, data and settings, as a claim's. None: the loss that the lesson prints.
+    measure: Callable | None = None
+    network: str = ONLY_NETWORK  # the network that the number is of
+
+
 class Examples(NamedTuple):
     """Images whose reconstructions a run keeps as training goes on.
 
@@ -160,6 +195,10 @@ class Lesson:
     published_with: Mapping[str, Any]  # settings in which the published run is not the article's
     claims: tuple[Claim, ...]
     errata: tuple[Erratum, ...]
+    steps: tuple[Step, ...]
+    # What differs between the styles, and why: a paragraph for each of `PAIRS` that the lesson has.
+    differs: Mapping[str, str]
+    exercises: tuple[Exercise, ...]
     epoch_line: Callable[[int, Mapping[str, float]], str]  # writes what the article printed
     # What the script does if its first argument is such a name; takes the lesson and the others.
     commands: Mapping[str, Callable]

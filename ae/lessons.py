@@ -18,15 +18,18 @@ from ae.errors import InputError, did_you_mean
 from ae.lesson import (
     ONLY_NETWORK,
     PACKAGE,
+    PAIRS,
     PRESETS,
     STYLES,
     VARIANTS,
     Claim,
     Erratum,
     Examples,
+    Exercise,
     Lesson,
     Option,
     Settings,
+    Step,
     Style,
     fit_line,
 )
@@ -135,6 +138,9 @@ def gather(module: ModuleType, name: str) -> Lesson:
         published_with=part("PUBLISHED_WITH", {}),
         claims=tuple(part("CLAIMS", ())),
         errata=tuple(part("ERRATA", ())),
+        steps=tuple(part("STEPS", ())),
+        differs=part("DIFFERS", {}),
+        exercises=tuple(part("EXERCISES", ())),
         epoch_line=part("epoch_line", fit_line),
         commands=part("COMMANDS", {}),
     )
@@ -180,7 +186,13 @@ def _mistakes(module: ModuleType, article: ModuleType | None) -> Iterator[str]:
     for name, option in options.items():
         if option.type is None and not isinstance(option.default, int | float | str):
             yield f"the option '{name}' needs a type, such as type=float | None."
-    for name, kind, found in (("CLAIMS", Claim, claims), ("ERRATA", Erratum, errata)):
+    steps, exercises = part("STEPS", ()), part("EXERCISES", ())
+    for name, kind, found in (
+        ("CLAIMS", Claim, claims),
+        ("ERRATA", Erratum, errata),
+        ("STEPS", Step, steps),
+        ("EXERCISES", Exercise, exercises),
+    ):
         if not all(isinstance(one, kind) for one in found):
             yield f"{name} must be a list of `{kind.__name__}`."
     settings = {field.name: None for field in dataclasses.fields(module.SETTINGS)}
@@ -190,6 +202,8 @@ def _mistakes(module: ModuleType, article: ModuleType | None) -> Iterator[str]:
         *(("PRESETS: no setting is called", c, settings) for c in part("PRESETS", {}).values()),
         ("CLAIMS: no network is called", [c.network for c in claims if c.network], networks),
         ("ERRATA: no network is called", [e.network for e in errata if e.measures], networks),
+        ("EXERCISES: no network is called", [e.network for e in exercises], networks),
+        ("DIFFERS: the styles have no pair of cells called", part("DIFFERS", {}), PAIRS),
     ]
     for (setting, value), passed in part("ARGUMENTS", {}).items():
         named += [

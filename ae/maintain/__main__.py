@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ae import console, lessons
 from ae.lesson import Lesson
-from ae.maintain import dead_units, gallery, pictures, reliability, tables, variants
+from ae.maintain import dead_units, exercises, gallery, pictures, reliability, tables, variants
 from ae.proof import claims, errata, reproduced
 from ae.runs import records
 
@@ -32,6 +32,12 @@ def measure_errata(options: argparse.Namespace) -> None:
 
 def _lesson_of(runs: list[Path]) -> Lesson:
     return lessons.load(records.read_record(runs[0])["lesson"])
+
+
+def answer_exercises(options: argparse.Namespace) -> None:
+    """Trains what the exercises of lessons ask for, and keeps the numbers of their answers."""
+    for name in options.names:
+        print(exercises.keep(lessons.load(name), options.out))
 
 
 def fill_gallery(options: argparse.Namespace) -> None:
@@ -80,6 +86,11 @@ def run(arguments: list[str] | None = None) -> None:
         command = commands.add_parser(name, help=function.__doc__)
         command.set_defaults(function=function)
         command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=runs)
+    command = commands.add_parser("exercises", help=answer_exercises.__doc__)
+    command.set_defaults(function=answer_exercises)
+    command.add_argument("names", nargs="+", metavar="NAME", help="lessons")
+    command.add_argument("--out", type=Path, default=Path("runs") / "exercises",
+        help="for the runs; default: %(default)s")  # fmt: skip
     command = commands.add_parser("table", help=write_tables.__doc__)
     command.set_defaults(function=write_tables)
     for option, metavar, about in (

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ae.errors import InputError
+from ae.lesson import PAIRS
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -12,7 +13,7 @@ from pygments.lexers import PythonLexer
 
 TITLE = "# %% "  # begins a cell
 TWINS = {  # the left cell's title: the right one's
-    f"Low-level: {part}": f"Keras: {part}" for part in ("network", "loss", "training")
+    f"Low-level: {part}": f"Keras: {part}" for part in PAIRS
 }
 STYLES = {"light": "default", "dark": "monokai"}  # Pygments's names
 

@@ -1,0 +1,58 @@
+"""Trains what the exercises of a lesson ask for, and keeps the numbers of their answers."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ae import cli
+from ae.console import Parser
+from ae.lesson import Exercise, Lesson
+from ae.proof.exercises import FOLDER, PRESET, STYLE
+from ae.runs.records import write_json
+from ae.runs.saved import load_data, load_network, read_run
+
+
+def keep(lesson: Lesson, out: Path) -> Path:
+    """Trains without and with the options of each exercise, in folders of `out`.
+
+    Runs of the same options that are there already are taken or resumed.
+    """
+    before = _run(lesson, (), out / f"{lesson.name}-0")
+    answers = []
+    for number, exercise in enumerate(lesson.exercises, start=1):
+        after = _run(lesson, exercise.options, out / f"{lesson.name}-{number}")
+        answers.append(
+            {
+                "task": exercise.task,
+                "options": exercise.options,
+                "before": _number(lesson, exercise, before),
+                "after": _number(lesson, exercise, after),
+            }
+        )
+    about = {"lesson": lesson.name, "preset": PRESET, "style": STYLE, "seed": 0}
+    about |= {key: before[key] for key in ("device", "versions")}
+    FOLDER.mkdir(exist_ok=True)
+    return write_json(FOLDER / f"{lesson.name}.json", {**about, "answers": answers})
+
+
+def _run(lesson: Lesson, options: Sequence[str], folder: Path) -> dict[str, Any]:
+    return cli.run_or_resume(lesson, _parsed(lesson, ("--style", STYLE, *options)), folder)
+
+
+def _parsed(lesson: Lesson, options: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog=lesson.command)
+    cli.add_options(parser, default_preset=PRESET)
+    cli.add_settings(parser, lesson)
+    return parser.parse_args(options)
+
+
+def _number(lesson: Lesson, exercise: Exercise, record: dict[str, Any]) -> float:
+    """Measures what an exercise asks about, on one run."""
+    (training,) = (t for t in record["trainings"] if t["network"] == exercise.network)
+    if exercise.measure is None:
+        return training["history"][-1][lesson.printed_loss]
+    folder = Path(record["folder"])
+    _, settings = read_run(lesson, folder)
+    data = load_data(lesson, folder, record, settings)
+    return float(exercise.measure(load_network(lesson, folder, training, settings), data, settings))
