@@ -11,8 +11,12 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+__version__ = "1.0"
+STARTED = time.perf_counter()  # before TensorFlow's import, which takes seconds
 
 
 def _open_closed_streams() -> None:
@@ -54,23 +58,15 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _start_tensorflow_quietly() -> None:
-    """Imports TensorFlow and lists its devices with the standard error stream set aside.
-
-    Two notices are written before TensorFlow's logging reads its level, so no setting silences
-    them. What was set aside is shown again if the import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # the environment or keras.json may say otherwise
+@contextmanager
+def stderr_aside() -> Iterator[None]:
+    """Drops what TensorFlow's C++ code writes to standard error, unless the block fails."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            for gpu in tf.config.list_physical_devices("GPU"):
-                tf.config.experimental.set_memory_growth(gpu, True)
+            yield
         except BaseException:
             aside.seek(0)
             os.write(stderr, aside.read())
@@ -78,6 +74,34 @@ def _start_tensorflow_quietly() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextmanager
+def _said_to_be_starting() -> Iterator[None]:
+    """Shows on a terminal that the program has begun, until TensorFlow is there."""
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
+        print("starting TensorFlow ...", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _start_tensorflow_quietly() -> None:
+    """Imports TensorFlow and lists its devices with the standard error stream set aside.
+
+    Two notices are written before TensorFlow's logging reads its level, so no setting silences
+    them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # the environment or keras.json may say otherwise
+    with stderr_aside():
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _set_defaults() -> None:
@@ -94,6 +118,6 @@ def _set_defaults() -> None:
 
 _open_closed_streams()
 _ask_for_packages()
-with _interruptible():
+with _interruptible(), _said_to_be_starting():
     _start_tensorflow_quietly()
     _set_defaults()

@@ -2,15 +2,16 @@
 
 import argparse
 import dataclasses
-import importlib
+import importlib.util
+import inspect
 import shlex
 import sys
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from ae import console
 from ae.console import Parser, positive, up_to
@@ -18,6 +19,7 @@ from ae.errors import InputError, Interrupted
 from ae.lesson import PACKAGE, PRESETS, STYLES, VARIANTS, Lesson, Settings
 from ae.lessons import gather, load
 from ae.paths import python
+from ae.proof import times
 from ae.proof.claims import Verdicts
 from ae.report.snapshots import Snapshots
 from ae.runs import lifecycle, records, saved
@@ -28,6 +30,7 @@ from ae.runs.folder import (
     refuse_what_would_be_lost,
     was_interrupted,
 )
+from ae.terminal import counted
 
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -35,11 +38,40 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 LARGEST_BATCH = 60_000  # every training image of MNIST
 LARGEST_SEED = 2**31 - 1
 OBSERVERS = (Verdicts, Snapshots)  # what a run keeps besides histories, figures and networks
+PRESETS_OF_ALL = (
+    "smoke: an epoch of few examples, shows only that all works; quick: a short training; "
+    "article: as published; --help of a lesson says how long each takes"
+)
 
 
-def main(module: ModuleType) -> NoReturn:
-    """Runs a lesson as a script and exits."""
+def main(module: ModuleType) -> None:
+    """Runs a lesson as a script and exits; in a notebook, with its defaults, and returns."""
+    if _stands_in_cells(module):  # then the arguments are those of the kernel
+        console.guard(lambda: run_script(gather(module, _name_of(module)), []))
+        return
     raise SystemExit(console.guard(lambda: run_script(_lesson_in(module), sys.argv[1:])))
+
+
+def _stands_in_cells(module: ModuleType) -> bool:
+    """Says whether an editor or Jupyter runs a lesson's cells in a kernel, and not its file."""
+    if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
+        return False
+    file = getattr(module, "__file__", None)
+    return file is None or Path(file).resolve() != Path(sys.argv[0]).resolve()
+
+
+def _name_of(module: ModuleType) -> str:
+    """Names the lesson whose file has most of the functions in a notebook's cells, as they are."""
+    codes = []
+    for function in filter(inspect.isfunction, vars(module).values()):
+        with suppress(OSError, TypeError):  # no source is known, as of a wrapped builtin
+            codes.append(inspect.getsource(function))
+    package = importlib.import_module(PACKAGE)
+    files = {name: importlib.util.find_spec(f"{PACKAGE}.{name}").origin for name in package.names()}
+    texts = {name: Path(file).read_text(encoding="utf-8") for name, file in files.items()}
+    found = {name: sum(code in text for code in codes) for name, text in texts.items()}
+    best = max(found, key=found.get)
+    return best if found[best] else "notebook"  # a lesson that has no article
 
 
 def _lesson_in(module: ModuleType) -> Lesson:
@@ -61,7 +93,7 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
         description=lesson.doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_options(parser, default_preset="article")
+    add_options(parser, "article", _presets_of(lesson))
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument("--from", dest="from_run", type=Path, metavar="RUN",
         help="redraw the figures of a run")  # fmt: skip
@@ -88,8 +120,9 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
         record = lifecycle.resume(lesson, options.resume, options.data_dir, options.show, OBSERVERS)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
-    print(records.table([record]))
-    print(f"Figures: {Path(record['folder']) / 'figures'}")
+    print(f"\n{records.table([record])}\n")
+    console.print_time()
+    print(f"Open {Path(record['folder']) / 'figures'}")
     show_figures(options)
 
 
@@ -129,12 +162,25 @@ def show_figures(options: argparse.Namespace) -> None:
         matplotlib.pyplot.show()
 
 
-def add_options(parser: Parser, default_preset: str) -> None:
-    """Adds the options that every lesson takes."""
+def _presets_of(lesson: Lesson) -> str:
+    """Says what each preset of a lesson is, and how long it may take."""
+    about = []
+    for name, settings in lesson.presets.items():
+        size = counted(settings.num_train, "training example") if settings.num_train else ""
+        aim = {"smoke": "shows only that all works", "article": "as published"}.get(name, "")
+        time = times.expected(lesson, settings, "both")
+        parts = (counted(settings.num_epochs, "epoch"), size, aim, time)
+        about.append(f"{name}: {', '.join(filter(None, parts))}")
+    return "; ".join(about)
+
+
+def add_options(parser: Parser, default_preset: str, presets: str = PRESETS_OF_ALL) -> None:
+    """Adds the options that every lesson takes; `presets` says what the presets are."""
     add = parser.add_argument
     add("--style", choices=(*STYLES, "both"), default="both",
         help="tf.Variable and GradientTape, compile and fit, or both; default: both")  # fmt: skip
-    add("--preset", choices=PRESETS, default=default_preset, help=f"default: {default_preset}")
+    add("--preset", choices=PRESETS, default=default_preset,
+        help=f"{presets}; default: {default_preset}")  # fmt: skip
     add("--variant", choices=VARIANTS, help="as published (default), or with the errata applied")
     add("--epochs", type=positive(int), help="epochs to train for; default: the preset's")
     add("--batch-size", type=up_to(LARGEST_BATCH),
@@ -204,9 +250,10 @@ def article_options(**chosen: Any) -> argparse.Namespace:
 
 def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Trains a lesson as its options say; returns the record, as `ae.runs.lifecycle.train`."""
+    settings = choose_settings(lesson, options)
     return lifecycle.train(
         lesson,
-        choose_settings(lesson, options),
+        settings,
         folder,
         preset=options.preset,
         style=options.style,
@@ -215,6 +262,7 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         tensorboard=options.tensorboard,
         overwrite=options.overwrite,
         observers=OBSERVERS,
+        expected=times.expected(lesson, settings, options.style),
     )
 
 

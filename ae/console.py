@@ -8,13 +8,16 @@ import signal
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ae import STARTED
 from ae.errors import InputError, did_you_mean
-from ae.versions import warn_of_untested
+from ae.terminal import colored, duration
+from ae.versions import running, warn_of_untested
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 BROKEN_PIPE = 141  # and for one whose reader went away
@@ -25,6 +28,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, **options)
+        about = "print the versions of this project, TensorFlow, Keras and Python"
+        self.add_argument("--version", action="version", version=running(), help=about)
 
     def add_out(self, about: str, default: Path | None = None) -> None:
         """Adds --out, and --overwrite, which each command with it has."""
@@ -60,7 +65,7 @@ def guard(command: Callable[[], int | None]) -> int:
         sys.stdout.flush()
         return code
     except InputError as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         return 2
     except BrokenPipeError:
         # The reader of our output has gone; what is left in the buffer goes nowhere.
@@ -69,11 +74,20 @@ def guard(command: Callable[[], int | None]) -> int:
     except OSError as error:
         if error.filename is None:  # not of a name that somebody gave
             raise
-        print(f"{error.filename}: {error.strerror}; give another place.", file=sys.stderr)
+        _complain(f"{error.filename}: {error.strerror}; give another place.")
         return 2
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "Interrupted.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _complain(text: str) -> None:
+    print(colored(text, "red", sys.stderr), file=sys.stderr)
+
+
+def print_time() -> None:
+    """Prints how long this process has taken."""
+    print(f"took {duration(time.perf_counter() - STARTED)}")
 
 
 def print_wrapped(text: str, indent: str) -> None:

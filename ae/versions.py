@@ -5,11 +5,19 @@ import platform
 import re
 import sys
 
+from ae import __version__
 from ae.paths import REPOSITORY
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+
+def running() -> str:
+    """Writes the version of this project and of what it runs on."""
+    python = platform.python_version()
+    on = f"TensorFlow {tf.__version__}, Keras {keras.__version__}, Python {python}"
+    return f"Autoencoder lessons {__version__}, with {on}"
 
 
 @functools.cache

@@ -1,19 +1,24 @@
 """What a user can get wrong ends with one sentence and exit code 2, and leaves nothing behind."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import ae
 from ae import cli, console, paths
 from ae.paths import REPOSITORY
+from ae.proof import times
 from ae.training.run import Run
 from tutorials.__main__ import main as tutorials_main
 
+import keras
 import matplotlib
 import pytest
 import tensorflow as tf
@@ -25,9 +30,10 @@ def files_under(folder):
     return [path for path in folder.rglob("*") if not path.is_dir()]
 
 
-def assert_one_sentence(capsys, *parts):
+def assert_one_sentence(capsys, *parts, begun=False):
+    """Standard error holds one sentence; standard output nothing, unless training has begun."""
     out, err = capsys.readouterr()
-    assert out == ""
+    assert begun or out == ""
     assert err.count("\n") == 1
     assert err.endswith((".\n", "?\n"))
     assert "Traceback" not in err
@@ -274,7 +280,8 @@ def test_a_loss_that_is_no_number_names_its_step(tmp_path, capsys, style, step):
     """Several steps are taken in one call; Keras says only after the call what came of them."""
     arguments = ["--preset", "smoke", "--style", style, "--no-xla", "--learning-rate", "1e30"]
     assert exit_code(lesson("dense_ae"), *arguments, "--out", tmp_path) == 2
-    assert_one_sentence(capsys, "dense_ae", style, f"by step {step} of epoch 1", "--learning-rate")
+    parts = ["dense_ae", style, f"by step {step} of epoch 1", "--learning-rate"]
+    assert_one_sentence(capsys, *parts, begun=True)
     assert not files_under(tmp_path)
 
 
@@ -285,7 +292,7 @@ def test_a_training_that_the_memory_does_not_hold(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(Run, "chunks", exhausted)
     arguments = ["--preset", "smoke", "--style", "low-level", "--out", tmp_path]
     assert exit_code(lesson("dense_ae"), *arguments) == 2
-    assert_one_sentence(capsys, "too little memory", "--batch-size")
+    assert_one_sentence(capsys, "too little memory", "--batch-size", begun=True)
     assert not files_under(tmp_path)
 
 
@@ -303,7 +310,7 @@ def test_an_interrupted_run_says_so_and_gives_130(tmp_path, capsys):
 def test_a_batch_that_the_data_cannot_fill(tmp_path, capsys):
     arguments = ["--preset", "smoke", "--batch-size", "513"]
     assert exit_code(lesson("low_level_ae"), *arguments, "--out", tmp_path) == 2
-    assert_one_sentence(capsys, "513", "512", "--batch-size")
+    assert_one_sentence(capsys, "513", "512", "--batch-size", begun=True)
     assert not files_under(tmp_path)
 
 
@@ -330,6 +337,79 @@ def test_help_explains_the_lesson_and_every_option(capsys, name):
     shared |= {"--seed", "--data-dir", "--out", "--from", "--show", "--xla", "--no-xla"}
     for option in own | shared:
         assert f"{option} " in out or f"{option}," in out or f"{option}\n" in out, option
+
+
+@EACH_LESSON
+def test_help_says_what_each_preset_is_and_how_long_it_took(capsys, name):
+    assert exit_code(lesson(name), "--help") == 0
+    (about,) = re.findall(r"\{smoke,quick,article\}(.*)--variant \{", words_of(capsys), re.S)
+    for preset, settings in lesson(name).presets.items():
+        epochs = "1 epoch," if settings.num_epochs == 1 else f"{settings.num_epochs} epochs,"
+        assert f"{preset}: {epochs}" in about
+        assert times.expected(lesson(name), settings, "both") in about
+    assert about.count("of training on ") >= 1
+
+
+def words_of(capsys):
+    """What is printed, without the ends of its lines."""
+    return " ".join(capsys.readouterr().out.split()).partition("options: ")[2]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["dense_ae", "--version"]])
+def test_the_version_names_what_a_result_depends_on(capsys, arguments):
+    with contextlib.suppress(SystemExit):
+        assert tutorials_main(arguments) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    for part in (ae.__version__, f"TensorFlow {tf.__version__}", f"Keras {keras.__version__}"):
+        assert part in line
+
+
+def test_a_run_says_how_much_it_trains_what_it_draws_and_what_to_open(tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ("--preset", "smoke", "--no-xla", "--style", "keras", "--out", out)
+    assert exit_code(lesson("tiny_ae"), *arguments) == 0
+    header, *lines = without_waiting(capsys.readouterr().out)
+    assert header == "tiny_ae: 40 training examples, 2 epochs, Keras style"
+    drawn = [line.removeprefix("picture: ") for line in lines if line.startswith("picture: ")]
+    figures = {str(path.relative_to(out)) for path in (out / "figures").iterdir()}
+    assert {str(Path(path).relative_to(out / "unfinished")) for path in drawn} == figures
+    assert re.fullmatch(r"took (\d+ min )?[\d.]+ s", lines[-2])
+    assert lines[-1] == f"Open {out / 'figures'}"
+
+
+def without_waiting(out):
+    """Leaves out the signs of life of a machine that takes more than two seconds for something."""
+    return [line for line in out.splitlines() if not line.endswith(" ...")]
+
+
+def test_pictures_that_are_drawn_again_are_where_it_is_said(smoke, tmp_path, capsys):
+    run = smoke("tiny_ae")
+    capsys.readouterr()
+    assert exit_code(lesson("tiny_ae"), "--from", run, "--out", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    drawn = [line.removeprefix("picture: ") for line in lines if line.startswith("picture: ")]
+    assert len(drawn) == 2  # one of each style
+    assert all(Path(path).parent == tmp_path / "figures" and Path(path).exists() for path in drawn)
+
+
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_reader_of_the_list_may_stop_early(reader):
+    command = f"set -o pipefail; {sys.executable} -u -m tutorials | {reader}"
+    done = subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)
+
+
+def test_make_help_has_a_sentence_for_each_target():
+    text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (targets,) = re.findall(r"^\.PHONY: (.*)", text, re.M)
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    about = dict(line.split(maxsplit=1) for line in listed.stdout.splitlines())
+    assert sorted(about) == sorted(targets.split())
+    assert all(sentence.endswith(".") for sentence in about.values())
 
 
 def test_without_arguments_the_lessons_are_listed_a_line_each():
@@ -364,13 +444,22 @@ def test_a_wrong_command_for_several_lessons(tmp_path, monkeypatch, capsys, argu
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("dense_ae", "Step 100: Loss: "),
+        ("conv_denoiser", "Epoch 1 - loss: "),  # whose Keras style made oneDNN complain
+    ],
+)
+def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty(
+    tmp_path, name, line
+):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF_CPP", "PYTHON"))}
     done = subprocess.run(
         [
-            *(sys.executable, REPOSITORY / "tutorials" / "dense_ae.py"),
+            *(sys.executable, REPOSITORY / "tutorials" / f"{name}.py"),
             *("--preset", "smoke", "--style", "keras", "--out", tmp_path / "out"),
         ],
         cwd=elsewhere,
@@ -379,7 +468,8 @@ def test_a_lesson_runs_as_a_script_from_anywhere_and_leaves_standard_error_empty
         text=True,
     )
     assert (done.returncode, without_notices(done.stderr)) == (0, "")
-    assert "Step 100: Loss: " in done.stdout
+    assert line in done.stdout
+    assert not {"\r", "\033"} & set(done.stdout)
     assert str(tmp_path / "out" / "figures") in done.stdout
     assert (tmp_path / "out" / "record.json").is_file()
     assert not list(elsewhere.iterdir())

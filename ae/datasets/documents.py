@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ae.datasets import noisy_office
 from ae.datasets.fetch import user_folder
@@ -17,6 +18,7 @@ from ae.datasets.pictures import decode_grey
 from ae.datasets.registry import Provenance, SourceError
 from ae.errors import InputError, MissingDataError
 from ae.paths import DATA, cache_root
+from ae.terminal import bar
 
 import numpy as np
 from PIL import Image
@@ -65,7 +67,7 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
         InputError: a page is missing, damaged or not the published one.
     """
     folder = user_folder(data_dir)
-    attempt = "AE_DATA_DIR names no folder"
+    attempt = ""
     if folder is not None:
         for place in (folder / "dirty_documents", folder):
             try:
@@ -76,18 +78,17 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
                 ) from error
             if files:
                 return _read_documents(files, f"NoisyOffice in {place}")
-        attempt = f"{folder} holds neither dirty_documents nor NoisyOffice"
+        attempt = f", and {folder} holds neither dirty_documents nor NoisyOffice"
     archive = cache_root() / "noisyoffice.zip"
     if not archive.exists():
         try:
             noisy_office.fetch_zip(archive)
         except (OSError, SourceError) as error:
             raise MissingDataError(
-                f"The dirty documents could not be found or fetched: {attempt}; there is no "
-                f"{archive}; fetching {noisy_office.URL} failed ({type(error).__name__}). Download "
-                f"that file to {archive}, or unpack Kaggle's train.zip, train_cleaned.zip and "
-                "test.zip into a folder dirty_documents and set AE_DATA_DIR to the folder around "
-                "it, or use generated pages with `--data synthetic`."
+                f"The scans could not be fetched from {urlsplit(noisy_office.URL).netloc} "
+                f"({type(error).__name__}){attempt}.\n"
+                f"Download {noisy_office.URL} to {archive}, see data/README.md for another way, "
+                "or take generated pages with --data synthetic."
             ) from error
     with noisy_office.zip_files(archive) as files:
         return _read_documents(files, f"NoisyOffice in {archive}")
@@ -119,7 +120,7 @@ def _read_documents(candidates: noisy_office.Candidates, source: str) -> Documen
     """Reads every page that the registry lists and compares it."""
     digests = json.loads(REGISTRY.read_text())["pages"]
     pages = []
-    for index in range(noisy_office.NUM_PAGES):
+    for index in bar("scans", unit="page", iterable=range(noisy_office.NUM_PAGES)):
         description = noisy_office.describe_page(index)
         names = noisy_office.page_names(**description)
         if names["dirty"] not in digests:

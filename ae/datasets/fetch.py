@@ -78,9 +78,10 @@ def fetch(data_set: DataSet, sources: Sequence[Source]) -> Fetched:
     cache = cache_root() / data_set.name
     if len(found) < len(data_set.payloads):
         names = ", ".join(payload.name for payload in data_set.payloads)
-        attempts = "\n".join(
-            f"  - {name}: {'; '.join(dict.fromkeys(why))}" for name, why in failures.items()
-        )
+        alike: dict[str, list[str]] = {}  # the sources that fail for one reason
+        for name, reasons in failures.items():
+            alike.setdefault("; ".join(dict.fromkeys(reasons)), []).append(name)
+        attempts = "\n".join(f"  - {', '.join(where)}: {why}" for why, where in alike.items())
         raise MissingDataError(
             f"{data_set.title} could not be found or fetched:\n{attempts}\n"
             f"To place it by hand, put the files {names} (as they are, or with .gz) into the "

@@ -18,11 +18,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from urllib.parse import urlsplit
 
 from ae.datasets.downloads import within
 from ae.datasets.folders import open_file
 from ae.datasets.registry import SourceError
 from ae.errors import InputError
+from ae.terminal import working
 
 import pooch
 from filelock import FileLock
@@ -152,8 +154,10 @@ def fetch_zip(path: Path) -> None:
     ):
         if path.exists():
             return
+        pooch.get_logger().setLevel("WARNING")  # it would say the same in a longer line
         where = {"fname": path.name, "path": folder, "downloader": downloader}
-        within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
+        with working(f"fetching the scans, 426 MB, from {urlsplit(URL).netloc}"):
+            within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
         unchecked = Path(folder, path.name)
         if not zipfile.is_zipfile(unchecked):
             raise SourceError("what was sent is no zip file")

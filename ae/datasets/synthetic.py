@@ -13,6 +13,7 @@ from ae.datasets.noisy_office import describe_page
 from ae.datasets.registry import Provenance
 from ae.datasets.typesetting import typeset_page
 from ae.errors import MissingDataError
+from ae.terminal import bar
 
 import numpy as np
 
@@ -34,12 +35,14 @@ def synthetic_documents(seed: int = 0, num_train: int = 144, num_test: int = 72)
     """
     train, test = [], []
     index = 0
-    while len(train) < num_train or len(test) < num_test:
-        is_test = describe_page(index)["partition"] == "TE"
-        pages, wanted = (test, num_test) if is_test else (train, num_train)
-        if len(pages) < wanted:
-            pages.append(_generate_page(seed, index))
-        index += 1
+    with bar("generated pages", num_train + num_test, "page") as progress:
+        while len(train) < num_train or len(test) < num_test:
+            is_test = describe_page(index)["partition"] == "TE"
+            pages, wanted = (test, num_test) if is_test else (train, num_train)
+            if len(pages) < wanted:
+                pages.append(_generate_page(seed, index))
+                progress.update()
+            index += 1
     return Documents(
         train=tuple(train),
         test=tuple(test),
@@ -94,5 +97,7 @@ def load_or_generate_documents(
     except MissingDataError as error:
         if kind == "real":
             raise
-        print(f"{error} Using generated pages instead.", file=sys.stderr)
+        what, _, _ = str(error).partition("\n")
+        how = "data/README.md says how to get the scans"
+        print(f"{what}\nUsing generated pages instead; {how}.", file=sys.stderr)
         return synthetic_documents(seed)

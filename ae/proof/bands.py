@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ae.lesson import Lesson, label_of
 from ae.proof import published, reproduced
 from ae.proof.reproduced import Training
+from ae.runs.records import number
 
 import numpy as np
 from scipy import stats
@@ -97,8 +98,3 @@ def result(
     if printed and printed["epoch"] == epoch:
         text += f"; published {' and '.join(map(number, printed['losses']))}"
     return Result(label_of(network, style), "passed" if normal else "unusual", f"{text}.")
-
-
-def number(loss: float) -> str:
-    """Writes a loss with four digits, or without decimals if it is large."""
-    return f"{loss:.4f}" if loss < 10 else f"{loss:.0f}"

@@ -16,6 +16,7 @@ from ae.paths import make_folder, refuse_to_overwrite, remember
 from ae.proof import bands, claims, graph_mode, parity, pictures, published, reproduced
 from ae.proof.reproduced import Training
 from ae.runs import records
+from ae.terminal import working
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -126,7 +127,7 @@ def verdict(comparison: Comparison) -> str:
     run, epoch = np.unravel_index((abs(printed - mean) / mean * outside).argmax(), outside.shape)
     return (
         f"{words}, furthest at epoch {comparison.epochs[epoch]}: ours "
-        f"{bands.number(mean[epoch])}, published {bands.number(printed[run, epoch])}"
+        f"{records.number(mean[epoch])}, published {records.number(printed[run, epoch])}"
     )
 
 
@@ -143,7 +144,7 @@ def epochs_to_reach(comparison: Comparison) -> Iterator[str]:
             return [int(epochs[np.argmax(c <= target)]) for c in curves if np.any(c <= target)]
 
         theirs, reached = first(printed), first(ours)
-        line = f"to a loss of {bands.number(target)}: published {_span(theirs)}, ours "
+        line = f"to a loss of {records.number(target)}: published {_span(theirs)}, ours "
         yield (
             line
             + (_span(reached) if reached else "none")
@@ -234,7 +235,8 @@ def _check(
         if (lesson.name, network) not in graph_mode.NETWORKS or name != lesson.name:
             print(f"{CURVE}none was published")
             return True
-        agrees, words = against_graph(lesson, network)
+        with working("training beside the article's TensorFlow 1 graph"):
+            agrees, words = against_graph(lesson, network)
         print_wrapped(words, CURVE)
         return agrees
     if about["data"]["notice"]:
@@ -263,7 +265,6 @@ def _check(
             words = f"each of our runs against the others: {', '.join(map(str, counts))}"
             print_wrapped(f"{words} points outside", "  control ")
         report.figure(loss, draw(comparison, name, loss))
-        print(f"  figure  {report.figures[-1]}")
     remember(out, report.figures)
     return passed
 

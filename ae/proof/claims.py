@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,21 @@ from ae.proof import bands, pictures, published
 from ae.runs.records import write_record
 from ae.runs.saved import load_data, load_network, read_run
 from ae.runs.unfinished import Training
+from ae.terminal import bar, colored, say, working
 from ae.training import interrupts
-
-from tqdm.auto import tqdm
 
 
 def measure(
-    lesson: Lesson, network: Any, data: Any, settings: Settings, network_name: str = ONLY_NETWORK
+    lesson: Lesson,
+    network: Any,
+    data: Any,
+    settings: Settings,
+    network_name: str = ONLY_NETWORK,
+    tell: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Measures the claims that a lesson has about one of its trained networks.
+
+    `tell` gets the line of each claim as soon as it is measured.
 
     Returns:
         For each claim its sentence and quantity, the value, the bound and its reason, and whether
@@ -30,22 +36,27 @@ def measure(
     """
     results = []
     chosen = [claim for claim in lesson.claims if claim.network in (None, network_name)]
-    for claim in tqdm(chosen, "claims", unit="claim", disable=None, leave=False):
-        started = time.perf_counter()
-        value = claim.measure(network, data, settings)
-        results.append(
-            {
-                "claim": claim.sentence,
-                "quantity": claim.quantity,
-                "value": None if value is None else float(value),
-                "at_least": claim.at_least,
-                "at_most": claim.at_most,
-                "why": claim.why,
-                "holds": None if value is None else bool(claim.holds(value)),
-                "seconds": time.perf_counter() - started,
-            }
-        )
-        interrupts.deliver()
+    with bar("claims", len(chosen), "claim") as progress:
+        for claim in chosen:
+            started = time.perf_counter()
+            with working(f"measuring: {claim.quantity}"):
+                value = claim.measure(network, data, settings)
+            results.append(
+                {
+                    "claim": claim.sentence,
+                    "quantity": claim.quantity,
+                    "value": None if value is None else float(value),
+                    "at_least": claim.at_least,
+                    "at_most": claim.at_most,
+                    "why": claim.why,
+                    "holds": None if value is None else bool(claim.holds(value)),
+                    "seconds": time.perf_counter() - started,
+                }
+            )
+            progress.update()
+            if tell is not None:
+                tell(*lines(results[-1:]))
+            interrupts.deliver()
     return results
 
 
@@ -127,6 +138,14 @@ def summary(lesson: Lesson, runs: Iterable[Sequence[Mapping[str, Any]]]) -> list
     return written
 
 
+def _in_color(result: bands.Result) -> str:
+    """Writes whether a loss is normal, with the word in green or yellow."""
+    text = result.text
+    for word, color in (("normal", "green"), ("UNUSUAL", "yellow")):
+        text = text.replace(f": {word}.", f": {colored(word, color)}.")
+    return text
+
+
 def bound(result: Mapping[str, Any]) -> str:
     """Writes the bound of a measured claim."""
     return "".join(
@@ -152,12 +171,12 @@ class Verdicts:
         measured, shown = [], []
         trained = training.network, training.data, training.settings, training.network_name
         if published.is_complete(lesson, record):
-            shown = pictures.measure(lesson, *trained)
+            with working("measuring what the published pictures show"):
+                shown = pictures.measure(lesson, *trained)
         if not published.departures(lesson, record):
-            measured = measure(lesson, *trained)
-            print("\n".join(f"{training.label}: {line}" for line in lines(measured)))
+            measured = measure(lesson, *trained, lambda line: say(f"{training.label}: {line}"))
         about = training.network_name, training.style, training.history
-        print(f"{training.label}: {bands.result(lesson, record, *about).text}")
+        say(f"{training.label}: {_in_color(bands.result(lesson, record, *about))}")
         epochs_done = len(training.history)
         printed = published.at_epoch(lesson, training.network_name, record, epochs_done)
         return {"claims": measured, "pictures": shown, "published": printed}

@@ -2,8 +2,10 @@
 
 import functools
 
+from ae import terminal
 from ae.training import interrupts
 from ae.training.minibatches import Shuffled, dataset
+from ae.training.notices import drop_notice_of_onednn
 
 import keras
 import numpy as np
@@ -21,20 +23,36 @@ NEAR = 0.95  # share of real test images that count as near to the training imag
 
 @interrupts.postponed()
 def fit(model: keras.Model, batches: tf.data.Dataset, steps: int, num_epochs: int = 1) -> None:
-    """Fits a compiled model and prints nothing. Ctrl-C stops it between two steps.
+    """Fits a compiled model under a progress bar. Ctrl-C stops it between two steps.
 
     Args:
         batches: an endless stream of minibatches, already shuffled.
         steps: minibatches in an epoch.
     """
-    model.fit(
-        batches,
-        epochs=num_epochs,
-        steps_per_epoch=steps,
-        callbacks=[interrupts.Delivery()],
-        shuffle=False,
-        verbose=0,
-    )
+    drop_notice_of_onednn()
+    with terminal.bar("training another network", steps * num_epochs) as progress:
+        model.fit(
+            batches,
+            epochs=num_epochs,
+            steps_per_epoch=steps,
+            callbacks=[interrupts.Delivery(), _Progress(progress)],
+            shuffle=False,
+            verbose=0,
+        )
+
+
+class _Progress(keras.callbacks.Callback):
+    """Moves a bar on after each call, which may take several steps."""
+
+    def __init__(self, bar: terminal.tqdm):
+        super().__init__()
+        self._bar, self._earlier = bar, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update(self._earlier + batch + 1 - self._bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._earlier += self.params["steps"]
 
 
 class Hashable:

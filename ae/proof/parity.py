@@ -16,6 +16,7 @@ from ae.networks import reconstruct
 from ae.paths import make_folder, refuse_to_overwrite, remember, replacing
 from ae.proof import graph_mode
 from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in, in_float64
+from ae.terminal import working
 from ae.training import interrupts
 
 import keras
@@ -184,7 +185,8 @@ def main(lessons: Sequence[Lesson], options: argparse.Namespace) -> int:
         for network in lesson.networks:
             in_float32 = []
             for way in [KERAS, GRAPH] if (lesson.name, network) in graph_mode.NETWORKS else [KERAS]:
-                parities = settle(lesson, network, options.steps, way)
+                with working(f"training {with_network(lesson.name, network)} beside {way}"):
+                    parities = settle(lesson, network, options.steps, way)
                 for parity in parities:
                     _print_row(parity)
                 agree = agree and parities[-1].agrees

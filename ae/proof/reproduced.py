@@ -226,7 +226,7 @@ def times_table(lessons: Sequence[Lesson]) -> str:
     lines = [f"| lesson | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for lesson in lessons:
         trainings = kept(lesson.name)
-        cells = [_duration(quick.get(lesson.name, {}).get(style)) for style in STYLES]
+        cells = [duration(quick.get(lesson.name, {}).get(style)) for style in STYLES]
         for style in STYLES:
             chosen = [t for t in trainings if t.about["style"] == style]
             cells.append(_article_time(chosen, device))
@@ -242,15 +242,16 @@ def _article_time(trainings: Sequence[Training], device: str) -> str:
     """
     devices = [t.about["device"] for t in trainings]
     if not devices:
-        return _duration(None)
+        return duration(None)
     where = device if device in devices else devices[0]
     here = [t for t in trainings if t.about["device"] == where]
     seconds = [len(t.history) * np.median([logs["seconds"] for logs in t.history]) for t in here]
-    time = _duration(sum(seconds) / len({t.about["seed"] for t in here}))
+    time = duration(sum(seconds) / len({t.about["seed"] for t in here}))
     return time if where == device else f"{time} ({where})"
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Writes seconds as a table does, or "not recorded"."""
     if seconds is None:
         return "not recorded"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson, Settings
+from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.paths import files_in, refuse_to_overwrite, remember
 from ae.runs import records
 from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
 from ae.runs.records import RECORD, UNFINISHED
 from ae.runs.saved import load_data, load_network, load_networks, read_run
 from ae.runs.unfinished import Unfinished
+from ae.terminal import colored, counted, say, working
 from ae.training import precision
 
 
@@ -33,6 +34,7 @@ def train(
     tensorboard: bool = False,
     overwrite: bool = False,
     observers: Sequence[type] = (),
+    expected: str = "",
 ) -> dict[str, Any]:
     """Trains a lesson's networks, draws their figures and writes the record.
 
@@ -42,6 +44,7 @@ def train(
         style: "low-level", "keras" or "both".
         overwrite: whether to replace what this run would not make again.
         observers: what keeps more of each training; see `ae.runs.unfinished.Unfinished`.
+        expected: how long it may take, in words.
 
     Returns:
         The record, as `record.json` in the folder holds it, and the `folder`.
@@ -50,7 +53,8 @@ def train(
     with claimed(folder):
         refuse_what_would_be_lost(folder, about, overwrite)
         precision.require(settings, style)
-        data = lesson.load(settings, data_dir)
+        with working(f"{lesson.name}: loading the data"):
+            data = lesson.load(settings, data_dir)
         notice = {"data": {"notice": data.provenance.notice}}  # generated data are others
         refuse_what_would_be_lost(folder, about | notice, overwrite)
         record = {
@@ -63,6 +67,7 @@ def train(
             "trainings": [],
         }
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+        say(_header(lesson, settings, style, len(data.x_train), expected))
         run = Unfinished(lesson, settings, data, record, folder, data_dir, show, observers)
         return run.finish()
 
@@ -99,7 +104,9 @@ def resume(
     with claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         precision.require(settings, record["style"])
-        data = load_data(lesson, folder, record, settings, data_dir)
+        with working(f"{lesson.name}: loading the data"):
+            data = load_data(lesson, folder, record, settings, data_dir)
+        say(_header(lesson, settings, record["style"], len(data.x_train), "resumed"))
         changes = []
         if record["versions"] != records.environment()["versions"]:
             changes.append("other versions of its packages")
@@ -163,13 +170,17 @@ def redraw(
             for training in record["trainings"]:
                 if style in (training["style"], "both"):
                     network = load_network(lesson, folder, training, settings)
-                    about = training["network"], training["style"]
-                    drawn = records.draw(lesson, data, settings, out, show, network, *about)
+                    about = training["network"], training["style"], training["history"]
+                    with working(f"{label_of(*about[:2])}: figures"):
+                        drawn = records.draw(lesson, data, settings, out, show, network, *about)
                     keep(training, drawn)
             appendix = record.setdefault("appendix", {})
             networks = partial(load_networks, lesson, folder, record, settings)
             chosen = lesson, data, settings, out, show
-            keep(appendix, records.draw_appendix(*chosen, networks))
+            results = appendix.get("results", {})
+            with working(f"{lesson.name}: further figures"):
+                drawn = records.draw_appendix(*chosen, networks, results)
+            keep(appendix, drawn)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -177,6 +188,15 @@ def redraw(
                 f"{out}: a figure cannot be written ({error.strerror or error})."
             ) from error
     return {**record, "folder": out}
+
+
+def _header(lesson: Lesson, settings: Settings, style: str, num_train: int, more: str) -> str:
+    """Says what is going to be trained, on how much, and how long."""
+    networks = [f"{len(lesson.networks)} networks"] if len(lesson.networks) > 1 else []
+    styles = f"{style.replace('keras', 'Keras')} style" if style in STYLES else "both styles"
+    amount = [counted(num_train, "training example"), counted(settings.num_epochs, "epoch")]
+    parts = filter(None, [*amount, *networks, styles, more])
+    return f"{colored(lesson.name, 'bold')}: {', '.join(parts)}"
 
 
 def _whole(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from ae.runs import records
 from ae.runs.folder import CHECKPOINTS, complete, was_interrupted
 from ae.runs.records import UNFINISHED
 from ae.runs.saved import build, load_networks, require_saved
+from ae.terminal import working
 from ae.training import interrupts, precision
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
@@ -87,10 +88,12 @@ class Unfinished:
                     record["trainings"].append(trained)
                     records.write_record(self.work, record)
                     keras.backend.clear_session()
-                record["appendix"] = records.draw_appendix(
-                    *(lesson, data, settings, self.work, self.show),
-                    lambda: load_networks(lesson, self.work, record, settings),
-                )
+                with working(f"{lesson.name}: further figures"):
+                    record["appendix"] = records.draw_appendix(
+                        *(lesson, data, settings, self.work, self.show),
+                        lambda: load_networks(lesson, self.work, record, settings),
+                        results={},
+                    )
                 for observer in self.observers:
                     record.update(observer.of_run(lesson, data, record, self.work))
                 record["source"] = source.name if source.exists() else None
@@ -157,8 +160,9 @@ class Unfinished:
         about = {"network": network_name, "style": style, "saved": saved}
         require_saved(lesson, work, about, settings, network, data)
         keras.utils.set_random_seed(settings.seed)  # so that what follows is the same if resumed
-        shown = self.show, network, network_name, style
-        drawn = records.draw(lesson, data, settings, work, *shown)
+        shown = self.show, network, network_name, style, run.history
+        with working(f"{run.label}: figures"):
+            drawn = records.draw(lesson, data, settings, work, *shown)
         kept: dict[str, Any] = {}
         for observer in observers:
             kept.update(observer.result())

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ae.errors import InputError, NotFiniteError
+from ae.terminal import bar, say
 from ae.training import interrupts
 from ae.training.checkpoints import Checkpoints, writing
 from ae.training.minibatches import NextBatch, Shuffled, dataset, stack_equal
+from ae.training.notices import drop_notice_of_onednn
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 
 @dataclass(eq=False)
@@ -160,14 +161,14 @@ class Run:
                 self._writer.close()
 
     def _open(self) -> None:
+        drop_notice_of_onednn()
         if self.log_dir is not None:
             with writing():
                 self._writer = tf.summary.create_file_writer(str(self.log_dir))
                 self._writer.init()
-        self._headed = False
-        self._bar = tqdm(
-            desc=self.label, unit="step", disable=None, leave=False, dynamic_ncols=True
-        )
+        if self.epoch_line is not None:
+            say(self.label)
+        self._bar = bar(self.label)
 
     def _expect(self, steps_per_epoch: int) -> None:
         """Takes the number of steps in an epoch, and with it the length of the bar."""
@@ -213,10 +214,7 @@ class Run:
                 for name, value in logs.items():
                     tf.summary.scalar(name, value)
         if self.epoch_line is not None:
-            if not self._headed:
-                self._bar.write(self.label)
-                self._headed = True
-            self._bar.write(self.epoch_line(epoch, logs))
+            say(self.epoch_line(epoch, logs))
         if self.after_epoch is not None:
             self.after_epoch(epoch)
 

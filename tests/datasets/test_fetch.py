@@ -91,11 +91,12 @@ def test_the_cache_lies_in_the_repository_unless_told_otherwise(monkeypatch, tmp
 def test_the_last_word_lists_every_attempt(tiny, tmp_path):
     damaged = TINY | {IMAGES: DAMAGED["web page"][1]}
     with pytest.raises(InputError) as caught:
-        fetch(tiny, [*sources_for(tiny), source_of({}, "a"), source_of(damaged, "b")])
+        sources = [source_of({}, "a"), source_of({}, "c"), source_of(damaged, "b")]
+        fetch(tiny, [*sources_for(tiny), *sources])
     assert str(caught.value) == (
         "Tiny could not be found or fetched:\n"
         f"  - {(tmp_path / 'cache').as_posix()}: not there\n"
-        "  - a: has no such file\n"
+        "  - a, c: has no such file\n"
         f"  - b: {IMAGES} is a web page, not data\n"
         f"To place it by hand, put the files {', '.join(TINY)} (as they are, or with .gz) into "
         f"the folder {tmp_path / 'cache' / 'tiny'}, or into one that AE_DATA_DIR names."

@@ -195,6 +195,16 @@ def test_a_page_in_the_archive_s_place_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.fault("no network")
+def test_hosts_that_are_away_share_a_line(tmp_path):
+    urls = [f"http://127.0.0.1:{port}/" for port in (9, 10)]
+    tiny = make_data_set(tmp_path, host=urls)
+    with pytest.raises(InputError) as refused:
+        fetch(tiny, sources_for(tiny))
+    (line,) = [line for line in str(refused.value).splitlines() if "the connection failed" in line]
+    assert line == "  - 127.0.0.1:9, 127.0.0.1:10: the connection failed"
+
+
+@pytest.mark.fault("no network")
 def test_a_host_that_is_away(tmp_path):
     with serving({}) as (url, _):
         pass

@@ -165,7 +165,7 @@ def test_more_pages_than_the_data_set_has(monkeypatch):
 
 def test_real_pages_are_not_replaced_unasked(monkeypatch, capsys):
     def missing(_):
-        raise MissingDataError("No page.")
+        raise MissingDataError("No page.\nGet one.")
 
     def damaged(_):
         raise InputError("A page is damaged.")
@@ -175,7 +175,9 @@ def test_real_pages_are_not_replaced_unasked(monkeypatch, capsys):
     with pytest.raises(MissingDataError):
         synthetic.load_or_generate_documents("real", None, 0)
     assert synthetic.load_or_generate_documents("auto", None, 0) == "generated"
-    assert capsys.readouterr().err == "No page. Using generated pages instead.\n"
+    missing_page, instead = capsys.readouterr().err.splitlines()
+    assert missing_page == "No page."
+    assert instead.startswith("Using generated pages instead")
     monkeypatch.setattr(synthetic, "load_documents", damaged)
     with pytest.raises(InputError, match="damaged"):
         synthetic.load_or_generate_documents("auto", None, 0)

@@ -6,12 +6,15 @@ import re
 import warnings
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 from ae.errors import InputError
 from ae.networks import weights_sha256
 from ae.runs import saved
 from ae.runs.records import (
     Report,
+    draw,
+    draw_appendix,
     environment,
     load_weights,
     read_record,
@@ -90,6 +93,85 @@ def test_a_notice_stands_in_red_under_every_figure(tmp_path):
     assert red(without) == 0
     lower_half = with_notice[with_notice.shape[0] // 2 :]
     assert red(with_notice) == red(lower_half) > 20
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_a_title_stands_over_the_figure_and_changes_nothing_below(tmp_path, layout):
+    saved = []
+    for title in ("", "sigmoid_ae, keras"):
+        figure, axis = plt.subplots(figsize=(7, 2), layout=layout)
+        axis.plot([0, 1])
+        axis.set(title="a title of its own", xlabel="pixels")
+        report = Report(tmp_path, title, title)
+        report.figure("digits", figure)
+        saved.append(pixels(report.figures[0]))
+    untitled, titled = saved
+    added = titled[: len(titled) - len(untitled)]
+    np.testing.assert_array_equal(titled[len(added) :], untitled)
+    (inked,) = np.nonzero((added < 200).any(axis=(1, 2)))
+    assert 3 <= inked[0] < inked[-1] < len(added), "the title is cut, or below"
+
+
+def test_a_title_may_be_wider_than_the_figure(tmp_path):
+    figure, _ = plt.subplots(figsize=(1, 1))
+    Report(tmp_path, "", "contractive_ae, " * 4).figure("digits", figure)
+    picture = pixels(tmp_path / "digits.png")
+    assert (picture[:, :3] > 200).all() and (picture[:, -3:] > 200).all()
+    assert picture.shape[1] > 300
+
+
+def draw_one(network, data, settings, report):
+    report.figure("digits", drawing())
+
+
+def titles_of(tmp_path, **changes):
+    """The texts over the figure of a run's training, and over that of its appendix."""
+    lesson = SimpleNamespace(
+        name="low_level_ae",
+        printed_loss="last_batch_loss",
+        draw=draw_one,
+        appendix=lambda *args: args[2].figure("all", drawing(), of="all networks"),
+    )
+    data = SimpleNamespace(provenance=SimpleNamespace(notice=""))
+    history = [{"loss": 1, "last_batch_loss": loss} for loss in (5, 7, 11937.4)]
+    about = {"network_name": "class", "style": "keras", "history": history, **changes}
+    settings = SimpleNamespace(variant=about.pop("variant", "published"))
+    draw(lesson, data, settings, tmp_path, True, None, **about)
+    draw_appendix(lesson, data, settings, tmp_path, True, None, {})
+    texts = [[text.get_text() for text in plt.figure(n).texts] for n in plt.get_fignums()]
+    plt.close("all")
+    return texts
+
+
+def test_titles_say_lesson_network_style_epochs_and_loss(tmp_path):
+    first = [{"last_batch_loss": 2.34567}]
+    for changes, title in (
+        ({}, "low_level_ae, class, Keras, 3 epochs, loss 11937"),
+        ({"network_name": "autoencoder"}, "low_level_ae, Keras, 3 epochs, loss 11937"),
+        (
+            {"style": "low-level", "history": first},
+            "low_level_ae, class, low-level, 1 epoch, loss 2.3457",
+        ),
+        (
+            {"variant": "corrected"},
+            "low_level_ae, corrected, class, Keras, 3 epochs, loss 11937",
+        ),
+    ):
+        assert titles_of(tmp_path, **changes) == [[title], ["low_level_ae, all networks"]]
+
+
+def test_what_the_appendix_measured_is_not_measured_again(tmp_path):
+    measured = []
+
+    def appendix(data, settings, report, networks):
+        report.kept("error", lambda: measured.append(1) or 0.5)
+
+    lesson = SimpleNamespace(name="tiny", appendix=appendix)
+    data = SimpleNamespace(provenance=SimpleNamespace(notice=""))
+    drawn = draw_appendix(lesson, data, None, tmp_path, False, None, {})
+    assert (drawn["results"], measured) == ({"error": 0.5}, [1])
+    again = draw_appendix(lesson, data, None, tmp_path, False, None, {"error": 0.75})
+    assert (again["results"], measured) == ({"error": 0.75}, [1])
 
 
 def test_a_figure_that_cannot_be_saved_leaves_the_old_one(tmp_path):
