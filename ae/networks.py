@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ae.errors import InputError
+from ae.lesson import STYLES
 from ae.training import interrupts
 
 import keras
@@ -60,6 +61,11 @@ def name_of(variable: Any, network: Network) -> str:
             if any(one is variable for one in getattr(part, "variables", [part])):
                 return attribute
     return variable.name
+
+
+def style_of(network: Network) -> str:
+    """Names the style of a network."""
+    return STYLES[isinstance(network, keras.Model)]
 
 
 def reconstruct(network: Network, x: np.ndarray) -> np.ndarray:

@@ -8,8 +8,11 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
 from numpy.testing import assert_allclose, assert_equal
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 OWN = "own"  # limits of colours: the least and the greatest value of each picture
+
+DISTINCT = 10.0  # steps of CIEDE2000 between two colours; one is just noticeable
 
 
 def as_picture(image):
@@ -42,6 +45,11 @@ def assert_labels(axis, where, **labels):
     assert_equal({name: getattr(axis, f"get_{name}")() for name in plain}, plain | labels, where)
 
 
+SMALL = 64  # pixels; an image that is no larger than that is drawn larger
+LEGIBLE = 100  # pixels of the PNG across and down a panel of a small image
+PLANE = {"xlabel": "$z_1$", "ylabel": "$z_2$"}
+
+
 @dataclass(frozen=True)
 class Images:
     """Rows of pictures with labels on the left, or columns of pictures with titles above."""
@@ -51,122 +59,153 @@ class Images:
     limits: Any  # values of the first and the last colour, or `OWN`
     columns: bool = False
     ticks: bool = False
+    titles: Sequence[str] = ()  # over the columns of rows
+    compact: bool = False  # whether small images may be drawn small
+    below: Sequence[str] = ()  # words of the sentence below all
 
     def compare(self, figure, where=""):
         """Fails unless the figure shows these and nothing else."""
         assert_equal(figure.get_suptitle(), "", where)
+        below = figure.get_supxlabel()
+        assert bool(below) == bool(self.below), f"{where}: below stands {below!r}"
+        assert all(words in below for words in self.below), f"{where}: below stands {below!r}"
         table = grid(figure.axes)
         table = list(zip(*table, strict=True)) if self.columns else table
         assert_equal(
             [len(line) for line in table], [len(images) for _, images in self.parts], where
         )
-        for line, (label, images) in zip(table, self.parts, strict=True):
+        for row, (line, (label, images)) in enumerate(zip(table, self.parts, strict=True)):
             for number, (axis, image) in enumerate(zip(line, images, strict=True)):
                 here = f"{where} {label!r}, picture {number}"
                 name = "title" if self.columns else "ylabel"
-                assert_labels(axis, here, **{name: "" if number else label})
+                titles = {"title": self.titles[number]} if self.titles and not row else {}
+                assert_labels(axis, here, **{name: "" if number else label}, **titles)
                 self._compare_one(axis, as_picture(np.asarray(image)), here)
 
     def _compare_one(self, axis, picture, where):
-        (shown,) = axis.images
-        assert not (axis.lines or axis.collections or axis.texts), f"{where}: there is more on it"
-        assert_allclose(shown.get_array(), picture, rtol=1e-5, atol=1e-6, err_msg=where)
-        own = (shown.get_array().min(), shown.get_array().max())
-        assert_equal(shown.get_clim(), own if self.limits == OWN else self.limits, where)
-        assert_equal((type(shown.norm), shown.get_cmap().name), (Normalize, self.cmap), where)
-        height, width = picture.shape
-        assert_equal(shown.get_extent(), (-0.5, width - 0.5, height - 0.5, -0.5), where)
-        limits = (*axis.get_xlim(), *axis.get_ylim())
-        assert_equal(limits, (-0.5, width - 0.5, height - 0.5, -0.5), where)
+        assert_shows(axis, picture, self.cmap, self.limits, where)
         for ticks in (axis.get_xticks(), axis.get_yticks()):
             assert_equal(axis.axison and len(ticks) > 0, self.ticks, f"{where}: ticks")
+        if max(picture.shape) <= SMALL and not self.compact:
+            panel = axis.get_window_extent()
+            assert min(panel.width, panel.height) >= LEGIBLE, f"{where}: {panel} is small"
+
+
+def assert_shows(axis, picture, cmap, limits, where):
+    """Compares a picture, its colours and its place with what an axis shows."""
+    (shown,) = axis.images
+    assert not (axis.lines or axis.collections or axis.texts), f"{where}: there is more on it"
+    assert_allclose(shown.get_array(), picture, rtol=1e-5, atol=1e-6, err_msg=where)
+    own = (shown.get_array().min(), shown.get_array().max())
+    assert_equal(shown.get_clim(), own if limits == OWN else limits, where)
+    assert_equal((type(shown.norm), shown.get_cmap().name), (Normalize, cmap), where)
+    height, width = picture.shape
+    assert_equal(shown.get_extent(), (-0.5, width - 0.5, height - 0.5, -0.5), where)
+    reach = (*axis.get_xlim(), *axis.get_ylim())
+    assert_equal(reach, (-0.5, width - 0.5, height - 0.5, -0.5), where)
 
 
 @dataclass(frozen=True)
-class Points:
-    """Panels of points (n, 2) with titles above, in the colours of classes from 0 to 9."""
+class Decoded:
+    """Images (side * side, ...) as one picture, with the codes (side * side, 2) on its axes."""
 
-    panels: Sequence[tuple[str, np.ndarray]]
-    labels: np.ndarray
-    cmap: str
-    spot: float  # square points
-    stepped: bool = False
-
-    def compare(self, figure, where=""):
-        """Fails unless the figure shows these and nothing else."""
-        assert_equal(figure.get_suptitle(), "", where)
-        (bar,) = [axis for axis in figure.axes if axis.get_label() == "<colorbar>"]
-        (line,) = grid([axis for axis in figure.axes if axis is not bar])
-        colours = matplotlib.colormaps[self.cmap](np.asarray(self.labels) / 9)
-        for axis, (title, points) in zip(line, self.panels, strict=True):
-            here = f"{where} {title!r}"
-            assert_labels(axis, here, title=title)
-            (drawn,) = axis.collections
-            assert_allclose(drawn.get_offsets(), points, rtol=1e-5, atol=1e-6, err_msg=here)
-            # A class has its own entry among ten colours; `self.cmap` may have 256.
-            assert_allclose(drawn.to_rgba(drawn.get_array()), colours, atol=0.01, err_msg=here)
-            assert not (axis.xaxis_inverted() or axis.yaxis_inverted()), here
-            assert_equal(list(drawn.get_sizes()), [self.spot], here)
-        if self.stepped:
-            assert_equal(list(bar.get_yticks()), list(range(10)), where)
-        reach = (-0.5, 9.5) if self.stepped else (0, 9)
-        assert_equal(bar.get_ylim(), reach, f"{where}: the colour bar")
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Points (n, 2) of each class in a colour of its own, with a legend of names beside them."""
-
-    points: np.ndarray
-    labels: np.ndarray
-    names: Sequence[str]
-    spot: float  # square points
+    images: Sequence
+    codes: np.ndarray
+    side: int
 
     def compare(self, figure, where=""):
         """Fails unless the figure shows these and nothing else."""
         assert_equal(figure.get_suptitle(), "", where)
         (axis,) = figure.axes
-        assert_labels(axis, where, xlabel="$z_1$", ylabel="$z_2$")
-        assert_equal(axis.get_aspect(), 1, where)
-        names = [str(name) for name in self.names]
-        assert_equal([drawn.get_label() for drawn in axis.collections], names, where)
-        keys = [text.get_text() for text in axis.get_legend().get_texts()]
-        assert_equal(keys, names, f"{where}: legend")
-        for label, drawn in enumerate(axis.collections):
-            of_class = self.points[self.labels == label]
-            assert_allclose(drawn.get_offsets(), of_class, rtol=1e-5, atol=1e-6, err_msg=where)
-            assert_equal(list(drawn.get_sizes()), [self.spot], where)
-        colours = {tuple(drawn.get_facecolor()[0]) for drawn in axis.collections[:10]}
-        assert_equal(len(colours), 10, where)
+        assert_labels(axis, where, **PLANE)
+        picture = tiled(self.images, self.side)
+        assert_shows(axis, picture, "gray", OWN, where)
+        places = self.codes.reshape(self.side, self.side, 2)
+        height, width = np.array(picture.shape) / self.side
+        for drawn, size, numbers in (
+            (axis.xaxis, width, places[0, :, 0]),
+            (axis.yaxis, height, places[:, 0, 1]),
+        ):
+            tiles, rest = np.divmod(drawn.get_ticklocs() + 0.5, size)
+            assert_equal(rest, np.full(len(rest), size / 2), f"{where}: ticks beside the middle")
+            assert {0, self.side - 1} <= set(tiles), f"{where}: the ends have no ticks"
+            written = [label.get_text() for label in drawn.get_ticklabels()]
+            numbers = numbers[tiles.astype(int)]
+            assert_allclose(np.array(written, float), numbers, atol=0.0051, err_msg=where)
 
 
 @dataclass(frozen=True)
-class Panels:
-    """Panels of points (n, 2) by title, over the same axes, with one legend of the classes."""
+class Points:
+    """Points (n, 2) in the colours of classes from 0 to 9, with a colour bar."""
 
-    points: Mapping[str, np.ndarray]
+    points: np.ndarray
     labels: np.ndarray
-    names: Sequence[str]
+    cmap: str
     spot: float  # square points
 
     def compare(self, figure, where=""):
         """Fails unless the figure shows these and nothing else."""
         assert_equal(figure.get_suptitle(), "", where)
-        assert_equal([axis.get_title() for axis in figure.axes], list(self.points), where)
+        axis, bar = figure.axes
+        colours = matplotlib.colormaps[self.cmap](np.asarray(self.labels) / 9)
+        assert_labels(axis, where, **PLANE)
+        (drawn,) = axis.collections
+        assert_allclose(drawn.get_offsets(), self.points, rtol=1e-5, atol=1e-6, err_msg=where)
+        assert_allclose(drawn.to_rgba(drawn.get_array()), colours, atol=0.01, err_msg=where)
+        assert not (axis.xaxis_inverted() or axis.yaxis_inverted()), where
+        assert_equal(list(drawn.get_sizes()), [self.spot], where)
+        assert_equal((bar.get_ylim(), bar.get_ylabel()), ((0, 9), "class"), where)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Panels of points (n, 2) by title, a colour for each class, and one legend of their names."""
+
+    panels: Mapping[str, np.ndarray]
+    labels: np.ndarray
+    names: Sequence[str]
+    shared: bool = True  # the axes of all panels, whose units have the same length then
+
+    def compare(self, figure, where=""):
+        """Fails unless the figure shows these and nothing else."""
+        assert_equal(figure.get_suptitle(), "", where)
+        assert_equal([axis.get_title() for axis in figure.axes], list(self.panels), where)
         reaches = {(axis.get_xlim(), axis.get_ylim(), axis.get_aspect()) for axis in figure.axes}
-        assert_equal(len(reaches), 1, f"{where}: the axes")
-        for axis, points in zip(figure.axes, self.points.values(), strict=True):
+        if self.shared:
+            ((*_, aspect),) = reaches
+            assert_equal(aspect, 1, where)
+        names, colours = [str(name) for name in self.names], []
+        for number, (axis, points) in enumerate(
+            zip(figure.axes, self.panels.values(), strict=True)
+        ):
+            ylabel = {} if number else {"ylabel": PLANE["ylabel"]}
+            assert_labels(axis, where, title=axis.get_title(), xlabel=PLANE["xlabel"], **ylabel)
+            assert_equal([drawn.get_label() for drawn in axis.collections], names, where)
             for label, drawn in enumerate(axis.collections):
                 of_class = points[self.labels == label]
                 assert_allclose(drawn.get_offsets(), of_class, rtol=1e-4, atol=1e-5, err_msg=where)
-                assert_equal(list(drawn.get_sizes()), [self.spot], where)
-            assert_equal(len(axis.collections), len(self.names), where)
-        legends = [axis.get_legend() for axis in figure.axes]
-        assert_equal(
-            [legend is None for legend in legends[:-1]], [True] * (len(legends) - 1), where
-        )
-        named = [text.get_text() for text in legends[-1].get_texts()]
-        assert_equal(named, [str(name) for name in self.names], where)
+            colours.append([tuple(drawn.get_facecolor()[0]) for drawn in axis.collections])
+        assert_equal(colours, [colours[0]] * len(colours), f"{where}: colours")
+        assert_distinct(colours[0], where)
+        *without, with_legend = [axis.get_legend() for axis in figure.axes]
+        assert_equal(without, [None] * len(without), where)
+        keys = [text.get_text() for text in with_legend.get_texts()]
+        assert_equal(keys, names, f"{where}: legend")
+        shown = [tuple(key.get_facecolor()[0]) for key in with_legend.legend_handles]
+        assert_equal(shown, colours[0], f"{where}: legend")
+
+
+def assert_distinct(colours, where):
+    """Fails if two colours resemble each other, also to an eye without cones for green.
+
+    That eye is simulated as in Vienot, Brettel and Mollon (1999), on linear RGB.
+    """
+    linear = np.array(colours)[:, :3] ** 2.2
+    seen = np.array([[0.292, 0.708, 0], [0.292, 0.708, 0], [-0.022, 0.022, 1]])
+    for kind, rgb in (("any", linear), ("a deuteranope's", np.clip(linear @ seen.T, 0, 1))):
+        lab = rgb2lab(rgb ** (1 / 2.2))
+        apart = deltaE_ciede2000(lab[:, None], lab[None])[np.triu_indices(len(lab), 1)]
+        assert apart.min() > DISTINCT, f"{where}: {apart.min():.1f} to {kind} eye"
 
 
 @dataclass(frozen=True)

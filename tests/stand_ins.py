@@ -38,8 +38,10 @@ class LinearNet:
 class AnyData:
     """Data with every field that is asked for: random images, no two of them alike.
 
-    The fields in `labels` hold classes from 0 to 9.
+    The fields in `labels` hold classes from 0 to 9, which have the names `class_names`.
     """
+
+    class_names = tuple(f"class {number}" for number in range(10))
 
     def __init__(self, shape, number, labels=()):
         self.shape, self.number, self.labels = shape, number, labels
@@ -61,12 +63,15 @@ class Kept:
         self.network_name = network_name
         self.figures, self.captions, self.results = {}, {}, {}
 
-    def figure(self, name, figure, shows=""):
+    def figure(self, name, figure, shows="", of=""):
         assert name not in self.figures
         self.figures[name], self.captions[name] = figure, shows
 
     def result(self, name, value):
         self.results[name] = value
+
+    def kept(self, name, measure):
+        return self.results.setdefault(name, measure())
 
 
 class NoFit:

@@ -68,7 +68,7 @@ def test_it_runs_in_both_styles_and_leaves_a_report(added, tmp_path, capsys):
     assert (out / "tiny_ae" / "figures" / "keras-pair.png").is_file()
     assert not run("report", out)
     page = (out / "report" / "tiny_ae.html").read_text(encoding="utf-8")
-    assert "a picture over its reconstruction" in page
+    assert "A picture over what the network makes of it." in page
     assert "It repeats what it is given." in page
     assert "The weights are twice as large as they need be." in page
 
@@ -100,7 +100,7 @@ def test_its_styles_are_compared(added, tmp_path, capsys):
 def test_it_becomes_a_notebook_and_its_errata_are_printed(added, tmp_path, capsys):
     assert not run("notebooks", "tiny_ae", "--out", tmp_path)
     cells = nbformat.read(tmp_path / "tiny_ae.ipynb", as_version=4).cells
-    assert "## Keras: training" in [cell.source for cell in cells]
+    assert any(cell.source.startswith("def train_keras(") for cell in cells)
     assert not run("errata", "tiny_ae")
     assert "The weights are twice as large" in capsys.readouterr().out
 

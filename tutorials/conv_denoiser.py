@@ -19,7 +19,7 @@ import sys
 from collections import namedtuple
 from functools import partial
 
-from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
+from ae import cli, datasets, figures, metrics  # first: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
 from ae.operations import pooled_relu, upsampled_conv2d
 from ae.training.minibatches import Shuffled
@@ -184,10 +184,10 @@ def train_keras(autoencoder, data, settings, run, noisy=drawn_once):
 # %% Figure
 def draw(encode, decode, data):
     """Plots garments clean, noisy and cleaned, each in its full range of greys, and their codes."""
-    codes = encode(data.x_shown_noisy)
-    rows = {"clean": data.x_shown, "noisy": data.x_shown_noisy, "output": decode(codes)}
-    strip = figures.strip({name: x[..., 0] for name, x in rows.items()}, size=2, stretched=True)
-    return {"clean-noisy-output": strip, "latent-maps": figures.feature_maps(codes)}
+    noisy, codes = data.x_shown_noisy, encode(data.x_shown_noisy)
+    rows = {"noisy": noisy, "median filter": metrics.median_filter(noisy), "output": decode(codes)}
+    strip = figures.cleaned(data.x_shown, rows, size=2)  # with decibels
+    return {"clean-noisy-output": strip, "latent-maps": figures.feature_maps(noisy, codes)}
 
 
 # %% Run

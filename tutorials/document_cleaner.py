@@ -177,9 +177,10 @@ def train_keras(autoencoder, data, settings, run):
 def draw(encode, decode, data):
     """Plots three validation pages and the test page that the notebook shows."""
     x, page = data.x_val[:3], data.x_test[:1]
-    val = figures.strip({"input": x, "target": data.y_val[:3], "output": decode(encode(x))}, size=5)
-    test = figures.strip({"input": page, "output": decode(encode(page))}, size=7)
-    return {"validation-pages": val, "test-page": test}
+    val = {"input": x, "target": data.y_val[:3], "output": decode(encode(x))}
+    test = {"input": page, "output": decode(encode(page))}
+    rows = {"validation-pages": val, "test-page": test}
+    return {name: figures.strip(pages, WIDTH / 100) for name, pages in rows.items()}  # in inches
 
 
 # %% Run

@@ -262,8 +262,9 @@ def draw(encode, decode, data):
     strip = {"reconstructions": figures.strip({k: v[..., 0] for k, v in rows.items()})}
     if LATENT_DIM != 2:
         return strip
-    plane = {"manifold": figures.manifold(decode(manifold_codes()), SIDE)}
-    plane["latent"] = figures.scatter({"": z_mean}, data.y_train, cmap="brg")
+    places = manifold_codes()
+    plane = {"manifold": figures.manifold(decode(places), SIDE, places)}
+    plane["latent"] = figures.scatter(z_mean, data.y_train, cmap="brg")  # the article's colours
     return plane | strip
 
 

@@ -32,7 +32,6 @@ from ae.lesson import Settings
 from ae.training.minibatches import Shuffled
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
@@ -257,14 +256,10 @@ def draw(encode, decode, data):
     ways = {"first pair": np.linspace(z[0], z[1], 10), "second": np.linspace(z[2], z[3], 10)}
     drawn = {"interpolation": figures.strip({k: decode(way)[..., 0] for k, way in ways.items()})}
     if z.shape[1] == 2:
-        figure, axis = plt.subplots(figsize=(8, 7), layout="constrained")
-        for label in range(10):
-            axis.scatter(*z[data.y_test == label].T, s=3, label=data.class_names[label])
-        axis.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
-        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=5)
+        drawn["plane"] = figures.planes({"": z}, data.y_test, data.class_names)
         across, up = np.linspace(*np.quantile(z, [0.01, 0.99], axis=0), SIDE, dtype="float32").T
         places = np.array([(z_1, z_2) for z_2 in up[::-1] for z_1 in across])
-        drawn |= {"plane": figure, "manifold": figures.manifold(decode(places), SIDE)}
+        drawn["manifold"] = figures.manifold(decode(places), SIDE, places)
     return drawn
 
 

@@ -255,7 +255,7 @@ def fit(model, optimizer, loss, order, data, settings, run):
 def draw(encode, decode, data):
     """Plots ten test digits above decode(encode(x)); the article's own picture is lost."""
     x = data.x_test[:10]
-    rows = {"original": x, "decode(z)": decode(encode(x))}
+    rows = {"original": x, "decode(encode(x))": decode(encode(x))}
     return {"reconstructions": figures.strip({k: v.reshape(-1, 28, 28) for k, v in rows.items()})}
 
 

@@ -20,14 +20,13 @@ a sigmoid is flat, so almost no gradient passes back.
 # %% Setup
 import sys
 
-from ae import cli, datasets  # before keras: importing ae starts TensorFlow quietly
+from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
 from ae.metrics import LastBatch
 from ae.training.minibatches import NextBatch
 from ae.training.optimizers import RMSpropTF1
 
 import keras
-import matplotlib.pyplot as plt
 import tensorflow as tf
 from keras import layers
 
@@ -178,15 +177,9 @@ def train_keras(autoencoder, data, settings, run):
 def draw(encode, decode, data):
     """Plots the article's figure: the first ten test digits above their reconstructions."""
     digits = data.x_test[:EXAMPLES_TO_SHOW]
-    reconstructed = decode(encode(digits))
-
-    figure, axes = plt.subplots(2, EXAMPLES_TO_SHOW, figsize=(10, 2))
-    for i in range(EXAMPLES_TO_SHOW):
-        axes[0][i].imshow(digits[i].reshape(28, 28), vmin=0, vmax=1)
-        axes[1][i].imshow(reconstructed[i].reshape(28, 28), vmin=0, vmax=1)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    return {"strip": figure}
+    rows = {"original": digits, "reconstructed": decode(encode(digits))}
+    rows = {name: images.reshape(-1, 28, 28) for name, images in rows.items()}
+    return {"strip": figures.strip(rows, cmap="viridis")}  # the article's colours
 
 
 # %% Run

@@ -16,9 +16,10 @@ from tutorials.articles.fashion_vae import sample_around
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from pictures import OWN, Classes, Curves, Images, Panels, Points, tiled
+from pictures import OWN, Classes, Curves, Decoded, Images, Points, tiled
 from scipy.special import expit as sigmoid
 from scipy.stats import norm
+from stand_ins import Net
 
 # Layers. Images are (batch, height, width, channels), kernels (3, 3, in, out).
 
@@ -392,8 +393,20 @@ TWO_D = {"PCA": lambda x: x[:, 300:302], "autoencoder": lambda x: x[:, 400:402]}
 def two_panels(d):
     """Shows 500 test digits of each class."""
     shown = np.concatenate([np.flatnonzero(d.y_test == label)[:500] for label in range(10)])
-    codes = [(name, encode(d.x_test[shown])) for name, encode in TWO_D.items()]
-    return Points(codes, d.y_test[shown], "tab10", 6, stepped=True)
+    codes = {name: encode(d.x_test[shown]) for name, encode in TWO_D.items()}
+    return Classes(codes, d.y_test[shown], range(10), shared=False)
+
+
+OTHER_VARIANT = Net(decode=lambda z: 1 - z)  # stands for a network trained with `--variant`
+
+
+def both_variants(d, *why):
+    """Shows ten test digits as published and corrected, in 256 greys what the record keeps."""
+    made = {"published": d.output(d.x_test), "corrected": 1 - d.x_test}
+    errors = {name: np.mean((d.x_test - x_hat) ** 2) for name, x_hat in made.items()}
+    made["corrected"] = np.rint(255 * made["corrected"]) / 255
+    rows = [(f"{name}\nerror {errors[name]:.4f}", x_hat[:10]) for name, x_hat in made.items()]
+    return Images([("original", d.x_test[:10]), *rows], "gray", (0, 1), below=why)
 
 
 EXPECTED["sigmoid_ae"] = Expected(
@@ -439,8 +452,10 @@ EXPECTED["sigmoid_ae"] = Expected(
     figures=Figures(
         always=lambda d: {
             "strip": Images(
-                [("", d.x_test[:10]), ("", d.output(d.x_test[:10]))], "viridis", (0, 1)
+                [("original", d.x_test[:10]), ("reconstructed", d.output(d.x_test[:10]))],
+                *("viridis", (0, 1)),
             ),
+            "published-and-corrected": both_variants(d, "noise", "first weights", "N(0, 1)"),
         },
         if_asked=lambda d: {
             "two-d": two_panels(d),
@@ -454,6 +469,7 @@ EXPECTED["sigmoid_ae"] = Expected(
         },
         asked={"two_d": True, "thirty": True},
         instead={
+            "variants.train": lambda *_: OTHER_VARIANT,
             "two_d_encoders": lambda *_: TWO_D,
             "from_thirty": lambda data, _: {n: f(data.x_test) for n, f in FROM_THIRTY.items()},
         },
@@ -535,10 +551,12 @@ EXPECTED["low_level_ae"] = Expected(
     figures=Figures(
         always=lambda d: {
             "reconstructions": Images(
-                [("original", d.x_test[:10]), ("decode(z)", d.output(d.x_test[:10]))],
+                [("original", d.x_test[:10]), ("decode(encode(x))", d.output(d.x_test[:10]))],
                 *("gray", (0, 1)),
             ),
+            "published-and-corrected": both_variants(d, "ReLU units", "zeros", "the same grey 8"),
         },
+        instead={"variants.train": lambda *_: OTHER_VARIANT},
     ),
 )
 
@@ -567,6 +585,18 @@ DENOISER = Network(
     steps_per_epoch=30,  # of 2048
     learns_to=0.115,
 )
+
+
+def medians(x):
+    """Takes the median of each pixel and its eight neighbours; a border is its own neighbour."""
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
+    return np.median(sliding_window_view(padded, (3, 3), axis=(1, 2)), axis=(-1, -2))
+
+
+def with_decibels(label, x, clean):
+    return f"{label}\n{-10 * math.log10(np.mean((x - clean) ** 2)):.1f} dB", x
+
+
 EXPECTED["conv_denoiser"] = Expected(
     presets={
         "article": {
@@ -625,13 +655,20 @@ EXPECTED["conv_denoiser"] = Expected(
             "clean-noisy-output": Images(
                 [
                     ("clean", d.x_shown),
-                    ("noisy", d.x_shown_noisy),
-                    ("output", d.output(d.x_shown_noisy)),
+                    with_decibels("noisy", d.x_shown_noisy, d.x_shown),
+                    with_decibels("median filter", medians(d.x_shown_noisy), d.x_shown),
+                    with_decibels("output", d.output(d.x_shown_noisy), d.x_shown),
                 ],
                 *("gray", OWN),
             ),
             "latent-maps": Images(
-                [(str(c), d.encode(d.x_shown_noisy)[..., c]) for c in range(16)], "gray", OWN
+                [
+                    ("", [x, *np.moveaxis(z, -1, 0)])
+                    for x, z in zip(d.x_shown_noisy, d.encode(d.x_shown_noisy), strict=True)
+                ],
+                *("gray", OWN),
+                titles=("input", *(f"map {channel}" for channel in range(16))),
+                compact=True,
             ),
         },
         examples=lambda d: (d.x_test_noisy[:10], d.x_test[:10]),
@@ -780,12 +817,13 @@ EXPECTED["fashion_vae"] = Expected(
     validates_on=("x_val", "x_val"),
     figures=Figures(
         always=lambda d: {
-            "manifold": Images([("", [tiled(d.decode(PLACES), 20)])], "gray", OWN, ticks=True),
-            "latent": Points([("", d.encode(d.x_train)[0])], d.y_train, "brg", 36),
+            "manifold": Decoded(d.decode(PLACES), PLACES, 20),
+            "latent": Points(d.encode(d.x_train)[0], d.y_train, "brg", 36),
             "reconstructions": Images(
                 [("original", d.x_test[:10]), ("reconstructed", d.output(d.x_test[:10]))],
                 *("gray", (0, 1)),
             ),
+            "classes": Classes({"": d.encode(d.x_train)[0]}, d.y_train, CLASSES),
         },
         if_asked=lambda d: {"trouser": new_trousers(d)},
         asked={"generate": "trouser"},
@@ -893,9 +931,9 @@ def together(d):
     scaled = (z - z.mean(axis=0)) / deviation
     return {
         "ways": Images([(name, way) for name in THREE], "gray", (0, 1)),
-        "planes": Panels(
+        "planes": Classes(
             {f"{name}, divided by {deviation:.3g}": scaled for name in THREE},
-            *(d.y_test, d.class_names[:10], 2),
+            *(d.y_test, d.class_names),
         ),
         "gaps": Images([(name, in_gaps) for name in THREE], "gray", (0, 1)),
     }
@@ -950,11 +988,10 @@ EXPECTED["latent_space"] = Expected(
                 ],
                 *("gray", (0, 1)),
             ),
-            "plane": Classes(means(d, d.x_test), d.y_test, d.class_names[:10], 3),
-            "manifold": Images(
-                [("", [tiled(d.decode(central_places(means(d, d.x_test))), 20)])],
-                *("gray", OWN),
-                ticks=True,
+            "plane": Classes({"": means(d, d.x_test)}, d.y_test, d.class_names),
+            "manifold": Decoded(
+                d.decode(central_places(means(d, d.x_test))),
+                *(central_places(means(d, d.x_test)), 20),
             ),
             **together(d),
         },
@@ -1109,9 +1146,7 @@ EXPECTED["contractive_ae"] = Expected(
                 ],
                 *("gray", (0, 1)),
             ),
-            "filters": Images(
-                [("", [tiled(scaled(weights_of(d).T[:64]), 8)])], "gray", OWN, ticks=True
-            ),
+            "filters": Images([("", [tiled(scaled(weights_of(d).T[:64]), 8)])], "gray", OWN),
             "singular-values": Curves(
                 RANKS,
                 {"singular values of dh / dx": [785.0 - rank for rank in RANKS]},
@@ -1258,7 +1293,7 @@ EXPECTED["sparse_ae"] = Expected(
             "codes": sorted_codes(d),
         },
         if_asked=lambda d: {
-            "filters": Images([("", [tiled(FILTERS, 14)])], "gray", OWN, ticks=True),
+            "filters": Images([("", [tiled(FILTERS, 14)])], "gray", OWN),
             "active-units": Curves(
                 *(range(6), SHARES),
                 {"xlabel": "epoch", "ylabel": "share of active units", "yscale": "log"},

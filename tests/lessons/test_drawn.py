@@ -5,7 +5,7 @@ image, or the right one in another place, differs.
 """
 
 import dataclasses
-import importlib
+import re
 from types import SimpleNamespace
 
 from ae import figures
@@ -45,7 +45,7 @@ def drawn(request):
     data.settings = smoke_settings(name, **table.asked)
     with pytest.MonkeyPatch.context() as patch:
         for function, other in table.instead.items():
-            patch.setattr(importlib.import_module(f"tutorials.articles.{name}"), function, other)
+            patch.setattr(f"tutorials.articles.{name}.{function}", other)
         report = draw(name, network, data, data.settings, network_name)
         yield SimpleNamespace(**locals())
 
@@ -61,7 +61,8 @@ def test_every_figure_shows_what_the_table_says(drawn):
 def test_every_figure_has_a_caption_of_its_own(drawn):
     captions = drawn.report.captions
     for title, caption in captions.items():
-        assert caption not in ("", title, title.replace("-", " ")), f"CAPTIONS of {drawn.name}"
+        assert re.fullmatch(r"[A-Z0-9].+\.", caption), f"CAPTIONS of {drawn.name}: {title}"
+        assert len(caption.split()) >= 8, f"CAPTIONS of {drawn.name}: {title} says too little"
     assert len(set(captions.values())) == len(captions)
 
 

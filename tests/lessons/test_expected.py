@@ -31,6 +31,7 @@ EACH_NETWORK = pytest.mark.parametrize(("name", "network"), NETWORKS)
 EACH_STYLE = pytest.mark.parametrize("style", STYLES)
 # What stands in capitals and is not a constant: parts of a lesson that other tests are about.
 PARTS = {
+    "LINK",
     "SETTINGS",
     "NETWORKS",
     "OPTIONS",
@@ -40,6 +41,9 @@ PARTS = {
     "CLAIMS",
     "ERRATA",
     "COMMANDS",
+    "STEPS",
+    "DIFFERS",
+    "EXERCISES",
 }
 
 

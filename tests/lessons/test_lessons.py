@@ -10,7 +10,7 @@ import struct
 
 from ae import cli, datasets, errors
 from ae.lesson import label_of
-from ae.proof import published
+from ae.proof import published, variants
 from ae.runs import records
 from ae.training.run import Run
 from tutorials.__main__ import main as tutorials_main
@@ -152,10 +152,13 @@ def test_the_networks_are_saved(smoke, name):
 
 
 @EACH_LESSON
-def test_a_run_s_figures_are_drawn_again_to_the_pixel_without_training(smoke, name, tmp_path):
+def test_a_run_s_figures_are_drawn_again_to_the_pixel_without_training(
+    smoke, name, tmp_path, monkeypatch
+):
     def train(*_, **__):
         pytest.fail("--from trains")
 
+    monkeypatch.setattr(variants, "train", train)
     networks = {
         network: {style: parts._replace(train=train) for style, parts in styles.items()}
         for network, styles in lesson(name).networks.items()
@@ -215,7 +218,8 @@ def test_an_appendix_drawn_later_joins_the_run(smoke, tmp_path):
     record["settings"]["jit_compile"] = False  # XLA takes longer to compile than to train
     (folder / "record.json").write_text(json.dumps(record))
     assert run("sigmoid_ae", "--from", folder, "--two-d") == 0
-    assert read_record(folder)["appendix"]["figures"] == ["figures/two-d.png"]
+    figures = ["figures/published-and-corrected.png", "figures/two-d.png"]
+    assert read_record(folder)["appendix"]["figures"] == figures
     assert (folder / "figures" / "two-d.png").is_file()
 
 

@@ -9,7 +9,7 @@ OPTIONS = {
     "code_size": Option(4, "numbers in a code", True),
 }
 PRESETS = {"smoke": {"num_epochs": 2}, "quick": {"num_epochs": 3}}
-CAPTIONS = {"pair": "a picture over its reconstruction"}
+CAPTIONS = {"pair": "A picture over what the network makes of it."}
 ARGUMENTS = {
     ("variant", "corrected"): {"Autoencoder": {"stddev": 0.1}, "build_keras": {"stddev": 0.1}},
     ("darkness", 3): {"load": {"darkness": 3}},
