@@ -195,6 +195,7 @@ class Lesson:
     published_with: Mapping[str, Any]  # settings in which the published run is not the article's
     claims: tuple[Claim, ...]
     errata: tuple[Erratum, ...]
+    link: str  # the article's address, or that of its code; "" if there is none
     steps: tuple[Step, ...]
     # What differs between the styles, and why: a paragraph for each of `PAIRS` that the lesson has.
     differs: Mapping[str, str]

@@ -52,14 +52,14 @@ def gather(module: ModuleType, name: str) -> Lesson:
     Raises:
         InputError: if the lesson is not made as this module says.
     """
-    article = _import(f"{PACKAGE}.articles.{name}", needed=False)
+    article = _article(name)
     part = functools.partial(getattr, article)
     for mistake in _mistakes(module, article):
         raise InputError(f"{name}: {mistake}")
     captions, arguments = part("CAPTIONS", {}), part("ARGUMENTS", {})
     passed_on = part("PASSED_ON", {})
-    article_preset = _settings(module.SETTINGS, part("OPTIONS", {}))
-    changes = {"smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128}, **part("PRESETS", {})}
+    presets = presets_of(module.SETTINGS, name)
+    article_preset = presets["article"]
 
     def passed_to(function: Callable, settings: Settings) -> dict[str, Any]:
         """Returns what the settings pass to one of the lesson's functions."""
@@ -118,7 +118,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         name=name,
         doc=module.__doc__ or "",
         file=Path(module.__file__) if getattr(module, "__file__", None) else None,
-        presets={p: dataclasses.replace(article_preset, **changes.get(p, {})) for p in PRESETS},
+        presets=presets,
         load=load_data,
         networks={
             network: {
@@ -128,7 +128,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
             for network, styles in module.NETWORKS.items()
         },
         draw=draw,
-        examples=part("examples", lambda data: Examples(data.x_test[:10])),
+        examples=functools.partial(examples_of, name),
         appendix=appendix if hasattr(article, "appendix") else None,
         plane=plane if hasattr(article, "plane") else None,
         notice=part("notice", lambda network, settings: ""),
@@ -138,12 +138,31 @@ def gather(module: ModuleType, name: str) -> Lesson:
         published_with=part("PUBLISHED_WITH", {}),
         claims=tuple(part("CLAIMS", ())),
         errata=tuple(part("ERRATA", ())),
+        link=part("LINK", ""),
         steps=tuple(part("STEPS", ())),
         differs=part("DIFFERS", {}),
         exercises=tuple(part("EXERCISES", ())),
         epoch_line=part("epoch_line", fit_line),
         commands=part("COMMANDS", {}),
     )
+
+
+def presets_of(constants: Settings, name: str) -> dict[str, Settings]:
+    """Makes a lesson's presets of its constants and of what its article adds and changes."""
+    part = functools.partial(getattr, _article(name))
+    article_preset = _settings(constants, part("OPTIONS", {}))
+    changes = {"smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128}, **part("PRESETS", {})}
+    return {p: dataclasses.replace(article_preset, **changes.get(p, {})) for p in PRESETS}
+
+
+def examples_of(name: str, data: Any) -> Examples:
+    """Chooses the examples that are followed through a training: the article's choice, or ten."""
+    chosen = getattr(_article(name), "examples", None)
+    return chosen(data) if chosen else Examples(data.x_test[:10])
+
+
+def _article(name: str) -> ModuleType | None:
+    return _import(f"{PACKAGE}.articles.{name}", needed=False)
 
 
 def _import(path: str, needed: bool = True) -> ModuleType | None:

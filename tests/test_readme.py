@@ -105,7 +105,8 @@ def test_what_is_installed_exists():
 @pytest.mark.parametrize("one", LESSONS, ids=NAMES)
 def test_a_lesson_has_a_row_with_a_link_to_its_article(one):
     (row,) = re.findall(rf"^\| \[?`{one.name}`.*", READMES["."], re.MULTILINE)
-    assert re.search(r"\]\[\w+\]|\]\(http", row)
+    (name,) = re.findall(r"\]\[(\w+)\]", row)
+    assert f"\n[{name}]: {one.link}\n" in READMES["."]
 
 
 def test_every_option_that_is_named_is_one(capsys):

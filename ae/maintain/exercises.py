@@ -8,7 +8,8 @@ from typing import Any
 from ae import cli
 from ae.console import Parser
 from ae.lesson import Exercise, Lesson
-from ae.proof.exercises import FOLDER, PRESET, STYLE
+from ae.proof import exercises
+from ae.proof.exercises import PRESET, STYLE
 from ae.runs.records import write_json
 from ae.runs.saved import load_data, load_network, read_run
 
@@ -16,27 +17,27 @@ from ae.runs.saved import load_data, load_network, read_run
 def keep(lesson: Lesson, out: Path) -> Path:
     """Trains without and with the options of each exercise, in folders of `out`.
 
-    Runs of the same options that are there already are taken or resumed.
+    A folder is named after the lesson and the options. A run that is there already is taken, or
+    resumed.
     """
-    before = _run(lesson, (), out / f"{lesson.name}-0")
+    before = _run(lesson, (), out)
     answers = []
-    for number, exercise in enumerate(lesson.exercises, start=1):
-        after = _run(lesson, exercise.options, out / f"{lesson.name}-{number}")
-        answers.append(
-            {
-                "task": exercise.task,
-                "options": exercise.options,
-                "before": _number(lesson, exercise, before),
-                "after": _number(lesson, exercise, after),
-            }
-        )
-    about = {"lesson": lesson.name, "preset": PRESET, "style": STYLE, "seed": 0}
-    about |= {key: before[key] for key in ("device", "versions")}
-    FOLDER.mkdir(exist_ok=True)
-    return write_json(FOLDER / f"{lesson.name}.json", {**about, "answers": answers})
+    for exercise in lesson.exercises:
+        after = _run(lesson, exercise.options, out)
+        numbers = {
+            "before": _number(lesson, exercise, before),
+            "after": _number(lesson, exercise, after),
+        }
+        answers.append({**exercises.about(exercise), **numbers})
+    kept = {"lesson": lesson.name, "preset": PRESET, "style": STYLE, "seed": 0}
+    kept |= {key: before[key] for key in ("device", "versions")}
+    exercises.FOLDER.mkdir(exist_ok=True)
+    path = exercises.FOLDER / f"{lesson.name}.json"
+    return write_json(path, {**kept, "data": before["data"]["sha256"], "answers": answers})
 
 
-def _run(lesson: Lesson, options: Sequence[str], folder: Path) -> dict[str, Any]:
+def _run(lesson: Lesson, options: Sequence[str], out: Path) -> dict[str, Any]:
+    folder = out / "".join([lesson.name, *options])  # dense_ae--code-size8
     return cli.run_or_resume(lesson, _parsed(lesson, ("--style", STYLE, *options)), folder)
 
 

@@ -1,7 +1,6 @@
 """The answers of a lesson's exercises: its sentences, with numbers from recorded runs."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from ae.lesson import Exercise, Lesson
@@ -23,11 +22,17 @@ def answer(lesson: Lesson, exercise: Exercise) -> str | None:
     path = FOLDER / f"{lesson.name}.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"answers": []}
     for entry in kept["answers"]:
-        if same(entry, exercise):
+        if all(entry[key] == value for key, value in about(exercise).items()):
             return exercise.answer.format(before=entry["before"], after=entry["after"])
     return None
 
 
-def same(entry: Mapping[str, Any], exercise: Exercise) -> bool:
-    """Says whether a recorded answer is this exercise's."""
-    return entry["task"] == exercise.task and tuple(entry["options"]) == exercise.options
+def about(exercise: Exercise) -> dict[str, Any]:
+    """Returns what tells a recorded answer from others; the texts may change without a new run."""
+    measure = exercise.measure or "loss"
+    parts = [getattr(measure, "func", measure), *getattr(measure, "args", ())]  # of a partial
+    return {
+        "options": list(exercise.options),
+        "network": exercise.network,
+        "quantity": " ".join(str(getattr(part, "__name__", part)) for part in parts),
+    }

@@ -29,9 +29,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from ae import figures
-from ae.lesson import STYLES, Claim, Erratum, Option, Settings
+from ae.lesson import Claim, Erratum, Exercise, Option, Settings, Step
 from ae.lessons import load
-from ae.networks import Network, codec
+from ae.networks import Network, codec, style_of
 from ae.proof import judges
 from ae.proof.digits import BASIC_CLAIMS, test_error
 from ae.proof.judges import Hashable
@@ -47,6 +47,7 @@ from keras import layers
 from keras.initializers import GlorotUniform
 
 ORDER = 8
+LINK = "https://mlanthology.org/icml/2011/rifai2011icml-contractive/"
 TABLE = ("plain", "weight_decay", "denoising", "contractive")  # from the last row to the first
 OPTIONS = {"floored": Option(False, "round the contractive penalty down to a whole number", True)}
 PRESETS = {
@@ -54,10 +55,14 @@ PRESETS = {
     "smoke": {"num_epochs": 1, "num_train": 500, "num_test": 128},
 }
 CAPTIONS = {
-    "reconstructions": "ten test digits, clean and noisy, over what the network makes of them",
-    "filters": "the weights of 64 units, each picture scaled to its own range",
-    "singular-values": "how much the code stretches small changes of a digit, by direction",
-    "shift": "how far noise moves a digit, and how far its code",
+    "reconstructions": "Ten test digits over what the network makes of them, and the same digits "
+    "with noise over what it makes of those. Look for how much of the noise it repeats.",
+    "filters": "The weights of 64 units as pictures: a unit adds the pixels where its picture is "
+    "bright and subtracts those where it is dark. Each is scaled from black to white by itself.",
+    "singular-values": "How much the code stretches small changes of a digit, from the direction "
+    "that it stretches most to the one that it stretches least. Look for how soon the curve falls.",
+    "shift": "How far noise moves a digit, and how far it moves the digit's code. The lower the "
+    "code's curve, the less the code minds noise.",
 }
 
 SATURATED = 0.05  # how near to 0 or 1 a number of the code is that we call saturated
@@ -133,11 +138,6 @@ def _classifier_error(network: Network, examples: Hashable) -> float:
     judges.fit(classifier, batches, order.steps_per_epoch, CLASSIFIER_EPOCHS)
     labels = classifier.predict(x_test, batch_size=500, verbose=0).argmax(axis=-1)
     return float(np.mean(labels != y_test))
-
-
-def style_of(network: Network) -> str:
-    """Names the style of a network."""
-    return STYLES[isinstance(network, keras.Model)]
 
 
 def twin(name: str, network: Network, data: Any, settings: Settings) -> Network:
@@ -323,5 +323,117 @@ ERRATA = [
         effect="The contractive penalty is also small where weights are large and units saturated. "
         "A claim measures how the two differ.",
         fix="Both variants have one network with each penalty.",
+    ),
+]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "initializer",
+        low_level=("tf.random.uniform([NUM_INPUT, NUM_HIDDEN]",),
+        keras=("keras.initializers.RandomUniform(",),
+        equation=r"W_{ij} \sim U(-l, l), \quad l = 4 \sqrt{\frac{6}{784 + 1000}}",
+    ),
+    Step(
+        "code",
+        low_level=("x @ self.W + self.b",),
+        keras=("encoder = keras.Model(x, dense(x)", 'return layer(NUM_HIDDEN, "sigmoid"'),
+        equation=r"h = \mathrm{sigmoid}(x W + b)",
+    ),
+    Step(
+        "tied weights",
+        low_level=("self.c = tf.Variable(", "tf.matmul(h, self.W, transpose_b=True)"),
+        keras=("self.bias = self.add_weight(", "ops.transpose(self.dense.kernel)"),
+        equation=r"\hat{x} = \mathrm{sigmoid}(h W^\top + c)",
+    ),
+    Step(
+        "noise",
+        low_level=("x + NOISE * self.noise.normal(",),
+        keras=("layers.GaussianNoise(noise",),
+        equation=r"\tilde{x} = x + 0.5 \, \epsilon, \quad \epsilon \sim N(0, 1)",
+    ),
+    Step(
+        "loss",
+        low_level=("-x * tf.math.log(x_hat)", "tf.reduce_sum(of_pixels", "loss = cross_entropy(x"),
+        keras=("autoencoder.compile(optimizer, cross_entropy",),
+        equation=r"L = -\frac{1}{n} \sum_{i=1}^{n} \sum_{j=1}^{784} "
+        r"(x_{ij} \log \hat{x}_{ij} + (1 - x_{ij}) \log(1 - \hat{x}_{ij})) + \Omega",
+    ),
+    Step(
+        "weight decay",
+        low_level=("return WEIGHT_DECAY * tf.reduce_sum(",),
+        keras=("keras.regularizers.L2(WEIGHT_DECAY)",),
+        equation=r"\Omega = 2^{-10} \sum_{i=1}^{784} \sum_{j=1}^{1000} W_{ij}^2",
+    ),
+    Step(
+        "Jacobian penalty",
+        low_level=("slopes, squares = h * (1 - h)", "return CONTRACTION * tf.reduce_mean("),
+        keras=("staticmethod(contraction)", "self.add_loss(self.penalty(h, self.kernel))"),
+        equation=r"\frac{\partial h_j}{\partial x_i} = h_j (1 - h_j) W_{ij}, \quad "
+        r"\left\lVert \frac{\partial h}{\partial x} \right\rVert^2 "
+        r"= \sum_{j=1}^{1000} (h_j (1 - h_j))^2 \sum_{i=1}^{784} W_{ij}^2, \quad "
+        r"\Omega = \frac{0.1}{n} \sum_{i=1}^{n} "
+        r"\left\lVert \frac{\partial h}{\partial x} \right\rVert_{x = x_i}^2",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()",),
+        keras=("autoencoder.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update",
+        low_level=("optimizer = keras.optimizers.SGD(", "optimizer.apply("),
+        keras=("optimizer = keras.optimizers.SGD(",),
+        equation=r"w \leftarrow w - \mathrm{lr} \, g",
+    ),
+    Step(
+        "loop",
+        low_level=("= minibatches(data, settings)", "in run.epochs(", "in run.chunks("),
+        keras=("run.dataset(minibatches(", "epochs=settings.num_epochs"),
+    ),
+]
+DIFFERS = {
+    "network": "Encoder and decoder share one matrix. The low-level network owns it as `W`, and "
+    "both methods read it. In Keras a layer owns its weights: the encoder's `Dense` has the "
+    "matrix, and `TransposedDense` holds that layer and reads its kernel. The rest is for saving: "
+    "without `TiedAutoencoder`, a loaded model would have two matrices.",
+    "training": "The low-level step shows noise and penalty: it encodes `network.corrupt(x)`, and "
+    "adds `penalty(h, network.W)` to the loss. In Keras both belong to layers, and `fit` collects "
+    "them. There are three ways: `GaussianNoise` works in training only, the `L2` of a kernel is "
+    "added by its layer, and `ContractiveDense` calls `add_loss`. `compile` names only the cross "
+    "entropy, but the printed loss has the penalty.",
+}
+EXERCISES = [
+    Exercise(
+        task="Round the contractive penalty down to a whole number, as a tutorial does by mistake. "
+        "Predict the norm of the code's Jacobian, which the penalty should keep small.",
+        options=("--floored",),
+        answer="The mean norm on test digits grows from {before:.1f} to {after:.1f}, which is that "
+        "of the plain network. A rounded number stays the same when a weight changes a little, so "
+        "its gradient is 0. The loss still prints a penalty, but no update makes it smaller.",
+        measure=jacobian_norm,
+        network="contractive",
+    ),
+    Exercise(
+        task="Take minibatches of 200 digits in place of 20. Their gradients have less noise. "
+        "Predict whether this makes the loss of `plain` smaller or larger after five epochs.",
+        options=("--batch-size", "200"),
+        answer="It is larger: {after:.1f} in place of {before:.1f}. Five epochs have 250 updates "
+        "now, and they had 2500. Each has the same learning rate, so it is not ten times as long. "
+        "Less noise does not make up for that here.",
+        network="plain",
+    ),
+    Exercise(
+        task="The loss of `denoising` has no penalty. Does training still make its code less "
+        "sensitive to small changes? Train for one epoch in place of five. Predict both norms of "
+        "the Jacobian: before training, it is 23.8.",
+        options=("--epochs", "1"),
+        answer="Yes. The norm is {after:.1f} after one epoch and {before:.1f} after five. The "
+        "network must make the same clean digit of many noisy ones. That is easier with a code "
+        "that hardly changes with the noise, so noise contracts too.",
+        measure=jacobian_norm,
+        network="denoising",
     ),
 ]

@@ -3,7 +3,7 @@
 from functools import partial
 
 from ae import metrics
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Examples, Option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Examples, Exercise, Option, Step
 from ae.networks import codec
 from tutorials.conv_denoiser import SALT_AND_PEPPER
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 from imgaug import augmenters
 
 ORDER = 4
+LINK = "https://towardsdatascience.com/generating-images-with-autoencoders-77fd3a8dd368"
 OPTIONS = {
     "output": Option(
         "sigmoid",
@@ -33,8 +34,11 @@ PRESETS = {
 # The figure shows the article's five garments. Two of them are training images in Keras's set,
 # which the notebook loads, so the article's figure comes from another split.
 CAPTIONS = {
-    "clean-noisy-output": "five garments, clean, noisy and cleaned; published with a linear output",
-    "latent-maps": "the 16 maps of their codes",
+    "clean-noisy-output": "Five garments: clean, noisy, cleaned by a 3 x 3 median filter, and "
+    "cleaned by the network. The decibels say how near a row comes to the clean one; more is "
+    "nearer. Look for prints that go with the noise. The published picture has a linear output.",
+    "latent-maps": "The five noisy garments, each before the 16 maps of its code. A map has 4 x 4 "
+    "numbers. Each is scaled from black to white by itself.",
 }
 FIGURES_BY = {"article": ("clean-noisy-output",), "notebook": ("latent-maps",)}
 
@@ -211,5 +215,109 @@ ERRATA = [
         problem="A zip file gives back every bit. An autoencoder's output only resembles its "
         "input, as a JPEG does.",
         fix="Only the text is wrong.",
+    ),
+]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "initializer",
+        low_level=("limit = np.sqrt", "tf.random.uniform("),
+        keras=("layers.Conv2D(",),
+        equation=r"W \sim U(-l, l), \quad l = \sqrt{\frac{6}{9 m + 9 n}}, \quad b = 0",
+    ),
+    Step(
+        "convolutions down to the code",
+        low_level=("conv(1, 64)", "pooled_relu("),
+        keras=("layers.MaxPooling2D(",),
+        equation=r"h' = \mathrm{maxpool}(\mathrm{relu}(W * h + b))",
+    ),
+    Step(
+        "convolutions up",
+        low_level=("conv2d(z, W4", "upsample(h), W5", "upsample(h), W6"),
+        keras=("layers.UpSampling2D(",),
+        equation=r"h' = \mathrm{relu}(W * \mathrm{upsample}(h) + b)",
+    ),
+    Step(
+        "output",
+        low_level=("self.output(",),
+        keras=("activation=output",),
+        equation=r"\hat{x} = \sigma(W_7 * \mathrm{upsample}(h) + b_7)",
+    ),
+    Step(
+        "loss",
+        low_level=("def mean_squared_error", "tf.reduce_mean(", "mean_squared_error(clean"),
+        keras=('"mse"',),
+        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()", "loss = loss_of("),
+        keras=("autoencoder.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update",
+        low_level=("keras.optimizers.Adam(", "optimizer.apply("),
+        keras=("keras.optimizers.Adam(",),
+        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \,"
+        r"\frac{m}{\sqrt{v} + 10^{-7}}",
+    ),
+    Step(
+        "noise",
+        low_level=("x_noisy = tf.constant(", "tf.gather(x_noisy"),
+        keras=("run.dataset(",),
+        equation=r"\hat{x} = \mathrm{decode}(\mathrm{encode}(\tilde{x})), \quad "
+        r"\tilde{x} \mathrm{\ noisy}",
+    ),
+    Step(
+        "loop",
+        low_level=("for epoch in run.epochs(", "for rows in run.chunks("),
+        keras=("epochs=settings.num_epochs",),
+    ),
+    Step(
+        "validation",
+        low_level=("run.validate(", "test_step = "),
+        keras=("validation_data=", "validation_batch_size="),
+    ),
+]
+DIFFERS = {
+    "network": "Keras runs its layers in the order in which they stand: convolution, ReLU, "
+    "pooling. The low-level style may choose. `pooled_relu` pools before the ReLU, and "
+    "`upsampled_conv2d` never stores the large image. Both give the same numbers with less work, "
+    "because the largest of some ReLUs is the ReLU of the largest.",
+    "training": "A step needs two images: the network gets the noisy one, and the loss compares "
+    "its output with the clean one. The low-level step has an argument for each. Keras gets pairs "
+    "of input and target from `run.dataset`, which asks `noisy` for the images of each epoch. "
+    "After each epoch `fit` validates, where the low-level loop calls `run.validate`.",
+}
+EXERCISES = [
+    Exercise(
+        "Add Gaussian white noise instead of salt and pepper. Both have the same mean square. "
+        "Which noise is harder to remove?",
+        ("--noise", "gaussian"),
+        "Neither. The loss is {before:.4f} with salt and pepper and {after:.4f} with white noise. "
+        "In both cases less than 3 % of the noise's variance is left. Nearly all of the loss is "
+        "detail of the clothes that the network does not bring back.",
+    ),
+    Exercise(
+        "Leave out the sigmoid at the end. Which share of the output's pixels is then no shade "
+        "between black and white?",
+        ("--output", "linear"),
+        "With the sigmoid it is {before:.1%}, without it {after:.1%}. A sigmoid cannot leave the "
+        "range from 0 to 1. A linear output has no bounds. Most of these pixels are black "
+        "background, which it misses on both sides of 0.",
+        measure=out_of_range,
+    ),
+    Exercise(
+        "Take minibatches of 1024 garments instead of 128. The network still sees 10,000 garments "
+        "in each of 4 epochs. Does the loss stay about the same?",
+        ("--batch-size", "1024"),
+        "It doubles, from {before:.4f} to {after:.4f}. What counts is the number of steps: there "
+        "are 40 now, and there were 316. So large minibatches need more epochs, or a larger "
+        "learning rate. The article has minibatches of 2048, with six times as many garments and "
+        "five times as many epochs.",
     ),
 ]

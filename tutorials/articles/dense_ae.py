@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from ae import figures
-from ae.lesson import Claim, Erratum, Option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import fine_detail, reconstruct_by_pca
 from ae.networks import codec
 from ae.proof import book_vae, judges, planes
@@ -27,6 +27,7 @@ from ae.proof.digits import (
     test_error,
 )
 from ae.proof.judges import Hashable
+from ae.runs.records import trained
 from ae.training.run import Run
 from tutorials.dense_ae import STEPS_PER_EPOCH, build_keras, train_keras
 
@@ -36,6 +37,7 @@ import tensorflow as tf
 from keras import layers
 
 ORDER = 1
+LINK = "https://dev.to/kayis/building-an-autoencoder-for-generative-models-3e1i"
 CODE_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 784)
 OPTIONS = {
     "code_size": CODE_SIZE,
@@ -56,7 +58,14 @@ PRESETS = {
         "book_vae_epochs": 1,
     },
 }
-CAPTIONS = {"digits": "16 test digits and their reconstructions"}
+CAPTIONS = {
+    "digits": "16 test digits beside what the network makes of them. Look for black dots in the "
+    "strokes: there the last ReLU outputs 0.",
+    "book-vae": "Ten test digits over what this network makes of them, and what the variational "
+    "autoencoder of the author's book makes of them from two numbers.",
+    "classifier": "The accuracy of two classifiers over the number of labelled digits: one starts "
+    "from the trained encoder, one from scratch.",
+}
 FIGURES_BY = {"article": ("digits",)}
 
 # The article's code prints the loss of each minibatch. The article itself shows no number, only a
@@ -97,8 +106,10 @@ def appendix(data, settings, report):
     report.result("code_sizes", kept)
     for quantity, lines in kept.items():
         axes = {"xlabel": "numbers in a code", "ylabel": quantity, "xscale": "log"}
-        name, caption = f"code-sizes-{quantity.split()[-1]}", f"{quantity}, by the size of the code"
-        report.figure(name, figures.curves(lines, CODE_SIZES, **axes), caption)
+        name = f"code-sizes-{quantity.split()[-1]}"
+        caption = f"The {quantity} on test digits, over the size of the code, beside that of PCA."
+        of = f"{settings.variant}, {trained(ONLY_NETWORK, 'keras', settings.num_epochs)}"
+        report.figure(name, figures.curves(lines, CODE_SIZES, **axes), caption, of)
 
 
 def compare_code_sizes(data, settings):
@@ -147,7 +158,7 @@ def draw_book_vae(network, data, settings, report):
     report.result("squared_errors", {name: squared_error(data, x) for name, x in made.items()})
     rows = {"original": data.x_test, **made}
     strip = figures.strip({name: x[:10].reshape(-1, 28, 28) for name, x in rows.items()})
-    report.figure("book-vae", strip, "test digits, this network's, and those of the book's VAE")
+    report.figure("book-vae", strip, CAPTIONS["book-vae"])
 
 
 def reconstructed_by_both(network, data, settings):
@@ -165,7 +176,7 @@ def draw_classifier(network, data, settings, report):
     report.result("classifier_accuracy", accuracies)
     axes = {"xlabel": "labelled digits", "ylabel": "test accuracy", "xscale": "log"}
     curves = figures.curves(accuracies, settings.label_counts, **axes)
-    report.figure("classifier", curves, "accuracy of classifiers over the number of labels")
+    report.figure("classifier", curves, CAPTIONS["classifier"])
 
 
 def compare_classifiers(network, data, settings):
@@ -389,5 +400,106 @@ ERRATA = [
         "autoencoder in relation to the same task",
         problem="The article has no variational autoencoder.",
         fix="--book-vae trains the one of the author's book on the same digits.",
+    ),
+]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "initializer",
+        low_level=("limit = math.sqrt", "tf.random.uniform"),
+        keras=('"glorot_uniform"',),
+        equation=r"W_{ij} \sim U(-l, l), \quad "
+        r"l = \sqrt{\frac{6}{n_{\mathrm{in}} + n_{\mathrm{out}}}}",
+    ),
+    Step(
+        "weights",
+        low_level=("tf.Variable(kernel)", "self.weights"),
+        keras=("layers.Dense(units",),
+    ),
+    Step(
+        "hidden layers",
+        low_level=("h = tf.nn.relu(",),
+        keras=("h = dense(",),
+        equation=r"h' = \mathrm{relu}(h W + b), \quad \mathrm{relu}(a) = \max(0, a)",
+    ),
+    Step(
+        "code",
+        low_level=("h @ self.W3",),
+        keras=("dense(code_units)(h)",),
+        equation=r"z = \mathrm{relu}(h W_3 + b_3)",
+    ),
+    Step(
+        "output",
+        low_level=("h @ self.W6",),
+        keras=("dense(INPUT_DIM, output)",),
+        equation=r"\hat{x} = \mathrm{relu}(h W_6 + b_6)",
+    ),
+    Step(
+        "loss",
+        low_level=("def mean_squared_error", "tf.reduce_mean(", "loss = mean_squared_error("),
+        keras=('"mse"',),
+        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()", "tape.gradient("),
+        keras=("autoencoder.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update",
+        low_level=("RMSpropTF1(", "optimizer.apply("),
+        keras=("RMSpropTF1(",),
+        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
+    ),
+    Step(
+        "minibatches",
+        low_level=("order = minibatches(", "tf.gather(digits"),
+        keras=("run.dataset(",),
+    ),
+    Step(
+        "loop",
+        low_level=("for epoch in run.epochs(", "for rows in run.chunks("),
+        keras=("epochs=settings.num_epochs",),
+    ),
+]
+DIFFERS = {
+    "network": "The question is who owns the weights. In the low-level style the class does: "
+    "`xavier` draws every W and b, and `self.weights` lists all twelve. In Keras each `Dense` "
+    "layer owns its two arrays, and the model finds them in its layers. A layer also reads the "
+    "size of its input when it is first called, so only the low-level style names both sizes.",
+    "training": "The low-level step names the weights twice: `tape.gradient` differentiates the "
+    "loss by them, and `optimizer.apply` changes them. In Keras neither line appears, because "
+    "`fit` takes the weights from the model. `compile` gets the loss by its name, so Keras needs "
+    "no function for it. Both styles use the same optimizer and the same minibatches.",
+}
+EXERCISES = [
+    Exercise(
+        "Give a code 8 numbers instead of 128. How many times larger do you expect the loss to be?",
+        ("--code-size", "8"),
+        "The code is 16 times smaller, but the loss only goes from {before:.4f} to {after:.4f}. "
+        "Pixels of a digit depend on each other, so few numbers already say much about it. With "
+        "128 numbers it is the training that is too short. The loss still falls after 1000 steps.",
+    ),
+    Exercise(
+        "Make the learning rate ten times larger. Does the network learn faster, or not at all?",
+        ("--learning-rate", "0.01"),
+        "It learns, but worse: the error on test digits is {after:.4f} after the last step, not "
+        "{before:.4f}. RMSProp divides each gradient by its usual size, so a weight soon moves by "
+        "about the learning rate in each step. Nine of ten first weights are smaller than 0.08, so "
+        "steps of 0.01 are large.",
+        measure=test_error,
+    ),
+    Exercise(
+        "End the network in a sigmoid instead of a ReLU. Test digits light some pixels that no "
+        "reconstruction lights. How many such pixels are left?",
+        ("--variant", "corrected"),
+        "There were {before:.0f}, and now there are {after:.0f}. A sigmoid is never 0, and it "
+        "passes some gradient back at each pixel. A ReLU that outputs 0 passes none. So a pixel "
+        "that is 0 for every digit stays black.",
+        measure=black_pixels,
     ),
 ]

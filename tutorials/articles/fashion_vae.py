@@ -7,7 +7,7 @@ transitions between them, and that new clothes can be drawn around the middle of
 import functools
 
 from ae import figures, metrics
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option, Step
 from ae.networks import codec
 from ae.proof import garments, judges
 from ae.report.snapshots import Plane
@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 ORDER = 6
+LINK = "https://towardsdatascience.com/generating-images-with-autoencoders-77fd3a8dd368"
 CLASSES = (
     *("t-shirt", "trouser", "pullover", "dress", "coat"),
     *("sandal", "shirt", "sneaker", "bag", "boot"),
@@ -40,9 +41,13 @@ PRESETS = {
     "smoke": {"num_epochs": 1, "num_train": 320, "num_test": 64},
 }
 CAPTIONS = {
-    "manifold": "the plane of codes, decoded at 20 by 20 places",
-    "latent": "mean codes of the training images, coloured by class",
-    "reconstructions": "ten test images over their reconstructions",
+    "manifold": "Clothes that the decoder makes of 20 by 20 places on the plane of codes. The axes "
+    "say which code a place is. Look for shapes that turn into each other.",
+    "latent": "The mean codes of the training images on the plane, in the article's colours from "
+    "blue (class 0) over red to green (class 9).",
+    "classes": "The mean codes of the training images on the plane, with the names of their "
+    "classes. Look for classes that lie apart, and for classes that share a place.",
+    "reconstructions": "Ten test images over what the decoder makes of their mean codes.",
 }
 FIGURES_BY = {"article": ("manifold", "latent")}
 
@@ -74,20 +79,24 @@ def sampling_sigma(s, settings):
     return tf.exp(tf.constant(s) / power).numpy()
 
 
-# Another figure
+# More figures
 
 
 def draw(network, data, settings, report):
-    """Draws new clothes of the class that --generate names."""
-    if not settings.generate:
-        return
+    """Draws the plane in colours that differ, and new clothes of the class --generate names."""
     encode, decode, _ = codec(network)
     z_mean, s = encode(data.x_train)
+    if z_mean.shape[1] == 2:
+        classes = figures.planes({"": z_mean}, data.y_train, CLASSES, size=9)
+        report.figure("classes", classes, CAPTIONS["classes"])
+    if not settings.generate:
+        return
     of_class = data.y_train == CLASSES.index(settings.generate)
     new = decode(sample_around(z_mean[of_class], s[of_class], SIDE, settings))
     new = new.reshape(2, -1, 28, 28)
     strip = figures.strip({"new": new[0], " ": new[1]})
-    report.figure(settings.generate, strip, f"new clothes around the class {settings.generate}")
+    shows = f"20 clothes decoded from codes around the middle of the class {settings.generate}."
+    report.figure(settings.generate, strip, shows)
 
 
 def sample_around(z_mean, s, number, settings):
@@ -378,3 +387,93 @@ ERRATA = [
         fix="Only the text is wrong.",
     ),
 ]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "layers of the encoder",
+        low_level=(
+            "tf.nn.conv2d(x, W1",
+            "tf.nn.conv2d(h, W2",
+            "tf.nn.conv2d(h, W3",
+            "tf.nn.conv2d(h, W4",
+            "[-1, FEATURES]) @ W5",
+        ),
+        keras=("layers.Conv2D(32", "layers.Conv2D(64", "layers.Dense(32"),
+        equation=r"h' = \mathrm{relu}(W * h + b), \quad h_5 = \mathrm{relu}(h_4 W_5 + b_5)",
+    ),
+    Step(
+        "mean and logarithm",
+        low_level=("h @ W_mean + b_mean",),
+        keras=('name="z_mean")', 'name="z_log_sigma")'),
+        equation=r"\mu = h_5 W_\mu + b_\mu, \quad s = h_5 W_s + b_s",
+    ),
+    Step(
+        "sampling",
+        low_level=("epsilon = self.noise.normal(", "tf.exp(s / self.power)"),
+        keras=("epsilon = keras.random.normal(", "ops.exp(s / self.power)"),
+        equation=r"z = \mu + \sigma \odot \epsilon, \quad \sigma = e^{s / \mathrm{power}}, \quad "
+        r"\epsilon \sim N(0, 1)",
+    ),
+    Step(
+        "layers of the decoder",
+        low_level=("tf.nn.relu(z @ W6", "tf.nn.conv2d_transpose(h, W7", "tf.nn.conv2d(h, W8"),
+        keras=("layers.Dense(FEATURES", "layers.Conv2DTranspose(32", "layers.Conv2D(1, 3"),
+        equation=r"h_6 = \mathrm{relu}(z W_6 + b_6), \quad "
+        r"\hat{x} = \mathrm{sigmoid}(W_8 * h_7 + b_8)",
+    ),
+    Step(
+        "reconstruction loss",
+        low_level=("tf.clip_by_value(x_hat", "tf.reduce_mean(x * tf.math.log(x_hat)"),
+        keras=("ops.clip(x_hat", "keras.losses.binary_crossentropy("),
+        equation=r"R = -\frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} "
+        r"(x_{ij} \log \hat{x}_{ij} + (1 - x_{ij}) \log(1 - \hat{x}_{ij}))",
+    ),
+    Step(
+        "divergence",
+        low_level=("-tf.reduce_mean(1 + s",),
+        keras=("-ops.mean(1 + s",),
+        equation=r"D = -\frac{1}{2 n} \sum_{i=1}^{n} \sum_{j=1}^{2} "
+        r"(1 + s_{ij} - \mu_{ij}^2 - e^{s_{ij}})",
+    ),
+    Step(
+        "loss",
+        low_level=("return cross_entropy(x, x_hat)",),
+        keras=("self.add_loss(reconstruction_loss",),
+        equation=r"L = R + 0.0005 \, D, \quad "
+        r"-\frac{\mathrm{ELBO}}{784} = R + \frac{1}{784} D",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()", "loss = loss_of(x)"),
+        keras=("vae.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update",
+        low_level=("optimizer = RMSpropKeras2(", "optimizer.apply("),
+        keras=("vae.compile(RMSpropKeras2(",),
+        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v} + 10^{-7}}, \quad v_0 = 0",
+    ),
+    Step(
+        "loop",
+        low_level=("= minibatches(data, settings)", "in run.epochs(", "in run.chunks("),
+        keras=("run.dataset(minibatches(", "epochs=settings.num_epochs"),
+    ),
+]
+DIFFERS = {
+    "network": "In the low-level style, `VAE` owns every kernel and bias. `layer` draws them, "
+    "`weights` lists them, and `encode` and `decode` say where each one goes. In Keras, each layer "
+    "owns its weights and draws them by the same rule, which no line shows. Sampling is a layer "
+    "there, because it owns a random generator, and Keras saves what layers own.",
+    "loss": "The low-level style has two functions that return a number, and the training adds "
+    "these. A loss that `compile` takes gets only the target and the output, but the divergence "
+    "needs `z_mean` and `s`. So `VariationalLoss` is a layer. It takes all four arrays, gives the "
+    "loss to the model with `add_loss`, and returns the image unchanged.",
+    "training": "`compile` gets the optimizer and no loss, because the model brings its own. `fit` "
+    "then hides the tape, the gradients, both loops and the validation. `train_steps` makes one "
+    "graph of 64 steps by hand, and `steps_per_execution` does the same for `fit`. `run.dataset` "
+    "gives pairs of equal images, but this model reads only the first of each pair.",
+}

@@ -7,11 +7,12 @@ separability, and a discrete latent space. It shows them in a picture and measur
 import functools
 
 from ae import datasets, figures
-from ae.lesson import Claim, Erratum, Option
-from ae.networks import codec
+from ae.lesson import Claim, Erratum, Option, Step
+from ae.networks import codec, style_of
 from ae.proof import judges, planes
 from ae.proof.planes import gap_codes
 from ae.report.snapshots import Plane
+from ae.runs.records import trained
 from ae.training.minibatches import Shuffled, dataset
 from tutorials.latent_space import build_variational, cross_entropy
 
@@ -19,6 +20,7 @@ import keras
 import numpy as np
 
 ORDER = 9
+LINK = "https://towardsdatascience.com/generating-images-with-autoencoders-77fd3a8dd368"
 OPTIONS = {
     "data_set": Option("mnist", "digits or clothes", True, ("mnist", "fashion")),
     "kl_weight": Option(1.0, "weight of the divergence; 1 is that of the lower bound", True),
@@ -38,9 +40,25 @@ PASSED_ON = {
     "kl_weight": {"train_low_level": "kl_weight", "build_variational": "kl_weight"},
 }
 CAPTIONS = {
-    "interpolation": "what decodes on the way from one test image to another, twice",
-    "plane": "codes of the test images, coloured by class",
-    "manifold": "the plane decoded at 20 by 20 places, from the first to the last percent of codes",
+    "interpolation": "What the decoder makes of ten codes on the way from one test image to "
+    "another, twice. Look for pictures in the middle that are neither.",
+    "plane": "The codes of the test images on the plane, with the names of their classes. Look for "
+    "empty places between the classes.",
+    "manifold": "What the decoder makes of 20 by 20 places on the plane of codes. The axes say "
+    "which code a place is. They leave out the first and the last percent of the codes.",
+    "ways": "What each network's decoder makes of ten codes on the way from the first test image "
+    "to the second.",
+    "planes": "The codes of the test images on the planes of three networks, in one scale. Look "
+    "for gaps between the classes, and for classes that overlap.",
+    "gaps": "What each network's decoder makes of ten codes that are far from all codes of images.",
+    "rate-distortion": "What more divergence costs: each dot is a network with another weight of "
+    "the divergence, at its test images' divergence and cross entropy.",
+    "error-by-epoch": "The cross entropy of test images after each epoch, for five weights of the "
+    "divergence.",
+    "divergence-by-epoch": "The divergence of the codes of test images after each epoch, for five "
+    "weights of the divergence.",
+    "active-units": "How much each of ten numbers of a code varies between test images. A "
+    "variational autoencoder uses those above the line.",
 }
 
 FIGURES_BY = {"notebook": ("plane", "manifold")}
@@ -84,33 +102,34 @@ ACTIVE = 0.01  # variance of a number's mean above which it is used
 
 def appendix(data, settings, report, networks):
     """Draws the three networks together, and what --sweep asks for."""
-    draw_together(networks(), data, report)
+    draw_together(networks(), data, settings, report)
     if settings.sweep:
         draw_sweep(data, settings, report)
 
 
-def draw_together(networks, data, report):
+def draw_together(networks, data, settings, report):
     """Draws the planes, a way between two test images, and what decodes in the gaps.
 
     Each plane is divided by the standard deviation of its codes, so that all have one scale.
     """
+    of = trained("all networks", style_of(networks["plain"]), settings.num_epochs)
     encoded = {name: codes(network, data.x_test) for name, network in networks.items()}
     decoders = {name: codec(network).decode for name, network in networks.items()}
     ways = {name: decoders[name](np.linspace(*z[:2], 10)) for name, z in encoded.items()}
     strip = figures.strip({name: images[..., 0] for name, images in ways.items()})
-    report.figure("ways", strip, "what decodes on the way from the first test image to the second")
+    report.figure("ways", strip, CAPTIONS["ways"], of)
     if not all(z.shape[1] == 2 for z in encoded.values()):
         return
     panels = {}
     for name, z in encoded.items():
         deviation = np.sqrt(z.var(axis=0).mean())
         panels[f"{name}, divided by {deviation:.3g}"] = (z - z.mean(axis=0)) / deviation
-    names = data.class_names[:10]
-    report.figure("planes", figures.planes(panels, data.y_test, names), "the planes in one scale")
+    planes = figures.planes(panels, data.y_test, data.class_names, size=5)
+    report.figure("planes", planes, CAPTIONS["planes"], of)
     empty = {name: gap_codes(z, 10) for name, z in encoded.items()}
     rows = {n: decoders[n](z)[..., 0] for n, z in empty.items() if len(z) == 10}
     if rows:
-        report.figure("gaps", figures.strip(rows), "what decodes at ten places in the gaps")
+        report.figure("gaps", figures.strip(rows), CAPTIONS["gaps"], of)
 
 
 def draw_sweep(data, settings, report):
@@ -130,7 +149,8 @@ def draw_sweep(data, settings, report):
     )
     for weight, place in zip(WEIGHTS, zip(rates, errors, strict=True), strict=True):
         figure.axes[0].annotate(f"{weight:g}", place, (4, 4), textcoords="offset points")
-    report.figure("rate-distortion", figure, "what more divergence costs in cross entropy")
+    of = trained("variational", "keras", settings.num_epochs)
+    report.figure("rate-distortion", figure, CAPTIONS["rate-distortion"], of)
     for number, (name, label) in enumerate(
         {
             "error": "cross entropy of test images, nats",
@@ -139,7 +159,7 @@ def draw_sweep(data, settings, report):
     ):
         lines = {f"weight {weight:g}": by_epoch[:, number] for weight, by_epoch in parts.items()}
         figure = figures.curves(lines, epochs, xlabel="epoch", ylabel=label)
-        report.figure(f"{name}-by-epoch", figure, f"the {name}, epoch by epoch")
+        report.figure(f"{name}-by-epoch", figure, CAPTIONS[f"{name}-by-epoch"], of)
 
     network, _ = train_parts(data, settings, 1, TEN)
     sizes = np.sort(variances(network, data))[::-1]
@@ -151,7 +171,7 @@ def draw_sweep(data, settings, report):
         ylabel="variance of their means over test images",
         yscale="log",
     )
-    report.figure("active-units", figure, "which of ten numbers a variational autoencoder uses")
+    report.figure("active-units", figure, CAPTIONS["active-units"], of)
 
 
 def train_parts(data, settings, weight, code_size=2):
@@ -445,3 +465,89 @@ ERRATA = [
         fix="Only the text is wrong.",
     ),
 ]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "layers of the encoder",
+        low_level=("tf.nn.conv2d(x, W1", "tf.nn.conv2d(h, W2", "[-1, FEATURES]) @ W3"),
+        keras=("layers.Conv2D(32", "layers.Conv2D(64", "layers.Dense(16"),
+        equation=r"h' = \mathrm{relu}(W * h + b), \quad h_3 = \mathrm{relu}(h_2 W_3 + b_3)",
+    ),
+    Step(
+        "code",
+        low_level=("self.features(x) @ W + b", "h @ W_mean + b_mean"),
+        keras=("layers.Dense(code_size, name=name)",),
+        equation=r"z = h_3 W + b \; \mathrm{(plain, noisy)}, \quad "
+        r"\mu = h_3 W_\mu + b_\mu, \quad \log \sigma^2 = h_3 W_\sigma + b_\sigma",
+    ),
+    Step(
+        "noise of the noisy network",
+        low_level=("self.decode(z + self.noise.normal(",),
+        keras=("Sampling(kl_weight=0.0",),
+        equation=r"z' = z + \epsilon, \quad \epsilon \sim N(0, 1)",
+    ),
+    Step(
+        "sampling",
+        low_level=("sigma = tf.exp(z_log_var / 2)", "z = z_mean + sigma * self.noise.normal("),
+        keras=("epsilon = keras.random.normal(", "return z_mean + ops.exp(z_log_var / 2)"),
+        equation=r"z = \mu + \sigma \odot \epsilon, \quad \epsilon \sim N(0, 1)",
+    ),
+    Step(
+        "divergence",
+        low_level=("each = 1 + z_log_var", "tf.reduce_sum(each, axis=1)"),
+        keras=("each = 1 + z_log_var", "ops.sum(each, axis=1)"),
+        equation=r"D = -\frac{1}{2 n} \sum_{i=1}^{n} \sum_{j=1}^{2} "
+        r"(1 + \log \sigma_{ij}^2 - \mu_{ij}^2 - \sigma_{ij}^2)",
+    ),
+    Step(
+        "layers of the decoder",
+        low_level=("tf.nn.relu(z @ W1", "tf.nn.conv2d_transpose("),
+        keras=("layers.Dense(FEATURES", "layers.Conv2DTranspose("),
+        equation=r"h_1 = \mathrm{relu}(z W_1 + b_1), \quad "
+        r"\hat{x} = \mathrm{sigmoid}(W_4 * h_3 + b_4)",
+    ),
+    Step(
+        "loss",
+        low_level=(
+            "each = x * tf.math.log(x_hat)",
+            "tf.reduce_sum(each, axis=(1, 2, 3))",
+            "loss = cross_entropy(x, x_hat)",
+        ),
+        keras=("autoencoder.compile(optimizer, cross_entropy",),
+        equation=r"R = -\frac{1}{n} \sum_{i=1}^{n} \sum_{j=1}^{784} "
+        r"(x_{ij} \log \hat{x}_{ij} + (1 - x_{ij}) \log(1 - \hat{x}_{ij})), \quad "
+        r"L = R + \lambda D, \quad \lambda = 1: \; L = -\mathrm{ELBO}",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()",),
+        keras=("autoencoder.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update",
+        low_level=("optimizer = keras.optimizers.Adam(", "optimizer.apply("),
+        keras=("optimizer = keras.optimizers.Adam(",),
+        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \, "
+        r"\frac{m}{\sqrt{v} + 10^{-7}}",
+    ),
+    Step(
+        "loop",
+        low_level=("order = Shuffled(", "in run.epochs(", "in run.chunks("),
+        keras=("order = Shuffled(", "run.dataset(order", "epochs=settings.num_epochs"),
+    ),
+]
+DIFFERS = {
+    "network": "The low-level networks are classes that inherit. `Noisy` and `VAE` keep the layers "
+    "of `Plain` and write a new `__call__`, which says what the decoder gets in training. Keras "
+    "needs no class for a network: `build_parts` makes encoder and decoder, and two functions put "
+    "`Sampling` between them. It is a layer, because it owns a random generator and calls "
+    "`add_loss`.",
+    "training": "Each low-level network returns the reconstruction and the divergence, and one "
+    "line of `train_step` weighs and adds them. The Keras training knows no divergence. `Sampling` "
+    "has its weight, `add_loss` gives it to the model, and `fit` adds it to the cross entropy that "
+    "`compile` was given. So both styles have one training function for three networks.",
+}

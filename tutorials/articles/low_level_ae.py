@@ -11,8 +11,9 @@ is made of. What stands for that in the lesson:
     init_op                 nothing: a `tf.Variable` starts with its value
 """
 
-from ae.lesson import Erratum
+from ae.lesson import Erratum, Exercise, Step
 from ae.networks import codec
+from ae.proof import variants
 from ae.proof.digits import BASIC_CLAIMS, CODE_SIZE, test_error
 
 import keras
@@ -20,9 +21,14 @@ import numpy as np
 import tensorflow as tf
 
 ORDER = 3
+LINK = "https://edoardobarp.eu/2019/11/14/implementing-a-simple-auto-encoder-in-tensorflow/"
 OPTIONS = {"code_size": CODE_SIZE}
 PRESETS = {"quick": {"num_epochs": 3}}
-CAPTIONS = {"reconstructions": "ten test digits over their reconstructions from the code"}
+CAPTIONS = {
+    "reconstructions": "Ten test digits over decode(encode(x)). The network's own output is equal "
+    "to it by construction. Look for digits that all become the same grey 8 (class), and for greys "
+    "that turn black or white (layers).",
+}
 FIGURES_BY = {"article": ("reconstructions",)}
 
 # The corrected variant
@@ -45,6 +51,19 @@ ARGUMENTS = {
 }
 BUILT_WITH_D = ("Autoencoder", "LayeredAutoencoder", "build_class", "build_layers")
 PASSED_ON = {"code_size": dict.fromkeys(BUILT_WITH_D, "d")}
+
+# Another figure
+
+WHY_GREY = (
+    "Most ReLU units of the published code output 0 for every digit. All digits whose codes are "
+    "zeros alone decode to the same grey 8."
+)
+
+
+def appendix(data, settings, report, networks):
+    """Draws both variants of the class beside each other."""
+    variants.draw("low_level_ae", networks, "class", data, settings, report, WHY_GREY)
+
 
 # Claims: the article's marks of a good autoencoder. That reconstructions are recognisable is asked
 # of every lesson on digits.
@@ -150,5 +169,118 @@ ERRATA = [
         problem="A generative adversarial network is a generator and a discriminator. In the plain "
         "one neither encodes.",
         fix="Only the text is wrong.",
+    ),
+]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "initializer of the class",
+        low_level=("stddev=scale",),
+        keras=("stddev=scale",),
+        equation=r"W_{ij} \sim N(0, 1), \quad b_j = 0",
+    ),
+    Step(
+        "initializer of the layers",
+        low_level=("limit = np.sqrt", "tf.random.uniform("),
+        keras=("stack.add(layers.Dense(",),
+        equation=r"W_{ij} \sim U(-l, l), \quad "
+        r"l = \sqrt{\frac{6}{n_{\mathrm{in}} + n_{\mathrm{out}}}}, \quad b_j = 0",
+    ),
+    Step(
+        "class",
+        low_level=("relu(x @ self.W1", "return z @ self.W2", "sigmoid(self.logits(z))"),
+        keras=('activation="relu"', "log_odds = layers.Dense(", 'layers.Activation("sigmoid")'),
+        equation=r"z = \max(0, x W_1 + b_1), \quad a = z W_2 + b_2, \quad "
+        r"\hat{x} = \sigma(a) = \frac{1}{1 + e^{-a}}",
+    ),
+    Step(
+        "layers",
+        low_level=("h = x @ self.W1", "return h @ self.W2", "sigmoid(z @ self.W3"),
+        keras=("layers.Dense(256)", 'name="bottleneck"', 'activation="sigmoid"'),
+        equation=r"z = (x W_1 + b_1) W_2 + b_2, \quad \hat{x} = \sigma(z W_3 + b_3)",
+    ),
+    Step(
+        "loss of the class",
+        low_level=("sum_of_cross_entropies", "tf.reduce_sum("),
+        keras=("sum_of_cross_entropies",),
+        equation=r"L = -\sum_{i,j} (x_{ij} \log \hat{x}_{ij} + "
+        r"(1 - x_{ij}) \log(1 - \hat{x}_{ij}))",
+    ),
+    Step(
+        "loss of the layers",
+        low_level=("doubled_sigmoid_cross_entropy", "tf.reduce_mean("),
+        keras=("doubled_sigmoid_cross_entropy",),
+        equation=r"p = \sigma(\hat{x}), \quad L = -\frac{1}{784 n} \sum_{i,j} "
+        r"(x_{ij} \log p_{ij} + (1 - x_{ij}) \log(1 - p_{ij}))",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()", "tape.gradient("),
+        keras=("model.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update of the class",
+        low_level=("RMSpropTF1(", "optimizer.apply("),
+        keras=("RMSpropTF1(",),
+        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
+    ),
+    Step(
+        "update of the layers",
+        low_level=("keras.optimizers.Adam(", "optimizer.apply("),
+        keras=("keras.optimizers.Adam(",),
+        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \, "
+        r"\frac{m}{\sqrt{v} + 10^{-8}}",
+    ),
+    Step(
+        "loop",
+        low_level=("for epoch in run.epochs(", "for rows in run.chunks("),
+        keras=("epochs=settings.num_epochs",),
+    ),
+]
+DIFFERS = {
+    "network": "The article compares a class with a stack of layers, but these are two networks. "
+    "Here each network stands in both styles, so only the style differs. The class has a method "
+    "`logits`, because its loss needs the numbers before the sigmoid. In Keras such an inner "
+    "result needs a model of its own, and the stack's parts become models that share its weights.",
+    "training": "The low-level style passes a function to its step: `network.logits` for the "
+    "class, `network.decode` for the layers. Keras trains a model from its input to its output. So "
+    "`train_class` makes a second model that ends at the logits and shares all layers; what `fit` "
+    "teaches it, the autoencoder knows too. `compile` takes the same two loss functions.",
+}
+EXERCISES = [
+    Exercise(
+        "Train the class with minibatches of 16 digits instead of 64. What happens to the loss "
+        "that it prints?",
+        ("--batch-size", "16"),
+        "It goes from {before:.0f} to {after:.0f}, about a quarter, but the digits look no better. "
+        "This loss is a sum over all pixels of a minibatch, which now has a quarter of the digits. "
+        "Two sums are comparable only if they have equally many terms. The layers print what they "
+        "printed before, because the option is for the class alone.",
+        network="class",
+    ),
+    Exercise(
+        "Draw smaller first weights for the class. How many of its 128 code units are 0 for every "
+        "test digit, without and with this change?",
+        ("--variant", "corrected"),
+        "With weights from N(0, 1) it is {before:.0f} units, with the smaller ones {after:.0f}. "
+        "A unit whose sum is below 0 for every digit gets no gradient back through its ReLU. So it "
+        "stays dead, however long the training goes on. Weights from N(0, 1) bring most units "
+        "there.",
+        measure=dead_units,
+        network="class",
+    ),
+    Exercise(
+        "Give the code of the layers 32 numbers instead of 128. Look at the loss first, then at "
+        "the digits. Do they agree?",
+        ("--code-size", "32"),
+        "The loss hardly moves, from {before:.4f} to {after:.4f}, but the digits are much worse. "
+        "The loss applies a second sigmoid, so no digits can bring it below 0.656. Only what lies "
+        "above that counts, and it becomes four times as large.",
+        network="layers",
     ),
 ]

@@ -3,9 +3,10 @@
 from functools import partial
 
 from ae import figures
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import background_noise, reconstruct_by_pca
 from ae.networks import codec
+from ae.proof import variants
 from ae.proof.digits import (
     BASIC_CLAIMS,
     CODE_SIZE,
@@ -16,12 +17,17 @@ from ae.proof.digits import (
     two_d_encoders,
 )
 from ae.proof.judges import Hashable, train_deep_autoencoder
+from ae.runs.records import trained
 from tutorials.sigmoid_ae import EXAMPLES_TO_SHOW
 
 import numpy as np
 import tensorflow as tf
 
 ORDER = 2
+LINK = (
+    "https://github.com/aymericdamien/TensorFlow-Examples/blob/"
+    "eec79c9de7f5ff175da1e9478410c92c386dabff/notebooks/3_NeuralNetworks/autoencoder.ipynb"
+)
 OPTIONS = {
     "code_size": CODE_SIZE,
     "two_d": Option(False, "draw digits in two dimensions: PCA beside an autoencoder", False),
@@ -41,7 +47,14 @@ PRESETS = {
         "num_test": 128,
     },
 }
-CAPTIONS = {"strip": "ten test digits over their reconstructions"}
+CAPTIONS = {
+    "strip": "Ten test digits over what the network makes of them. Look for the noise around the "
+    "digits, in the article's colours: yellow is white.",
+    "two-d": "500 test digits of each class on two planes: two principal components, and the two "
+    "units of a trained network's code. Look for classes that lie apart on one plane only.",
+    "thirty": "Ten test digits over what 30 trained units keep of them, and what 30 principal "
+    "components keep.",
+}
 FIGURES_BY = {"article": ("strip",)}
 
 # The article shows only the picture. The notebook that it copies printed the cost of each epoch's
@@ -75,8 +88,15 @@ PASSED_ON = {"code_size": {"Autoencoder": "code_units", "build_keras": "code_uni
 # Other figures: Hinton's network, trained end to end (`ae.proof.judges.train_deep_autoencoder`)
 
 
-def appendix(data, settings, report):
-    """Draws the figures that --two-d and --thirty ask for."""
+WHY_NOISE = (
+    "The noise comes from the first weights, drawn from N(0, 1): they put most units where a "
+    "sigmoid is flat, and hardly any gradient passes back."
+)
+
+
+def appendix(data, settings, report, networks):
+    """Draws both variants beside each other, and the figures that --two-d and --thirty ask for."""
+    variants.draw("sigmoid_ae", networks, ONLY_NETWORK, data, settings, report, WHY_NOISE)
     if settings.two_d:
         draw_two_d(data, settings, report)
     if settings.thirty:
@@ -93,8 +113,9 @@ def draw_two_d(data, settings, report):
         name: encode(data.x_test[shown])
         for name, encode in two_d_encoders(data, settings, settings.two_d_epochs).items()
     }
-    scatter = figures.scatter(codes, data.y_test[shown], cmap="tab10", size=6, stepped=True)
-    report.figure("two-d", scatter, "test digits by two principal components and two learned units")
+    planes = figures.planes(codes, data.y_test[shown], range(10), shared=False)
+    of = trained("784-1000-500-250-2", "keras", settings.two_d_epochs)
+    report.figure("two-d", planes, CAPTIONS["two-d"], of)
 
 
 def draw_thirty(data, settings, report):
@@ -107,7 +128,8 @@ def draw_thirty(data, settings, report):
     report.result("squared_errors_of_thirty", errors)
     rows = {"original": data.x_test, **made}
     strip = figures.strip({k: v[:EXAMPLES_TO_SHOW].reshape(-1, 28, 28) for k, v in rows.items()})
-    report.figure("thirty", strip, "digits from 30 learned units and from 30 principal components")
+    of = trained("784-1000-500-250-30", "keras", settings.thirty_epochs)
+    report.figure("thirty", strip, CAPTIONS["thirty"], of)
 
 
 def from_thirty(data, settings):
@@ -224,5 +246,106 @@ ERRATA = [
         "points, m^(-p / (2p + d)). The number of points needed grows exponentially with d, not "
         "the time.",
         fix="Only the text is wrong.",
+    ),
+]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "initializer",
+        low_level=("tf.random.normal(",),
+        keras=("keras.initializers.RandomNormal(",),
+        equation=r"W_{ij} \sim N(0, 1), \quad b_j \sim N(0, 1)",
+    ),
+    Step(
+        "layer",
+        low_level=("x @ self.W1", "h @ self.W2", "z @ self.W3", "h @ self.W4"),
+        keras=("layers.Dense(units",),
+        equation=r"h' = \sigma(h W + b), \quad \sigma(a) = \frac{1}{1 + e^{-a}}",
+    ),
+    Step(
+        "encoder",
+        low_level=("def encode(",),
+        keras=("encoder = keras.Model(",),
+        equation=r"z = \sigma(\sigma(x W_1 + b_1) W_2 + b_2)",
+    ),
+    Step(
+        "decoder",
+        low_level=("def decode(",),
+        keras=("decoder = keras.Model(",),
+        equation=r"\hat{x} = \sigma(\sigma(z W_3 + b_3) W_4 + b_4)",
+    ),
+    Step(
+        "loss",
+        low_level=("def mean_squared_error", "tf.reduce_mean(", "loss = mean_squared_error("),
+        keras=('"mse"',),
+        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()", "tape.gradient("),
+        keras=("autoencoder.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}, \quad \sigma'(a) = \sigma(a) (1 - \sigma(a))",
+    ),
+    Step(
+        "update",
+        low_level=("RMSpropTF1(", "optimizer.apply("),
+        keras=("RMSpropTF1(",),
+        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
+    ),
+    Step(
+        "compiled function",
+        low_level=("@tf.function(", "in tf.range("),
+        keras=("autoencoder.compile(", "**settings.compiled"),
+    ),
+    Step(
+        "minibatches",
+        low_level=("order = minibatches(", "tf.gather(digits"),
+        keras=("run.dataset(",),
+    ),
+    Step(
+        "loop",
+        low_level=("for epoch in run.epochs(", "for rows in run.chunks("),
+        keras=("epochs=settings.num_epochs",),
+    ),
+]
+DIFFERS = {
+    "network": "The low-level style writes every product `h W + b`, and calls `init` once for each "
+    "pair W and b. Keras takes the law of the first weights as an argument of `Dense`. Each layer "
+    "needs initializers of its own there, because one that is used twice gives the same numbers.",
+    "training": "`compile` trains nothing. It keeps the optimizer, the loss, a metric, and how "
+    "many steps one compiled call takes. From these `fit` makes what the low-level style writes as "
+    "`train_step` and `train_steps`: the tape, the gradients, the update and the loop in the "
+    "graph. `fit` also loops over the epochs.",
+}
+EXERCISES = [
+    Exercise(
+        "Start from Glorot's smaller weights. Look at the pixels around the digits, which are "
+        "black in every training digit. How much noise is left there?",
+        ("--variant", "corrected"),
+        "The standard deviation of these pixels goes from {before:.3f} to {after:.3f}, less than "
+        "one of 255 grey levels. Nothing else has changed: the network, the loss and the optimizer "
+        "are the same. With small weights the sums are near 0, where a sigmoid is steep. So "
+        "gradients reach every layer, and the network learns to leave the background black.",
+        measure=noise,
+    ),
+    Exercise(
+        "Give a code 16 numbers instead of 128. The network can keep less of each digit. Is the "
+        "loss larger?",
+        ("--code-size", "16"),
+        "No, it is smaller: {after:.3f} instead of {before:.3f}. A unit of the decoder's first "
+        "layer now sums 16 products instead of 128, so its sum is nearer to 0. There the sigmoid "
+        "is less flat and lets more gradient pass. With these first weights, a wider code does "
+        "harm.",
+    ),
+    Exercise(
+        "Make the learning rate ten times larger. Large steps might free the units whose sigmoids "
+        "are flat. Do they?",
+        ("--learning-rate", "0.1"),
+        "They do not: the loss after the last step is {after:.3f}, not {before:.3f}. RMSProp "
+        "divides a gradient by its usual size, so even a small one already moves its weight by "
+        "about the learning rate. What these units lack is good first weights, not larger steps.",
     ),
 ]

@@ -10,10 +10,11 @@ import functools
 import itertools
 
 from ae import datasets, figures
-from ae.lesson import Claim, Erratum, Option
+from ae.lesson import Claim, Erratum, Exercise, Option, Step
 from ae.metrics import rmse
 from ae.networks import codec
 from ae.proof import judges
+from ae.runs.records import trained
 from ae.training import interrupts
 from ae.training.minibatches import Shuffled, dataset
 from ae.training.optimizers import NadamKeras2
@@ -35,6 +36,10 @@ from keras import layers
 from scipy.optimize import minimize
 
 ORDER = 7
+LINK = (
+    "https://github.com/ageron/handson-ml3/blob/"
+    "main/17_autoencoders_gans_and_diffusion_models.ipynb"
+)
 OPTIONS = {
     "k": Option(K, "numbers of a code that k_sparse keeps", True, bounds=(1, WIDE_UNITS)),
     "filters": Option(False, "draw what 196 sparse units learn of digits; minutes", False),
@@ -45,8 +50,13 @@ PRESETS = {
     "smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128},
 }
 CAPTIONS = {
-    "reconstructions": "ten test images over their reconstructions",
-    "codes": "the codes of three test images, each sorted",
+    "reconstructions": "Ten test images over what the network makes of them.",
+    "codes": "The codes of the first three test images, each sorted from its largest number. "
+    "Look for how soon a curve falls to 0: the units right of there are not active.",
+    "filters": "For each of 196 units, the digit of length 1 that activates it most. Look for "
+    "strokes: each unit answers to one.",
+    "active-units": "Which share of a code is active, epoch by epoch, while five networks "
+    "are trained on 10,000 images.",
 }
 FIGURES_BY = {"article": ("reconstructions",)}
 PUBLISHED = {
@@ -141,7 +151,8 @@ def appendix(data, settings, report):
         report.figure(
             "filters",
             figures.manifold(tiles, round(len(tiles) ** 0.5)),
-            "for each of 196 units, the digit of length 1 that activates it most",
+            CAPTIONS["filters"],
+            f"784-196-784, {ITERATIONS} iterations of L-BFGS",
         )
     if settings.over_training:
         lines = active_over_training(data, settings)
@@ -149,7 +160,8 @@ def appendix(data, settings, report):
         report.figure(
             "active-units",
             figures.curves(lines, range(EPOCHS + 1), **labels),
-            "how many numbers of a code are active, while networks are trained on 10,000 images",
+            CAPTIONS["active-units"],
+            trained("five networks", "keras", EPOCHS),
         )
 
 
@@ -393,5 +405,122 @@ ERRATA = [
         "after all 17,190 steps of the notebook. In Keras 3 it is there after 69.",
         effect="With the Nadam of Keras 3, the loss of the first epoch is 6 to 8 % lower.",
         fix="Both variants use the Nadam of Keras 2.",
+    ),
+]
+
+# The page's texts
+
+STEPS = [
+    Step(
+        "penalty of l1",
+        low_level=("return L1_WEIGHT * tf.reduce_mean(",),
+        keras=("staticmethod(l1_penalty)",),
+        equation=r"\Omega = \frac{10^{-4}}{n} \sum_{i=1}^{n} \sum_{j=1}^{300} \lvert z_{ij} \rvert",
+    ),
+    Step(
+        "penalty of kl",
+        low_level=("q = tf.reduce_mean(z", "p * tf.math.log(p", "return KL_WEIGHT *"),
+        keras=("staticmethod(kl_penalty)",),
+        equation=r"\Omega = \frac{0.005}{n} \sum_{j=1}^{300} \left( p \log \frac{p}{q_j} "
+        r"+ (1 - p) \log \frac{1 - p}{1 - q_j} \right), \quad "
+        r"p = 0.1, \quad q_j = \frac{1}{n} \sum_{i=1}^{n} z_{ij}",
+    ),
+    Step(
+        "code",
+        low_level=("tf.nn.sigmoid(tf.nn.relu(x @ W1",),
+        keras=('layers.Dense(NUM_HIDDEN, activation="relu")(x)', "layers.Dense(code_units"),
+        equation=r"z = \mathrm{sigmoid}(\mathrm{relu}(x W_1 + b_1) W_2 + b_2)",
+    ),
+    Step(
+        "output",
+        low_level=("tf.nn.relu(z @ W3",),
+        keras=('layers.Dense(NUM_HIDDEN, activation="relu")(z)', "layers.Dense(NUM_INPUT)(h)"),
+        equation=r"\hat{x} = \mathrm{relu}(z W_3 + b_3) W_4 + b_4",
+    ),
+    Step(
+        "limit of k_sparse",
+        low_level=("tf.math.top_k(h, k)", "tf.where(h >=", "keep_largest(x @ W1"),
+        keras=("return keep_largest(h, self.k)", "KeepLargest(k)("),
+        equation=r"h = x W_1 + b_1, \quad z_j = h_j \; \mathrm{if} \; h_j \geq h_{(k)}, \quad "
+        r"z_j = 0 \; \mathrm{otherwise}",
+    ),
+    Step(
+        "output of k_sparse",
+        low_level=("return z @ W2 + b2",),
+        keras=("layers.Dense(NUM_INPUT)(z)",),
+        equation=r"\hat{x} = z W_2 + b_2",
+    ),
+    Step(
+        "loss",
+        low_level=("tf.reduce_mean(tf.square(x -",),
+        keras=("self.add_loss(self.penalty(z))", 'optimizer, "mse"'),
+        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2 "
+        r"+ \Omega",
+    ),
+    Step(
+        "gradient",
+        low_level=("tf.GradientTape()", "loss = loss_of(x)"),
+        keras=("autoencoder.fit(",),
+        equation=r"g = \frac{\partial L}{\partial w}",
+    ),
+    Step(
+        "update",
+        low_level=("optimizer = NadamKeras2(", "optimizer.apply("),
+        keras=("optimizer = NadamKeras2(",),
+        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
+        r"u_t = 0.9 \left( 1 - \frac{1}{2} \cdot 0.96^{0.004 t} \right), \quad "
+        r"\hat{m} = \frac{u_{t+1} \, m}{1 - u_1 \cdots u_{t+1}} "
+        r"+ \frac{(1 - u_t) \, g}{1 - u_1 \cdots u_t}, \quad "
+        r"\hat{v} = \frac{v}{1 - 0.999^t}, \quad "
+        r"w \leftarrow w - \mathrm{lr} \, \frac{\hat{m}}{\sqrt{\hat{v}} + 10^{-7}}",
+    ),
+    Step(
+        "loop",
+        low_level=("order = Shuffled(", "in run.epochs(", "in run.chunks("),
+        keras=("order = Shuffled(", "run.dataset(order", "epochs=settings.num_epochs"),
+    ),
+]
+DIFFERS = {
+    "network": "The low-level networks know of no penalty. They own their weights and turn `x` "
+    "into `z` and `z` into `x_hat`. In Keras the penalty is part of the network: `L1` and `KL` are "
+    "layers without weights, which return the code unchanged and call `add_loss` on the way. "
+    "`KeepLargest` changes the code, so it is in both networks: a call in one style, a layer in "
+    "the other.",
+    "training": "The low-level loop gets the penalty as an argument and adds it in `loss_of`. So "
+    "three functions train three networks. In Keras one function does. `compile` takes `mse` "
+    "alone, and `fit` adds what the layers gave to `add_loss`, for training and validation images. "
+    "The printed losses of both styles have the penalty.",
+}
+EXERCISES = [
+    Exercise(
+        task="Let `k_sparse` keep 4 numbers of a code, a tenth of the usual 40. Predict how many "
+        "times as large its loss is after the epoch: ten times, or less?",
+        options=("--k", "4"),
+        answer="Less: it goes from {before:.4f} to {after:.4f}. The 40 numbers are not equally "
+        "useful, and `keep_largest` drops the smallest of them. Which 4 of the 1568 units stay is "
+        "information too, and the decoder gets it.",
+        network="k_sparse",
+    ),
+    Exercise(
+        task="The published penalty of `kl` is divided by the size of the batch twice. The "
+        "corrected variant divides once, so the penalty is 32 times as strong. Predict whether a "
+        "smaller share of the numbers exceeds a tenth of the largest number of their code.",
+        options=("--variant", "corrected"),
+        answer="No, the share grows, from {before:.0%} to {after:.0%}. The penalty sees only the "
+        "mean of each unit. A unit that gives 0.1 for every image has no penalty at all. So a "
+        "stronger penalty makes the means right, but not the codes sparse.",
+        measure=active,
+        network="kl",
+    ),
+    Exercise(
+        task="Take minibatches of 320 images in place of 32. This one change does two things: "
+        "there are 172 updates in place of 1719, and the penalty of `kl` is a tenth as strong. "
+        "Predict how far the mean of its codes is from the target, 0.1.",
+        options=("--batch-size", "320"),
+        answer="The distance grows from {before:.3f} to {after:.3f}. Before training, a sigmoid "
+        "unit gives about 0.5. It takes many updates to bring that down to 0.1, and now there are "
+        "fewer and weaker ones.",
+        measure=from_target,
+        network="kl",
     ),
 ]
