@@ -4,6 +4,8 @@ A lesson also runs by itself: `python -m tutorials NAME`.
 """
 
 import functools
+import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +19,7 @@ def print_list():
     print("\nRun one: python -m tutorials NAME. Or python -m tutorials COMMAND:\n")
     for name, function in COMMANDS.items():
         print(f"{name:18}{function.__doc__.partition(';')[0].rstrip('.')}")
-    print("\n--help, after either, lists the options.")
+    print("\n--help, after either, lists the options; --version says what runs here.")
 
 
 def chosen(names):
@@ -49,7 +51,8 @@ def parser_of(command, names=True):
 
 def run_lessons(arguments):
     """Runs several lessons, or all, and prints a table of what they reached."""
-    from ae import cli
+    from ae import cli, console
+    from ae.paths import python
     from ae.runs.records import table
     from ae.training import precision
 
@@ -68,8 +71,8 @@ def run_lessons(arguments):
     if not options.resume:
         planned = ((lesson, out / lesson.name, options) for lesson in lessons)
         cli.refuse_lossy(planned, "run", arguments)
-    for lesson in lessons:
-        print(f"\n{lesson.name}: {lesson.title}")
+    for number, lesson in enumerate(lessons, start=1):
+        print(f"\nLesson {number} of {len(lessons)}: {lesson.title}")
         run = cli.run_or_resume if options.resume else cli.run
         with cli.resumed_by("run", arguments):
             records.append(run(lesson, options, out / lesson.name))
@@ -77,6 +80,9 @@ def run_lessons(arguments):
     print("\nFigures:")
     for record in records:
         print(f"  {record['folder'] / 'figures'}")
+    console.print_time()
+    report = f"{python()} -m tutorials report {shlex.quote(str(out))}"
+    print(f"Open these folders, or make pages: {report}")
     cli.show_figures(options)
 
 
@@ -166,6 +172,9 @@ def write_report(arguments):
         metavar="RUNS",
         help="a run, or a folder of runs; shows the newest of each lesson; default: runs",
     )
+    parser.add_argument(
+        "--slides", action="store_true", help="write each lesson as slides too: NAME-slides.html"
+    )
     parser.add_out("default: RUNS/report")
     options = parser.parse_args(arguments)
     runs = report.find_runs(options.runs)
@@ -173,7 +182,7 @@ def write_report(arguments):
     if not names:
         raise InputError(f"{options.runs}: there are runs here, but of no lesson that there is.")
     out = options.out or options.runs / "report"
-    print(report.write(chosen(names), runs, out, options.overwrite))
+    print(report.write(chosen(names), runs, out, options.overwrite, options.slides))
 
 
 def write_notebooks(arguments):
@@ -181,21 +190,22 @@ def write_notebooks(arguments):
     from ae.lesson import PRESETS
     from ae.paths import refuse_to_overwrite
     from ae.report import notebooks
+    from ae.terminal import bar, say
 
     parser = parser_of("notebooks")
     parser.add_argument(
         "--preset",
         choices=PRESETS,
         default="quick",
-        help="settings of the training in the last cell; default: quick",
+        help="settings of the full run near the end; default: quick",
     )
     parser.add_out("default: %(default)s", Path("notebooks"))
     options = parser.parse_args(arguments)
     lessons = chosen(options.names)
     paths = (options.out / f"{lesson.name}.ipynb" for lesson in lessons)
     refuse_to_overwrite(options.out, paths, options.overwrite)
-    for lesson in lessons:
-        print(notebooks.write(lesson.file, options.out, options.preset))
+    for lesson in bar("notebooks", unit="notebook", iterable=lessons):
+        say(notebooks.write(lesson, options.out, options.preset))
 
 
 COMMANDS = {
@@ -212,10 +222,23 @@ def main(arguments=None):
     """Lists the lessons, or carries out a command; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
-        return print_list()
-    from ae import console
+        return print_to_any_reader(print_list)
+    from ae import console, versions
 
+    if arguments == ["--version"]:
+        return console.guard(lambda: print(versions.running()))
     return console.guard(functools.partial(command, *arguments))
+
+
+def print_to_any_reader(show):
+    """Prints without importing TensorFlow, as `console.guard` would; `head` may stop reading."""
+    try:
+        show()
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def command(name, *arguments):

@@ -15,9 +15,11 @@ from ae.paths import files_in, move_into, python, refuse_to_overwrite, remove_wr
 from ae.proof import claims
 from ae.report import source
 from ae.report.content import page
+from ae.report.slides import slides_of
 from ae.runs import records
 from ae.runs.folder import is_unfinished
 from ae.runs.records import RECORD, UNFINISHED
+from ae.terminal import bar
 
 import jinja2
 from markupsafe import Markup, escape
@@ -61,9 +63,15 @@ def find_runs(folder: Path) -> dict[str, Path]:
 
 
 def write(
-    lessons: Sequence[Lesson], runs: Mapping[str, Path], out: Path, overwrite: bool = False
+    lessons: Sequence[Lesson],
+    runs: Mapping[str, Path],
+    out: Path,
+    overwrite: bool = False,
+    with_slides: bool = False,
 ) -> Path:
     """Writes the pages of lessons, each with its run's folder, and returns the first page.
+
+    With slides, each lesson also has a page NAME-slides.html.
 
     A report in the folder `out` is replaced once the new one is complete. With `overwrite`, other
     files may be there; those with a name that a report needs are replaced.
@@ -75,6 +83,7 @@ def write(
     refuse_to_overwrite(out, files_in(out), overwrite)
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}")  # another may be writing here too
     names, pages = [lesson.name for lesson in lessons], []
+    titles = {lesson.name: lesson.title for lesson in lessons}
     try:
         shutil.copytree(FOLDER / "static", partial / "static")
         (partial / "static" / "code.css").write_text(source.stylesheet(), encoding="utf-8")
@@ -84,16 +93,20 @@ def write(
             html = templates.get_template(template).render(here=name, names=names, **contents)
             (partial / f"{name}.html").write_text(html, encoding="utf-8")
 
-        for lesson in lessons:
+        for lesson in bar("pages", unit="page", iterable=lessons):
             run = runs[lesson.name]
             try:
                 pages.append(page(lesson, run, partial))
-                render("lesson.html", lesson.name, page=pages[-1])
+                about = {"page": pages[-1], "titles": titles, "with_slides": with_slides}
+                render("lesson.html", lesson.name, **about)
+                if with_slides:
+                    about = {"page": pages[-1], "slides": slides_of(pages[-1])}
+                    render("slides.html", f"{lesson.name}-slides", **about)
             except _LACKS as error:
                 raise InputError(
                     f"{run}: this run lacks what a report needs ({error}); run the lesson again."
                 ) from error
-        render("index.html", "index", pages=pages)
+        render("index.html", "index", pages=pages, with_slides=with_slides)
         remove_written(out)
         move_into(out, list(files_in(partial)), partial)
     except OSError as error:

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ae.lesson import ONLY_NETWORK, Lesson, label_of
-from ae.proof import errata, pictures, published
-from ae.report import charts, source
-from ae.report.verdicts import claims_table, expected_claims, verdicts
+from ae.proof import errata, exercises, pictures, published
+from ae.report import charts, live, source
+from ae.report.equations import mathml
+from ae.report.verdicts import claims_table, expected_claims, summary, verdicts
 from ae.runs.records import changed_settings
 from ae.runs.saved import read_run
 
 from PIL import Image
+
+COMPARED = "published-and-corrected"  # the figure that `ae.proof.variants` draws
 
 
 def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
@@ -29,9 +32,11 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
     trainings, examples = record["trainings"], record["examples"]
     with Image.open(out / lesson.name / examples["input"]) as picture:
         sides = picture.height, picture.width // examples["count"]
-    figures = list(_figures(lesson, record, out))
+    figures = list(_by_author(lesson, list(_figures(lesson, record, out))))
     changed = [f"{name} {value}" for name, value in changed_settings(lesson, record).items()]
     kept = errata.read(lesson)
+    about = [(text, _table(text)) for text in lesson.doc.strip().split("\n\n")[1:]]
+    rows = source.rows(run / record["source"], lesson.steps) if record["source"] else []
     return {
         "name": lesson.name,
         "lesson": lesson,
@@ -39,29 +44,95 @@ def page(lesson: Lesson, run: Path, out: Path) -> dict[str, Any]:
         "record": record,
         "preset": record["preset"] + (f", but {', '.join(changed)}" if changed else ""),
         "departures": ", ".join(published.departures(lesson, record)),
-        "about": [(text, _table(text)) for text in lesson.doc.strip().split("\n\n")[1:]],
+        "article": next((r[1] for _, table in about for r in table if r[0] == "Article"), ""),
+        "about": about,
         "verdicts": list(verdicts(lesson, record)),
+        "verdict": summary(lesson, record),
+        "live": live.of(lesson, run, record, settings),
         "networks": [
             {
-                "name": "" if name == ONLY_NETWORK else name,
-                "styles": " and ".join(t["style"] for t in trainings if t["network"] == name),
-                "parts": charts.diagram(lesson.networks[name]["keras"].build(settings), sides),
-                "curves": charts.curves(lesson, name, record),
+                "name": name,
+                "styles": " and ".join(training["style"] for training in of),
+                "parts": charts.diagram(
+                    lesson.networks[name or ONLY_NETWORK]["keras"].build(settings), sides
+                ),
+                "curves": charts.curves(lesson, name or ONLY_NETWORK, record),
             }
-            for name in dict.fromkeys(t["network"] for t in trainings)
+            for name, of in _by_network(trainings)
         ],
-        "figures": list(_by_author(lesson, figures)),
-        "cover": figures[0][0],
+        "figures": figures,
+        "best": list(_chosen(figures, best=True)),
+        "more": list(_chosen(figures, best=False)),
+        "cover": _cover(figures),
         "small": sides[0] < 100,  # pixels; then each can be seen
-        "learning": [(training, frames(lesson, training)) for training in trainings],
-        "planes": [(t, _plane(lesson, t["plane"])) for t in trainings if t["plane"]],
+        "learning": [
+            (name, [(t, frames(lesson, t)) for t in of]) for name, of in _by_network(trainings)
+        ],
+        "planes": [
+            (name, [(t, _plane(lesson, t["plane"])) for t in of if t["plane"]])
+            for name, of in _by_network(trainings)
+            if any(t["plane"] for t in of)
+        ],
         "claims": claims_table(record),
         "expected": expected_claims(lesson, record),
         "published_pictures": pictures.rows(lesson, trainings),
         "errata": [(e, errata.differences(lesson, e)) for e in errata.by_effect(lesson)],
         "measured_on": errata.circumstances(kept) if kept else "",
-        "rows": source.rows(run / record["source"]) if record["source"] else [],
+        "rows": rows,
+        "pairs": list(pairs(lesson, rows)),
+        "rest": [cell for cell, _ in rows if not cell.part],
+        "exercises": [
+            (one, exercises.command(lesson, one), exercises.answer(lesson, one))
+            for one in lesson.exercises
+        ],
     }
+
+
+def pairs(
+    lesson: Lesson, rows: Sequence[tuple[source.Cell, source.Cell | None]]
+) -> Iterator[dict[str, Any]]:
+    """Yields what stands side by side: the cells of both styles, their steps, and what differs.
+
+    Args:
+        lesson: whose steps the lines were joined by.
+        rows: what `source.rows` cut; those that both styles share are left out.
+    """
+    shown: set[int] = set()  # steps whose equations stand above an earlier pair
+    cells = [cell for row in rows for cell in row if cell]
+    for row in rows:
+        if not row[0].part:
+            continue
+        of_style = {cell.style: cell for cell in row if cell}
+        found = {n for cell in of_style.values() for line in cell.lines for n in line.steps}
+        steps = []
+        for number in sorted(found):
+            step = lesson.steps[number - 1]
+            equation = "" if number in shown else step.equation
+            steps.append(
+                {
+                    "number": number,
+                    "name": step.name,
+                    "first": number not in shown,
+                    "equation": [mathml(part) for part in equation.split(r", \quad ") if part],
+                    "lines": {s: source.lines_of(number, s, cells) for s in source.PIECES},
+                }
+            )
+        shown |= found
+        yield {
+            "part": row[0].part,
+            "cells": {style: of_style.get(style) for style in source.PIECES},
+            "steps": steps,
+            "differs": lesson.differs.get(row[0].part, ""),
+        }
+
+
+def _by_network(
+    trainings: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """Yields the trainings of each network, with its name if there are several networks."""
+    for network in dict.fromkeys(training["network"] for training in trainings):
+        name = "" if network == ONLY_NETWORK else network
+        yield name, [training for training in trainings if training["network"] == network]
 
 
 def frames(lesson: Lesson, training: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -90,7 +161,7 @@ def _figures(
         for path in training["figures"]:
             title = Path(path).stem.removeprefix(label.replace(" ", "-") + "-")
             pictures = figures.setdefault((training["network"], title), [])
-            pictures.append(_picture(lesson, path, title, out, f": {label}"))
+            pictures.append(_picture(lesson, path, title, out, f"{label}: "))
     yield from figures.values()
     for path in record["appendix"]["figures"]:
         yield [_picture(lesson, path, Path(path).stem, out)]
@@ -111,11 +182,27 @@ def _by_author(
             yield heading, of_author
 
 
+def _chosen(
+    figures: Sequence[tuple[str, list[list[dict[str, str]]]]], best: bool
+) -> Iterator[tuple[str, list[list[dict[str, str]]]]]:
+    """Divides the figures: best are the first kind, of all networks, and the variants compared."""
+    titles = {figures[0][1][0][0]["title"], COMPARED}
+    for heading, group in figures:
+        if chosen := [figure for figure in group if (figure[0]["title"] in titles) == best]:
+            yield heading, chosen
+
+
+def _cover(figures: Sequence[tuple[str, list[list[dict[str, str]]]]]) -> dict[str, str]:
+    """Chooses the picture that stands for a lesson: the article's first, of the last network."""
+    first = figures[0][1]
+    return [one[0] for one in first if one[0]["title"] == first[0][0]["title"]][-1]
+
+
 def _picture(lesson: Lesson, path: str, title: str, out: Path, of: str = "") -> dict[str, str]:
     """Captions a figure with what its file says that it shows, or else with its title."""
     path = f"{lesson.name}/{path}"
     with Image.open(out / path) as picture:
-        caption = picture.info.get("Description", title.replace("-", " ")) + of
+        caption = of + picture.info.get("Description", title.replace("-", " "))
     about = {"path": path, "title": title, "caption": caption}
     return {**about, "alt": f"{lesson.name}, {caption}"}
 

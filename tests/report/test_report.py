@@ -7,7 +7,8 @@ import shutil
 from xml.etree import ElementTree
 
 from ae import report
-from ae.proof import reproduced
+from ae.lesson import STYLES, Exercise, Step
+from ae.proof import errata, exercises, reproduced
 from ae.report import charts, source, verdicts
 from tutorials import __main__ as tutorials
 
@@ -58,15 +59,14 @@ def test_errata_claims_and_losses_stand_on_the_page(smoke, pages, name):
     page = html.unescape((pages / f"{name}.html").read_text())
     prose = re.sub("</?code>", "`", page)
     for erratum in lesson(name).errata:
-        for text in (erratum.quote, f"{erratum.problem} {erratum.effect}", erratum.fix):
-            assert f">{text}</t" in prose, text
+        for text in (erratum.quote, erratum.problem, erratum.effect, erratum.fix):
+            assert not text or f">{text}</dd>" in prose, text
     for claim in lesson(name).claims:
         assert f"{claim.sentence} {claim.quantity}" in prose, claim.sentence
     record = read_record(smoke(name))
     for training in record["trainings"]:
         assert f"<td>{training['history'][-1][record['printed_loss']]:.4f}</td>" in index
-    shown = page.partition('id="claims"')[2].partition('id="code"')[0]
-    assert "`" not in shown.partition("<pre")[0]
+    assert "`" not in page.partition('id="claims"')[2].partition('id="about"')[0]
 
 
 def test_a_cell_of_the_header_may_take_several_lines_in_the_file(pages):
@@ -81,35 +81,29 @@ def test_every_picture_has_words(pages, name):
     text = (pages / f"{name}.html").read_text()
     for tag in re.findall(r"<img[^>]*>", text):
         assert re.search(r'alt="[^"]{8,}"', tag), tag
-    figures = text.partition('id="figures"')[2].partition('id="learning"')[0]
-    captions = re.findall(r"<figcaption>(.*?): [a-z -]+</figcaption>", figures)
+    figures = text.partition('id="figures"')[2].partition('id="code"')[0]
+    captions = re.findall(r"<figcaption>[a-z_ -]+: (.*?)</figcaption>", figures)
     assert len(captions) >= 2
     assert all(len(caption.split()) >= 4 for caption in captions), captions
     for tag in re.findall(r'<[^>]*role="img"[^>]*>', text):
         assert re.search(r'aria-label="[^"]{8,}"', tag), tag
 
 
-def plain(cell):
-    """The code of a cell, and its line numbers, out of the HTML."""
-    numbers, code = re.fullmatch(
-        r'.*<td class="linenos">(.*?)</td><td class="code">(.*?)</td>.*', cell.html, flags=re.S
-    ).groups()
-    words = [html.unescape(re.sub(r"<[^>]+>", "", part)) for part in (numbers, code)]
-    return [int(n) for n in words[0].split()], words[1].rstrip("\n").split("\n")
-
-
 @EACH_LESSON
 def test_every_line_of_the_file_stands_in_one_cell_under_its_own_number(name):
     path = lesson(name).file
-    lines = path.read_text().split("\n")
+    lines = dict(enumerate(path.read_text().split("\n"), start=1))
     seen = []
-    for row in source.rows(path):
-        for cell in filter(None, row):
-            numbers, code = plain(cell)
-            assert code == [lines[number - 1] for number in numbers]
-            seen += numbers
+    for cell in (cell for row in source.rows(path) for cell in row if cell):
+        shown = re.findall(
+            r'<span class="line"[^>]* data-number="(\d+)".*?>(.*?\n)</span>', cell.html
+        )
+        seen += [int(number) for number, _ in shown]
+        for number, markup in shown:
+            assert html.unescape(re.sub(r"<[^>]+>", "", markup)) == lines[int(number)] + "\n"
     assert len(seen) == len(set(seen))
-    assert all(lines[number - 1] == "" for number in set(range(1, len(lines) + 1)) - set(seen))
+    unseen = {line for number, line in lines.items() if number not in seen}
+    assert all(not line or line.startswith("# %% ") for line in unseen)
 
 
 @EACH_LESSON
@@ -133,6 +127,112 @@ def test_the_page_shows_the_file_that_ran(smoke, tmp_path):
     path.write_text(path.read_text().replace("h' = relu(h W + b)", "what ran on that day"))
     report.write([lesson("dense_ae")], {"dense_ae": run}, tmp_path / "report")
     assert "what ran on that day" in (tmp_path / "report" / "dense_ae.html").read_text()
+
+
+STEPS = (
+    Step("code", ("x @ self.W1",), ("layers.Dense(units",), r"z = x W_1 + b_1, \quad n < 5"),
+    Step("loop", ("for epoch in", "for rows in"), ("epochs=",)),
+)
+
+
+def test_the_lines_of_a_step_are_those_that_hold_its_pieces():
+    path = lesson("tiny_ae").file
+    lines = path.read_text().split("\n")
+    found = {}
+    for cell in (cell for row in source.rows(path, STEPS) for cell in row if cell):
+        for line in cell.lines:
+            for step in line.steps:
+                found.setdefault((cell.style, step), []).append(lines[line.number - 1].strip())
+    assert found == {
+        ("Low-level", 1): ["return x @ self.W1 + self.b1"],
+        ("Low-level", 2): [
+            "for epoch in run.epochs(optimizer):",
+            "for rows in run.chunks(order.epoch(epoch)):",
+        ],
+        ("Keras", 1): [
+            "encoder = keras.Model(x, layers.Dense(units, kernel_initializer=normal)(x), "
+            'name="encoder")'
+        ],
+        ("Keras", 2): ["epochs=settings.num_epochs,"],
+    }
+
+
+def test_an_equation_is_typeset_once_and_cut_where_it_may_wrap(taught):
+    page = taught(steps=STEPS).read_text()
+    root = ElementTree.fromstring(f"<p>{''.join(re.findall('<math.*?</math>', page))}</p>")
+    assert ["".join(equation.itertext()) for equation in root] == ["z=xW1+b1", "n<5"]
+    assert r"\quad" not in page
+
+
+def test_what_differs_stands_over_its_pair(taught):
+    differs = {"network": "`Dense` owns its weights.", "training": "T."}
+    page = taught(steps=STEPS, differs=differs).read_text()
+    network, training = (page.index(f'id="code-{part}"') for part in ("network", "training"))
+    assert network < page.index("<code>Dense</code> owns its weights.") < training
+    assert training < page.index("T.</p>") < page.index('id="learning"')
+
+
+def test_a_lesson_without_texts_has_its_code_side_by_side(taught):
+    page = taught().read_text()
+    assert page.count('<div class="columns">') == 2
+    for absent in ("<math", "What differs", 'class="steps"', 'id="exercises"'):
+        assert absent not in page
+
+
+def test_an_exercise_has_a_command_and_a_folded_answer(taught, tmp_path, monkeypatch):
+    monkeypatch.setattr(exercises, "FOLDER", tmp_path)
+    answer = "From {before:.2f} to {after:.2f}."
+    asked = Exercise("Use one `unit`.", ("--code-size", "1"), answer)
+    folded = "<details><summary>Answer</summary><p>%s</p></details>"
+    page = taught(exercises=(asked,)).read_text()
+    command = "python -m tutorials tiny_ae --preset quick --style keras --code-size 1"
+    assert (
+        f'<p>Use one <code>unit</code>.</p>\n<pre class="command"><code>{command}</code></pre>'
+        in page
+    )
+    assert folded % "No answer is recorded yet." in page
+    recorded = {"answers": [{**exercises.about(asked), "before": 0.125, "after": 0.25}]}
+    (tmp_path / "tiny_ae.json").write_text(json.dumps(recorded))
+    assert folded % "From 0.12 to 0.25." in taught(exercises=(asked,)).read_text()
+
+
+def test_errata_with_a_measured_effect_come_first_and_the_others_are_folded(pages):
+    a_lesson = lesson("dense_ae")
+    measured = {entry["erratum"] for entry in errata.read(a_lesson)["measured"]}
+    page = html.unescape((pages / "dense_ae.html").read_text()).partition('id="errata"')[2]
+    first, _, folded = page.partition("<details>")
+    others = [e.quote for e in a_lesson.errata if e.quote not in measured]
+    assert measured and others
+    assert all(f">{quote}</dd>" in first for quote in measured)
+    assert all(f">{quote}</dd>" in folded for quote in others)
+
+
+def test_a_page_leads_to_its_article_and_to_the_lessons_beside_it(pages):
+    for number, name in enumerate(NAMES):
+        page = html.unescape((pages / f"{name}.html").read_text())
+        assert f'<a href="{lesson(name).link}">' in page
+        beside = {"prev": NAMES[:number][-1:], "next": NAMES[number + 1 :][:1]}
+        for rel, found in beside.items():
+            links = re.findall(f'<a rel="{rel}" href="(.*?).html">(.*?)</a>', page)
+            assert [link for link, _ in links] == list(found)
+            assert all(lesson(link).title in text for link, text in links)
+
+
+def test_the_first_pictures_are_of_one_kind_and_of_all_networks(pages):
+    text = (pages / "contractive_ae.html").read_text()
+    first, more = (
+        re.findall(r'<img src="contractive_ae/figures/(\S+).png"', part)
+        for part in text.partition('id="figures"')[2].split('id="more"')
+    )
+    styles = [(n, style) for n in lesson("contractive_ae").networks for style in STYLES]
+    assert first == [f"{network}-{style}-reconstructions" for network, style in styles]
+    assert len(more) > len(first)
+
+
+def test_the_picture_that_compares_the_variants_is_among_the_first(smoke, tmp_path):
+    report.write([lesson("sigmoid_ae")], {"sigmoid_ae": smoke("sigmoid_ae")}, tmp_path / "out")
+    first = (tmp_path / "out" / "sigmoid_ae.html").read_text().partition('id="code"')[0]
+    assert 'src="sigmoid_ae/figures/published-and-corrected.png"' in first
 
 
 LARGE_CODES = {"contractive_ae", "document_cleaner", "sparse_ae"}  # not the smallest layer
@@ -229,7 +329,7 @@ def test_a_card_counts_the_claims_that_hold(record):
     assert cards(lesson("dense_ae"), measured)["the article's claims"][0] == "passed"
     measured["trainings"][0]["claims"][0]["holds"] = None
     kind, text = cards(lesson("dense_ae"), measured)["the article's claims"]
-    assert (kind, text) == ("open", "0 of 0 measurements bear it out")
+    assert (kind, text) == ("open", "cannot be measured on this machine")
     measured["trainings"][0]["claims"][0]["holds"] = True
     measured["trainings"][1]["claims"][0]["holds"] = False
     kind, text = cards(lesson("dense_ae"), measured)["the article's claims"]
