@@ -385,7 +385,7 @@ STEPS = [
     Step(
         "update",
         low_level=("optimizer = keras.optimizers.SGD(", "optimizer.apply("),
-        keras=("optimizer = keras.optimizers.SGD(",),
+        keras=("optimizer = keras.optimizers.SGD(", "autoencoder.fit("),
         equation=r"w \leftarrow w - \mathrm{lr} \, g",
     ),
     Step(

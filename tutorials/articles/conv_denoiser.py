@@ -260,7 +260,7 @@ STEPS = [
     Step(
         "update",
         low_level=("keras.optimizers.Adam(", "optimizer.apply("),
-        keras=("keras.optimizers.Adam(",),
+        keras=("keras.optimizers.Adam(", "autoencoder.fit("),
         equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
         r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \,"
         r"\frac{m}{\sqrt{v} + 10^{-7}}",

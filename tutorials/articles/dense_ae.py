@@ -439,7 +439,7 @@ STEPS = [
     Step(
         "loss",
         low_level=("def mean_squared_error", "tf.reduce_mean(", "loss = mean_squared_error("),
-        keras=('"mse"',),
+        keras=('"mse", metrics',),
         equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
     ),
     Step(
@@ -451,7 +451,7 @@ STEPS = [
     Step(
         "update",
         low_level=("RMSpropTF1(", "optimizer.apply("),
-        keras=("RMSpropTF1(",),
+        keras=("RMSpropTF1(", "autoencoder.fit("),
         equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
         r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
     ),

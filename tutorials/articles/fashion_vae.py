@@ -7,7 +7,7 @@ transitions between them, and that new clothes can be drawn around the middle of
 import functools
 
 from ae import figures, metrics
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Option, Step
+from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
 from ae.networks import codec
 from ae.proof import garments, judges
 from ae.report.snapshots import Plane
@@ -453,7 +453,7 @@ STEPS = [
     Step(
         "update",
         low_level=("optimizer = RMSpropKeras2(", "optimizer.apply("),
-        keras=("vae.compile(RMSpropKeras2(",),
+        keras=("vae.compile(RMSpropKeras2(", "vae.fit("),
         equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
         r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v} + 10^{-7}}, \quad v_0 = 0",
     ),
@@ -477,3 +477,32 @@ DIFFERS = {
     "graph of 64 steps by hand, and `steps_per_execution` does the same for `fit`. `run.dataset` "
     "gives pairs of equal images, but this model reads only the first of each pair.",
 }
+EXERCISES = [
+    Exercise(
+        task="Train on the evidence lower bound. The divergence has 2.6 times its weight there, "
+        "and sampling has the noise that the divergence assumes. Predict how far the distribution "
+        "of an image's code is from N(0, 1) then, in nats.",
+        options=("--variant", "corrected"),
+        answer="The mean divergence falls from {before:.1f} to {after:.1f} nats. The published "
+        "code draws with less noise than its divergence assumes. So the loss counts a divergence "
+        "that is smaller than that of the codes, and gives it a smaller weight too.",
+        measure=nats,
+    ),
+    Exercise(
+        task="Take minibatches of 160 images in place of 16. Their gradients have less noise. "
+        "Predict whether this makes the loss of the second epoch smaller or larger.",
+        options=("--batch-size", "160"),
+        answer="It is much larger: {after:.4f} in place of {before:.4f}. Two epochs have 126 "
+        "updates now, and they had 1250. RMSprop divides a gradient by its usual size, so an "
+        "update is about as long as before, however many images it is for.",
+    ),
+    Exercise(
+        task="Keep the minibatches, and make the learning rate a tenth. There are as many updates, "
+        "and each is a tenth as long. Predict the loss, and compare it with that of a tenth of the "
+        "updates, in the second exercise.",
+        options=("--learning-rate", "0.0001"),
+        answer="The loss is {after:.4f} in place of {before:.4f}: nearly that of the second "
+        "exercise. In these first epochs the way is long, and what counts is the number of updates "
+        "times their length.",
+    ),
+]

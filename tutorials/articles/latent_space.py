@@ -7,7 +7,7 @@ separability, and a discrete latent space. It shows them in a picture and measur
 import functools
 
 from ae import datasets, figures
-from ae.lesson import Claim, Erratum, Option, Step
+from ae.lesson import Claim, Erratum, Exercise, Option, Step
 from ae.networks import codec, style_of
 from ae.proof import judges, planes
 from ae.proof.planes import gap_codes
@@ -529,7 +529,7 @@ STEPS = [
     Step(
         "update",
         low_level=("optimizer = keras.optimizers.Adam(", "optimizer.apply("),
-        keras=("optimizer = keras.optimizers.Adam(",),
+        keras=("optimizer = keras.optimizers.Adam(", "autoencoder.fit("),
         equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
         r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \, "
         r"\frac{m}{\sqrt{v} + 10^{-7}}",
@@ -551,3 +551,34 @@ DIFFERS = {
     "has its weight, `add_loss` gives it to the model, and `fit` adds it to the cross entropy that "
     "`compile` was given. So both styles have one training function for three networks.",
 }
+EXERCISES = [
+    Exercise(
+        task="Take the divergence out of the loss of `variational`. Predict how far its codes "
+        "reach. Their standard deviation would be 1 if the codes were from N(0, 1).",
+        options=("--kl-weight", "0"),
+        answer="It grows from {before:.2f} to {after:.2f}. Nothing pulls the codes to N(0, 1) any "
+        "more, and noise only makes the loss larger. So the network moves its codes apart and "
+        "makes sigma small. It is nearly the plain network then.",
+        measure=spread,
+        network="variational",
+    ),
+    Exercise(
+        task="Give a code ten numbers in place of two. Predict by what share this makes the loss "
+        "of `variational` smaller after three epochs.",
+        options=("--code-size", "10"),
+        answer="The loss falls from {before:.0f} to {after:.0f}, which is little for five times as "
+        "many numbers. More numbers make a smaller cross entropy. But each of them that says "
+        "something about the image adds to the divergence, and the loss has both.",
+        network="variational",
+    ),
+    Exercise(
+        task="Train on clothes in place of digits. Predict whether the loss of `variational` is "
+        "larger, and whether this means that it copies clothes worse.",
+        options=("--data-set", "fashion"),
+        answer="It is larger: {after:.0f} in place of {before:.0f}. But a perfect copy of a digit "
+        "has a cross entropy of 46 on average, and a perfect copy of clothes has 188. Only black "
+        "and white pixels cost nothing, and clothes are mostly grey. Above these numbers, the "
+        "clothes have less.",
+        network="variational",
+    ),
+]

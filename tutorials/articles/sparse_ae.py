@@ -466,7 +466,7 @@ STEPS = [
     Step(
         "update",
         low_level=("optimizer = NadamKeras2(", "optimizer.apply("),
-        keras=("optimizer = NadamKeras2(",),
+        keras=("optimizer = NadamKeras2(", "autoencoder.fit("),
         equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
         r"u_t = 0.9 \left( 1 - \frac{1}{2} \cdot 0.96^{0.004 t} \right), \quad "
         r"\hat{m} = \frac{u_{t+1} \, m}{1 - u_1 \cdots u_{t+1}} "
