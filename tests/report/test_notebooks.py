@@ -28,7 +28,7 @@ PARTS = [  # in this order; not every lesson has a loss of its own
     *("Setup", "Look at the data", "The low-level network", "The loss", "One gradient step"),
     *("200 steps", "The same in Keras", "Compare the styles", "The full run", "Exercises"),
 ]
-QUICK = ("tiny_ae", "conv_denoiser")
+QUICK = ("tiny_ae", "dense_ae")
 LONG = [pytest.param(name, marks=pytest.mark.long) for name in NAMES if name not in QUICK]
 EXECUTED = pytest.mark.parametrize("name", [*QUICK, *LONG])
 BY_JUPYTER = pytest.mark.filterwarnings("default::DeprecationWarning")  # Jupyter's own

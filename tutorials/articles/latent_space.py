@@ -577,8 +577,8 @@ EXERCISES = [
         options=("--data-set", "fashion"),
         answer="It is larger: {after:.0f} in place of {before:.0f}. But a perfect copy of a digit "
         "has a cross entropy of 46 on average, and a perfect copy of clothes has 188. Only black "
-        "and white pixels cost nothing, and clothes are mostly grey. Above these numbers, the "
-        "clothes have less.",
+        "and white pixels cost nothing, and clothes have many grey ones. Above these numbers, "
+        "the clothes have less.",
         network="variational",
     ),
 ]

@@ -346,9 +346,9 @@ EXERCISES = [
         "Make the learning rate ten times larger. Large steps might free the units whose sigmoids "
         "are flat. Do they?",
         ("--learning-rate", "0.1"),
-        "They do not: the loss after the last step is {after:.3f}, not {before:.3f}. In the trained "
-        "network without this change, most derivatives of one minibatch's loss are below `1e-5`. "
-        "There the `1e-10` in RMSProp's root keeps a step small, whatever the learning rate. What "
-        "these units lack is good first weights, not larger steps.",
+        "They do not: the loss after the last step is {after:.3f}, not {before:.3f}. In the "
+        "network trained without this change, most derivatives of one minibatch's loss are below "
+        "`1e-5`. There the `1e-10` in RMSProp's root keeps a step small, whatever the learning "
+        "rate. What these units lack is good first weights, not larger steps.",
     ),
 ]
