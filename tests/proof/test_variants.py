@@ -76,7 +76,7 @@ def test_one_that_diverges_costs_the_figure_and_not_the_run(monkeypatch, capsys)
     assert report.figures == {}
 
 
-def test_ctrl_c_stops_it(monkeypatch):
+def test_ctrl_c_stops_it(ctrl_c, monkeypatch):
     settings = smoke_settings("sigmoid_ae", num_epochs=50, **FEW)
     data, epochs = lesson("sigmoid_ae").load(settings, None), []
 
