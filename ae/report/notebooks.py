@@ -18,7 +18,6 @@ from ae.proof import exercises
 
 import jinja2
 import jupytext
-import keras
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -147,7 +146,6 @@ def _values(lesson: Lesson, sources: Mapping[str, str], preset: str) -> dict[str
     main = _main_network(lesson)
     small = preset if preset == "smoke" else "quick"  # so that 200 steps take no hours
     network, model = (lesson.networks[main][style].build(lesson.presets[small]) for style in STYLES)
-    keras.backend.clear_session()
     several = len(model.get_layer("encoder").outputs) > 1
     commands = [exercises.command(lesson, exercise) for exercise in lesson.exercises]
     options = [command.partition(f" {lesson.name} ")[2] for command in commands]
