@@ -202,7 +202,7 @@ def _bits(layers: Sequence[keras.Layer], most: int, cap: int) -> list[int]:
 
 
 def _length(network: _Network, bits: Sequence[int]) -> int:
-    """Returns how many characters `_write` writes, but for the last two."""
+    """Returns how many characters `_write` writes, without the last two."""
     total = 0
     for layer, depth in zip(network.layers, bits, strict=True):
         if depth:

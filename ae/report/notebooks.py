@@ -184,7 +184,7 @@ class _Texts:
 
     def __init__(self, lesson: Lesson, sources: Mapping[str, str]):
         self._lesson, self._sources = lesson, sources
-        self._shown: set[str] = set()  # equations, each of which stands once
+        self._shown: set[str] = set()  # equations; each stands once
 
     def __call__(self, title: str) -> str:
         """Returns the texts about the cell of this title."""
