@@ -17,7 +17,7 @@ from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson, Settings, label_of, with_network
 from ae.networks import Network
 from ae.paths import replacing
-from ae.terminal import say
+from ae.terminal import counted, say
 from ae.training import interrupts
 from ae.training.checkpoints import writing
 
@@ -131,8 +131,7 @@ def draw_appendix(
 def trained(network_name: str, style: str, num_epochs: int) -> str:
     """Says for the title of a figure what was trained: "class, Keras, 10 epochs"."""
     network = [] if network_name == ONLY_NETWORK else [network_name]
-    epochs = f"{num_epochs} epoch{'' if num_epochs == 1 else 's'}"
-    return ", ".join([*network, style.replace("keras", "Keras"), epochs])
+    return ", ".join([*network, style.replace("keras", "Keras"), counted(num_epochs, "epoch")])
 
 
 def number(loss: float) -> str:

@@ -28,7 +28,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from ae import figures
+from ae import equations, figures
 from ae.lesson import Claim, Erratum, Exercise, Option, Settings, Step
 from ae.lessons import load
 from ae.networks import Network, codec, style_of
@@ -380,7 +380,7 @@ STEPS = [
         "gradient",
         low_level=("tf.GradientTape()",),
         keras=("autoencoder.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",

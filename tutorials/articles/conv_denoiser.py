@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ae import metrics
+from ae import equations, metrics
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Examples, Exercise, Option, Step
 from ae.networks import codec
 from tutorials.conv_denoiser import SALT_AND_PEPPER
@@ -249,21 +249,19 @@ STEPS = [
         "loss",
         low_level=("def mean_squared_error", "tf.reduce_mean(", "mean_squared_error(clean"),
         keras=('"mse"',),
-        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
+        equation=equations.MEAN_SQUARED_ERROR,
     ),
     Step(
         "gradient",
         low_level=("tf.GradientTape()", "loss = loss_of("),
         keras=("autoencoder.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",
         low_level=("keras.optimizers.Adam(", "optimizer.apply("),
         keras=("keras.optimizers.Adam(", "autoencoder.fit("),
-        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
-        r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \,"
-        r"\frac{m}{\sqrt{v} + 10^{-7}}",
+        equation=equations.ADAM,
     ),
     Step(
         "noise",

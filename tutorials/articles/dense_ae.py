@@ -9,7 +9,7 @@ takes a distribution of codes, which `fashion_vae` has.
 from dataclasses import replace
 from functools import partial
 
-from ae import figures
+from ae import equations, figures
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import fine_detail, reconstruct_by_pca
 from ae.networks import codec
@@ -440,20 +440,19 @@ STEPS = [
         "loss",
         low_level=("def mean_squared_error", "tf.reduce_mean(", "loss = mean_squared_error("),
         keras=('"mse", metrics',),
-        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
+        equation=equations.MEAN_SQUARED_ERROR,
     ),
     Step(
         "gradient",
         low_level=("tf.GradientTape()", "tape.gradient("),
         keras=("autoencoder.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",
         low_level=("RMSpropTF1(", "optimizer.apply("),
         keras=("RMSpropTF1(", "autoencoder.fit("),
-        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
-        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
+        equation=equations.RMSPROP_TF1,
     ),
     Step(
         "minibatches",

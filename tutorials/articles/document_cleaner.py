@@ -6,7 +6,7 @@ mrdragonbear/Autoencoders, Autoencoder-Tutorial.ipynb. The first three errata ar
 
 from functools import partial
 
-from ae import cleaning, datasets, metrics
+from ae import cleaning, datasets, equations, metrics
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Examples, Exercise, Option, Step
 from ae.networks import codec
 from ae.proof import readability
@@ -201,15 +201,13 @@ STEPS = [
         "gradient",
         low_level=("tf.GradientTape()", "tape.gradient("),
         keras=("autoencoder.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",
         low_level=("keras.optimizers.Adam(", "optimizer.apply("),
         keras=("keras.optimizers.Adam(", "autoencoder.fit("),
-        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
-        r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \,"
-        r"\frac{m}{\sqrt{v} + 10^{-7}}",
+        equation=equations.ADAM,
     ),
     Step(
         "pages of a minibatch",

@@ -6,7 +6,7 @@ transitions between them, and that new clothes can be drawn around the middle of
 
 import functools
 
-from ae import figures, metrics
+from ae import equations, figures, metrics
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
 from ae.networks import codec
 from ae.proof import garments, judges
@@ -448,7 +448,7 @@ STEPS = [
         "gradient",
         low_level=("tf.GradientTape()", "loss = loss_of(x)"),
         keras=("vae.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",

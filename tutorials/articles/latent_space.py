@@ -6,7 +6,7 @@ separability, and a discrete latent space. It shows them in a picture and measur
 
 import functools
 
-from ae import datasets, figures
+from ae import datasets, equations, figures
 from ae.lesson import Claim, Erratum, Exercise, Option, Step
 from ae.networks import codec, style_of
 from ae.proof import judges, planes
@@ -524,15 +524,13 @@ STEPS = [
         "gradient",
         low_level=("tf.GradientTape()",),
         keras=("autoencoder.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",
         low_level=("optimizer = keras.optimizers.Adam(", "optimizer.apply("),
         keras=("optimizer = keras.optimizers.Adam(", "autoencoder.fit("),
-        equation=r"m \leftarrow 0.9 m + 0.1 g, \quad v \leftarrow 0.999 v + 0.001 g^2, \quad "
-        r"w \leftarrow w - \mathrm{lr} \, \frac{\sqrt{1 - 0.999^t}}{1 - 0.9^t} \, "
-        r"\frac{m}{\sqrt{v} + 10^{-7}}",
+        equation=equations.ADAM,
     ),
     Step(
         "loop",

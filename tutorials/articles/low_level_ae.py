@@ -11,6 +11,7 @@ is made of. What stands for that in the lesson:
     init_op                 nothing: a `tf.Variable` starts with its value
 """
 
+from ae import equations
 from ae.lesson import Erratum, Exercise, Step
 from ae.networks import codec
 from ae.proof import variants
@@ -219,14 +220,13 @@ STEPS = [
         "gradient",
         low_level=("tf.GradientTape()", "tape.gradient("),
         keras=("model.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update of the class",
         low_level=("RMSpropTF1(", "optimizer.apply("),
         keras=("RMSpropTF1(",),
-        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
-        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
+        equation=equations.RMSPROP_TF1,
     ),
     Step(
         "update of the layers",

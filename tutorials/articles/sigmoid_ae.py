@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ae import figures
+from ae import equations, figures
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import background_noise, reconstruct_by_pca
 from ae.networks import codec
@@ -280,7 +280,7 @@ STEPS = [
         "loss",
         low_level=("def mean_squared_error", "tf.reduce_mean(", "loss = mean_squared_error("),
         keras=('"mse", metrics',),
-        equation=r"L = \frac{1}{784 n} \sum_{i=1}^{n} \sum_{j=1}^{784} (x_{ij} - \hat{x}_{ij})^2",
+        equation=equations.MEAN_SQUARED_ERROR,
     ),
     Step(
         "gradient",
@@ -292,8 +292,7 @@ STEPS = [
         "update",
         low_level=("RMSpropTF1(", "optimizer.apply("),
         keras=("RMSpropTF1(", "autoencoder.fit("),
-        equation=r"v \leftarrow 0.9 v + 0.1 g^2, \quad "
-        r"w \leftarrow w - \mathrm{lr} \, \frac{g}{\sqrt{v + 10^{-10}}}, \quad v_0 = 1",
+        equation=equations.RMSPROP_TF1,
     ),
     Step(
         "compiled function",

@@ -9,7 +9,7 @@ Autoencoders". It has a paragraph about sparse autoencoders, and no code.
 import functools
 import itertools
 
-from ae import datasets, figures
+from ae import datasets, equations, figures
 from ae.lesson import Claim, Erratum, Exercise, Option, Step
 from ae.metrics import rmse
 from ae.networks import codec
@@ -461,7 +461,7 @@ STEPS = [
         "gradient",
         low_level=("tf.GradientTape()", "loss = loss_of(x)"),
         keras=("autoencoder.fit(",),
-        equation=r"g = \frac{\partial L}{\partial w}",
+        equation=equations.GRADIENT,
     ),
     Step(
         "update",
