@@ -83,11 +83,10 @@ def _lesson_in(module: ModuleType) -> Lesson:
     return gather(module, path.stem)
 
 
-def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
-    """Does what a lesson's command line says."""
+def run_script(lesson: Lesson, arguments: Sequence[str]) -> int | None:
+    """Does what a lesson's command line says; returns an exit code, or None for 0."""
     if arguments and arguments[0] in lesson.commands:
-        lesson.commands[arguments[0]](lesson, arguments[1:])
-        return
+        return lesson.commands[arguments[0]](lesson, arguments[1:])
     parser = Parser(
         prog=lesson.command,
         description=lesson.doc,
@@ -124,6 +123,7 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> None:
     console.print_time()
     print(f"Open {Path(record['folder']) / 'figures'}")
     show_figures(options)
+    return None
 
 
 def _refuse_other_options(parser: Parser, options: argparse.Namespace, *allowed: str) -> None:

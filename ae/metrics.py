@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import keras
+from ae.backend import keras
+
 import numpy as np
 from keras import ops
 from scipy import ndimage, stats

@@ -5,13 +5,12 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ae.backend import keras, tf
 from ae.errors import InputError
 from ae.lesson import STYLES
 from ae.training import interrupts
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 Network = tf.Module | keras.Model  # of the low-level style, of Keras
 

@@ -4,8 +4,9 @@ Each takes the same weights as its plain form and gives the same values and grad
 rounding. `tests/test_operations.py` compares them.
 """
 
+from ae.backend import tf
+
 import numpy as np
-import tensorflow as tf
 
 # PHASES[phase, pixel, kernel row] says which rows of a 3 x 3 kernel fall on the same input pixel.
 # Up-sampling makes two copies of each pixel, one above the other. On the upper copy (phase 0), the

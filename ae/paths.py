@@ -1,5 +1,6 @@
 """Where the repository, its data and the downloads lie."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ae.errors import InputError
 
@@ -48,6 +50,13 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file, but no pipe or device, from which a program could read for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not an ordinary file")
+    return path.open("rb")
 
 
 def make_folder(folder: Path) -> None:

@@ -4,19 +4,26 @@ import functools
 import platform
 import re
 import sys
+from contextlib import suppress
+from importlib import metadata
 
 from ae import __version__
 from ae.paths import REPOSITORY
 
-import keras
-import numpy as np
-import tensorflow as tf
+
+def _installed(name: str) -> str | None:
+    """Returns the version of a package as its installation says it; importing it takes longer."""
+    for distribution in (name, f"{name}-cpu"):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(distribution)
+    return None
 
 
 def running() -> str:
     """Writes the version of this project and of what it runs on."""
     python = platform.python_version()
-    on = f"TensorFlow {tf.__version__}, Keras {keras.__version__}, Python {python}"
+    tensorflow, keras = map(_installed, ("TensorFlow", "Keras"))
+    on = f"TensorFlow {tensorflow}, Keras {keras}, Python {python}"
     return f"Autoencoder lessons {__version__}, with {on}"
 
 
@@ -31,12 +38,10 @@ def warn_of_untested() -> None:
     tested, found = [], []
     for name, version in (
         ("Python", platform.python_version()),
-        ("TensorFlow", tf.__version__),
-        ("Keras", keras.__version__),
-        ("NumPy", np.__version__),
+        *((name, _installed(name)) for name in ("TensorFlow", "Keras", "NumPy")),
     ):
         line = rf"(?im)^(?:# )?{name}(?:-cpu)? >=(\d+)\.(\d+)(?:\.\d+)*,<(\d+)\.(\d+)\b"
-        if limits := re.search(line, text):
+        if version and (limits := re.search(line, text)):
             low, lowest, high, above = map(int, limits.groups())
             if not (low, lowest) <= tuple(map(int, version.split(".")[:2])) < (high, above):
                 tested.append(f"{name} {low}.{lowest} to {high}.{above - 1}")

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from ae.datasets.documents import load_documents
-from ae.datasets.pictures import write_grey
 from ae.datasets.synthetic import synthetic_documents
 from ae.errors import MissingDataError
 from ae.lesson import ONLY_NETWORK
 from ae.lessons import load
+from ae.pictures import write_grey
 from ae.runs.records import save_network
 
 import numpy as np

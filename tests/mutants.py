@@ -61,7 +61,7 @@ SUBJECTS = {
     "ae/datasets/idx.py": "tests/datasets/test_idx.py",
     "ae/datasets/images.py": "tests/datasets/test_images.py tests/datasets/test_packages.py "
     "tests/lessons/test_digit_lessons.py::test_digits_are_those_after_the_first_five_thousand",
-    "ae/datasets/pictures.py": "tests/datasets/test_pictures.py",
+    "ae/pictures.py": "tests/test_pictures.py",
     "ae/proof/claims.py": "tests/proof/test_claims.py tests/proof/test_measures.py "
     "tests/training/test_interrupts.py::test_no_claim_is_measured_after_the_one_it_fell_into "
     "--deselect tests/proof/test_claims.py::test_every_claim_is_measured_on_every_network "

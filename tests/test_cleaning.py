@@ -2,9 +2,9 @@ import itertools
 import re
 
 from ae.cleaning import MARGIN, TILE, clean_page, main
-from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError
 from ae.networks import codec
+from ae.pictures import read_grey, write_grey
 from ae.runs.records import save_network, write_record
 
 import keras

@@ -6,8 +6,8 @@ import pickle
 import zipfile
 
 from ae.cleaning import main
-from ae.datasets.pictures import write_grey
 from ae.errors import InputError
+from ae.pictures import write_grey
 from ae.runs.records import load_weights, save_network
 
 import keras

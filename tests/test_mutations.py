@@ -6,8 +6,8 @@ from functools import partial
 
 from ae.datasets.idx import format_idx
 from ae.datasets.images import load_image_set
-from ae.datasets.pictures import read_grey
 from ae.errors import InputError
+from ae.pictures import read_grey
 from ae.proof.published import departures
 from ae.proof.reproduced import title, trainings_of
 from ae.runs.records import load_weights, save_network, table

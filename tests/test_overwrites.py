@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tutorials
 from ae.console import guard
-from ae.datasets.pictures import write_grey
+from ae.pictures import write_grey
 from ae.runs.records import save_network
 from benchmarks import __main__ as benchmarks
 from benchmarks import scaling

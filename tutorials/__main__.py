@@ -208,6 +208,13 @@ def write_notebooks(arguments):
         say(notebooks.write(lesson, options.out, options.preset))
 
 
+def clean_scans(arguments):
+    """Cleans scans, pictures or PDFs, with a trained network."""
+    from ae.cleaning import command
+
+    return command.main(arguments)
+
+
 COMMANDS = {
     "run": run_lessons,
     "check": check_curves,
@@ -215,6 +222,7 @@ COMMANDS = {
     "errata": print_errata,
     "report": write_report,
     "notebooks": write_notebooks,
+    "clean": clean_scans,
 }
 
 
@@ -243,11 +251,12 @@ def print_to_any_reader(show):
 
 def command(name, *arguments):
     """Carries out one command, or runs the lesson of this name."""
-    from ae import cli
     from ae.errors import InputError, did_you_mean
 
     if name in COMMANDS:
         return COMMANDS[name](list(arguments))
+    from ae import cli
+
     known = [*COMMANDS, *tutorials.names()]
     if name not in known:
         raise InputError(f"'{name}' is no command and no lesson{did_you_mean(name, known)}")

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from ae.datasets import noisy_office
 from ae.datasets.fetch import user_folder
-from ae.datasets.pictures import decode_grey
 from ae.datasets.registry import Provenance, SourceError
 from ae.errors import InputError, MissingDataError
 from ae.paths import DATA, cache_root
+from ae.pictures import decode_grey
 from ae.terminal import bar
 
 import numpy as np

@@ -1,18 +1,15 @@
 """The sources that are folders: the user's, the cache, and what other software has left."""
 
-import errno
 import io
 import os
-import stat
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from ae.datasets.idx import format_idx
 from ae.datasets.registry import DataSet, Payload, PayloadError, Source, SourceError
 from ae.errors import InputError
-from ae.paths import REPOSITORY
+from ae.paths import REPOSITORY, open_file
 
 import numpy as np
 
@@ -87,13 +84,6 @@ def torchvision_folder(subfolder: str) -> Source:
         return _read_file([root / subfolder for root in roots], payload)
 
     return Source("torchvision's folders", read)
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Opens a file, but no pipe or device, from which a program could read for ever."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "not an ordinary file")
-    return path.open("rb")
 
 
 def notify(text: str) -> None:

@@ -21,9 +21,9 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from ae.datasets.downloads import within
-from ae.datasets.folders import open_file
 from ae.datasets.registry import SourceError
 from ae.errors import InputError
+from ae.paths import open_file
 from ae.terminal import working
 
 import pooch

@@ -5,13 +5,13 @@ import dataclasses
 from pathlib import Path
 
 from ae import lessons
+from ae.backend import tf
 from ae.paths import DATA, replacing
 from ae.proof import graph_mode
 from ae.runs import records, saved
 from ae.training.minibatches import Shuffled
 
 import numpy as np
-import tensorflow as tf
 
 PATH = DATA / "tried" / "low_level_ae_dead_units.csv"
 SEEDS = range(3)

@@ -3,11 +3,11 @@
 import functools
 from typing import NamedTuple
 
+from ae.backend import keras
 from ae.proof.judges import Hashable, fit
 from ae.training import interrupts
 from ae.training.minibatches import Shuffled, dataset
 
-import keras
 from keras import layers, ops
 
 CODE_SIZE = 10

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ae import metrics
+from ae.backend import keras
 from ae.lesson import Claim, Option, Settings
 from ae.metrics import principal_components, rmse
 from ae.networks import Network, codec, in_batches
 from ae.proof import judges
 from ae.proof.judges import Hashable, train_classifier, train_linear_autoencoder
 
-import keras
 import numpy as np
 
 LINEAR_CODE = 6  # the sixth variance of the digits is well above the seventh

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from ae.backend import tf
+
 import numpy as np
-import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
 # Each network takes the batch's placeholder and the list of weights, and returns the scalar loss.

@@ -3,13 +3,12 @@
 import functools
 
 from ae import terminal
+from ae.backend import keras, tf
 from ae.training import interrupts
 from ae.training.minibatches import Shuffled, dataset
 from ae.training.notices import drop_notice_of_onednn
 
-import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 from keras.initializers import GlorotUniform
 

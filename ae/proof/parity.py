@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ae.backend import keras, tf
 from ae.lesson import ONLY_NETWORK, STYLES, Lesson, Settings, with_network
 from ae.networks import reconstruct
 from ae.paths import make_folder, refuse_to_overwrite, remember, replacing
@@ -19,9 +20,7 @@ from ae.proof.stepwise import SharedNoise, StepRun, cast, computing_in, in_float
 from ae.terminal import working
 from ae.training import interrupts
 
-import keras
 import numpy as np
-import tensorflow as tf
 from matplotlib import pyplot
 
 KERAS, GRAPH = "keras", "TF1 graph"

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ae.backend import keras, tf
 from ae.training.run import Run
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 
 class StepRun(Run):

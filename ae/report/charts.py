@@ -5,11 +5,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ae.backend import keras
 from ae.lesson import Lesson
 from ae.networks import layers_of
 from ae.proof import published
 
-import keras
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator

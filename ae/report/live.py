@@ -10,19 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae.cleaning import MARGIN
-from ae.datasets.pictures import read_grey
+from ae.backend import keras, tf
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.networks import layers_of
+from ae.pictures import read_grey
 from ae.proof.parity import to_keras
 from ae.runs.records import load_weights
 from ae.runs.saved import load_network
 
-import keras
 import numpy as np
-import tensorflow as tf
 
+MARGIN = 8  # pixels; even, and more than the 5 that an output pixel of the cleaner can see
 LIMIT = 2_140_000  # characters that the numbers of a page may take
 BITS = (16, 20)  # of a weight at most; more where fewer are too few
 TOLERANCE = 1e-3  # largest difference of a pixel in [0, 1] that rounded weights may make

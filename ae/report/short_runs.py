@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ae import figures
+from ae.backend import tf
 from ae.lesson import Examples, Settings
 from ae.networks import Network, reconstruct
 from ae.training.minibatches import NextBatch, Shuffled
@@ -13,7 +14,6 @@ from ae.training.run import Run
 
 import matplotlib.pyplot as plt
 import numpy as np
-import tensorflow as tf
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ae.datasets.pictures import write_grey
 from ae.figures import canvas
 from ae.lesson import Examples, Lesson
 from ae.networks import reconstruct
+from ae.pictures import write_grey
 from ae.runs.unfinished import Training
 
 import numpy as np

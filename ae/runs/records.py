@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ae.backend import keras, tf
 from ae.errors import InputError
 from ae.lesson import ONLY_NETWORK, Lesson, Settings, label_of, with_network
 from ae.networks import Network
@@ -21,10 +22,8 @@ from ae.terminal import counted, say
 from ae.training import interrupts
 from ae.training.checkpoints import writing
 
-import keras
 import matplotlib.pyplot as plt
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
 
 RECORD = "record.json"

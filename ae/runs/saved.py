@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ae.backend import keras
 from ae.errors import InputError
-from ae.lesson import Lesson, Settings, label_of
+from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.networks import Network, name_of, reconstruct
 from ae.runs import records
+from ae.runs.folder import CHECKPOINTS
 from ae.training import interrupts, precision
+from ae.training.checkpoints import Checkpoints
 
-import keras
 import numpy as np
 
 
@@ -110,6 +112,39 @@ def load_networks(
         name: load_network(lesson, folder, training, settings)
         for name, training in trainings.items()
     }
+
+
+@interrupts.postponed()
+def load_newest(
+    lesson: Lesson, folder: Path, network: str, style: str | None
+) -> tuple[Network, str, int] | None:
+    """Loads a network of an interrupted run as it was after its newest epoch.
+
+    The folder is the run's, or "unfinished" in it.
+
+    Returns:
+        The network, its style and its epochs; None if no run was interrupted here. If both styles
+        have begun and none is asked for, the network is the Keras one.
+    """
+    work = folder if folder.name == records.UNFINISHED else folder / records.UNFINISHED
+    if not (work / records.RECORD).is_file() or (
+        (folder / records.RECORD).is_file() and work != folder
+    ):
+        return None
+    record, settings = read_run(lesson, work)
+    done = {t["style"]: t for t in record["trainings"] if t["network"] == network}
+    for one in (style,) if style else STYLES[::-1]:
+        if one in done:
+            loaded = load_network(lesson, work, done[one], settings)
+            return loaded, one, len(done[one]["history"])
+        states = work / CHECKPOINTS / label_of(network, one).replace(" ", "-")
+        if (states / "checkpoint").exists():
+            loaded = build(lesson, network, one, settings)
+            checkpoints = Checkpoints(states, loaded)
+            checkpoints.follow(None)
+            return loaded, one, len(checkpoints.history)
+    wanted = f"{style} network" if style else "network"
+    raise InputError(f"{folder}: this run was interrupted before it had a {wanted}; resume it.")
 
 
 def require_saved(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ae.backend import keras, tf
 from ae.errors import InputError, Interrupted, NotFiniteError
 from ae.lesson import Lesson, Settings, label_of
 from ae.networks import count_parameters, weights_sha256
@@ -20,9 +21,6 @@ from ae.terminal import working
 from ae.training import interrupts, precision
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
-
-import keras
-import tensorflow as tf
 
 
 class Training(NamedTuple):

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ae.backend import keras, tf
 from ae.errors import InputError
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-import keras
+from ae.backend import keras
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _handlers: dict[int, Callable] = {}  # of the postponed signals

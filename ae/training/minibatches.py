@@ -8,10 +8,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ae.backend import tf
 from ae.errors import InputError
 
 import numpy as np
-import tensorflow as tf
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 import functools
 
-from ae import stderr_aside
-
-import tensorflow as tf
+from ae.backend import stderr_aside, tf
 
 
 @functools.cache

@@ -12,7 +12,8 @@ The rule comes from T. Tieleman and G. Hinton, lecture 6.5 of "Neural Networks f
 Learning", 2012.
 """
 
-import keras
+from ae.backend import keras
+
 from keras import ops
 
 

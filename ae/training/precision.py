@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ae.backend import keras, tf
 from ae.errors import InputError
 from ae.training import interrupts
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 # What losses are made of. The rewriter takes it into bfloat16 where it stands between convolutions;
 # there log(1 - x) ends at x = 0.996, and means that differ by less than 0.4 % are the same.

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ae.backend import keras, tf
 from ae.errors import InputError, NotFiniteError
 from ae.terminal import bar, say
 from ae.training import interrupts
@@ -18,9 +19,7 @@ from ae.training.checkpoints import Checkpoints, writing
 from ae.training.minibatches import NextBatch, Shuffled, dataset, stack_equal
 from ae.training.notices import drop_notice_of_onednn
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 
 @dataclass(eq=False)

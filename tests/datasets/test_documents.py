@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ae.datasets import documents, noisy_office, synthetic
 from ae.datasets.documents import digest_page, load_documents, resize_to_nearest
-from ae.datasets.pictures import read_grey, write_grey
 from ae.errors import InputError, MissingDataError
+from ae.pictures import read_grey, write_grey
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 import zipfile
 
 from ae.datasets import noisy_office
-from ae.datasets.pictures import write_grey
+from ae.pictures import write_grey
 
 import numpy as np
 

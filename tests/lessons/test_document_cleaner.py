@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from ae import cleaning, datasets
-from ae.datasets.pictures import read_grey, write_grey
 from ae.networks import codec
 from ae.paths import REPOSITORY
+from ae.pictures import read_grey, write_grey
 from ae.runs import records
 
 import numpy as np

@@ -7,10 +7,9 @@ import shutil
 from types import SimpleNamespace
 
 from ae import report
-from ae.cleaning import clean_page
-from ae.datasets.pictures import read_grey, write_grey
 from ae.lesson import ONLY_NETWORK, Style, label_of
 from ae.networks import codec, layers_of
+from ae.pictures import read_grey, write_grey
 from ae.report import live
 from ae.runs.records import save_network
 from ae.runs.saved import load_data, load_network, read_run
@@ -378,7 +377,7 @@ def test_a_dropped_scan_is_cleaned_and_saved(open_page, smoke, tmp_path):
     before = page.get_by_role("img", name="The scan")
     assert pixels_of(before) == pytest.approx(grey, abs=1)
     networks = {label: c for label, _, c in trained("document_cleaner", smoke("document_cleaner"))}
-    expected = clean_page(grey, networks["low-level"].reconstruct)
+    expected = cleaned_at_once(grey, networks["low-level"].reconstruct)
     assert read_grey(saved.value.path()).astype(int) == pytest.approx(expected, abs=1)
     assert "Cleaned my.scan.png" in page.locator(".said").inner_text()
 
@@ -392,7 +391,7 @@ def test_a_chosen_scan_is_cleaned_by_the_chosen_style(open_page, smoke):
     networks = {label: c for label, _, c in trained("document_cleaner", smoke("document_cleaner"))}
     grey = pixels_of(page.get_by_role("img", name="The scan")).astype("uint8")
     cleaned = pixels_of(page.get_by_role("img", name="The cleaned page"))
-    assert cleaned == pytest.approx(clean_page(grey, networks["keras"].reconstruct), abs=1)
+    assert cleaned == pytest.approx(cleaned_at_once(grey, networks["keras"].reconstruct), abs=1)
 
 
 def test_the_sample_page_can_be_cleaned(open_page, smoke):

@@ -2,8 +2,8 @@ import itertools
 import json
 from types import SimpleNamespace
 
-from ae.datasets.pictures import read_grey
 from ae.lesson import ONLY_NETWORK, Examples
+from ae.pictures import read_grey
 from ae.report.snapshots import Plane, Snapshots, write_examples, write_plane
 from ae.runs.unfinished import Training
 

@@ -6,7 +6,8 @@ mrdragonbear/Autoencoders, Autoencoder-Tutorial.ipynb. The first three errata ar
 
 from functools import partial
 
-from ae import cleaning, datasets, equations, metrics
+from ae import datasets, equations, metrics
+from ae.cleaning import command
 from ae.lesson import ONLY_NETWORK, Claim, Erratum, Examples, Exercise, Option, Step
 from ae.networks import codec
 from ae.proof import readability
@@ -36,7 +37,7 @@ CAPTIONS = {
 FIGURES_BY = {"notebook": ("test-page",)}
 # The author's notebook printed all 200 epochs (data/published/document_cleaner.csv).
 PUBLISHED = {ONLY_NETWORK: {"loss": ("loss",), "val_loss": ("val_loss",)}}
-COMMANDS = {"clean": cleaning.main}
+COMMANDS = {"clean": lambda lesson, arguments: command.main(arguments, f"{lesson.command} clean")}
 
 
 def examples(data):

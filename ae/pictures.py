@@ -5,14 +5,17 @@ import uuid
 from pathlib import Path
 from typing import BinaryIO
 
-from ae.datasets.folders import open_file
 from ae.errors import InputError
+from ae.paths import open_file
 
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 MAX_MEGAPIXELS = 200
 NEW_SUBFILE_TYPE = 254  # TIFF 6.0, page 36; bit 0 marks a reduced copy of another image
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # TIFF 6.0, page 37; Pillow heeds it with up to 8 bits
+DEPTHS = (8, 10, 12, 14, 16)  # bits that scanners give, within the 16 of a file
+BRIGHT = 0.5  # share of white that some of a page reaches
 FORMATS = {"": "PNG", "png": "PNG", "tif": "TIFF", "tiff": "TIFF", "jpg": "JPEG", "jpeg": "JPEG"}
 OPTIONS = {"PNG": {}, "TIFF": {"compression": "tiff_deflate"}, "JPEG": {"quality": 95}}
 
@@ -47,22 +50,10 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
     """
     try:
         with Image.open(file) as picture:
-            width, height = picture.size
-            if width * height > max_megapixels * 1e6:
-                raise InputError(
-                    f"{name} has {width} x {height} pixels, more than the "
-                    f"{max_megapixels:g} megapixels allowed; save a smaller copy and name that."
-                )
-            if picture.format == "TIFF" and (pages := _count_pages(picture)) > 1:
+            refuse_if_too_large(picture, name, max_megapixels)
+            if picture.format == "TIFF" and (pages := count_pages(picture)) > 1:
                 raise InputError(f"{name} holds {pages} pages; save each as a file of its own.")
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith("I") or picture.mode == "F":
-                return _scale_to_8_bits(np.asarray(picture), name)
-            if picture.has_transparency_data:
-                picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
-                paper = Image.new("RGBA", picture.size, "white")
-                picture = Image.alpha_composite(paper, picture)
-            return np.array(picture.convert("RGB").convert("L"))
+            return np.array(flattened(picture, name).convert("RGB").convert("L"))
     except (InputError, MemoryError):
         raise
     except Exception as error:  # for a damaged file, Pillow's decoders raise errors of many kinds
@@ -70,6 +61,30 @@ def decode_grey(file: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXEL
         raise InputError(
             f"{name} cannot be read as a picture{reason}; replace it by a PNG, TIFF or JPEG file."
         ) from error
+
+
+def refuse_if_too_large(picture: Image.Image, name: str, max_megapixels: float) -> None:
+    """Raises InputError before the pixels of a picture that is too large are decoded."""
+    width, height = picture.size
+    if width * height > max_megapixels * 1e6:
+        raise InputError(
+            f"{name} has {width} x {height} pixels, more than the "
+            f"{max_megapixels:g} megapixels allowed; save a smaller copy and name that."
+        )
+
+
+def flattened(picture: Image.Image, name: str) -> Image.Image:
+    """Returns a picture with 8 bits or 1 bit a channel: upright, on white, in mode 1, L or RGB."""
+    photometric = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC)
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = _scale_to_8_bits(np.asarray(picture), name)
+        return Image.fromarray(255 - values if photometric == WHITE_IS_ZERO else values)
+    if picture.has_transparency_data:
+        picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(paper, picture)
+    return picture if picture.mode in ("1", "L", "RGB") else picture.convert("RGB")
 
 
 def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
@@ -101,19 +116,36 @@ def format_of(path: Path) -> str:
     return FORMATS[suffix]
 
 
-def _count_pages(picture: Image.Image) -> int:
+def count_pages(picture: Image.Image) -> int:
     """Counts the pages of a TIFF, without the reduced copies that some programs add to them."""
-    kinds = [frame.tag_v2.get(NEW_SUBFILE_TYPE, 0) for frame in ImageSequence.Iterator(picture)]
+    pages = sum(not is_reduced_copy(frame) for frame in ImageSequence.Iterator(picture))
     picture.seek(0)
-    return sum(not kind & 1 for kind in kinds)
+    return pages
+
+
+def is_reduced_copy(frame: Image.Image) -> bool:
+    """Says whether a frame of a TIFF is a small copy of another one."""
+    return bool(getattr(frame, "tag_v2", {}).get(NEW_SUBFILE_TYPE, 0) & 1)
 
 
 def _scale_to_8_bits(values: np.ndarray, name: str) -> np.ndarray:
-    """Maps 16-bit integers, or floating-point numbers from 0 to 1, to 0..255."""
-    white = 1.0 if values.dtype.kind == "f" else 65535.0
-    if not ((values >= 0) & (values <= white)).all():
+    """Maps integers of up to 16 bits, or floating-point numbers from 0 to 1, to 0..255.
+
+    A file of 16 bits may hold a scan of fewer. White is that of the fewest bits that hold all
+    values.
+    """
+    is_float = values.dtype.kind == "f"
+    largest = float(values.max())
+    whites = [1.0] if is_float else [2.0**bits - 1 for bits in DEPTHS]
+    white = next((white for white in whites if largest <= white), None)
+    if white is None or not (values >= 0).all():
         raise InputError(
-            f"{name} has values outside 0 to {white:g}, so black and white are unknown; "
+            f"{name} has values outside 0 to {whites[-1]:g}, so black and white are unknown; "
             "save it with 8 or 16 bits a pixel."
+        )
+    if not is_float and 0 < largest < BRIGHT * white:
+        raise InputError(
+            f"{name} has no value above {largest:g}, so white is unknown; "
+            "save it with 8 bits a pixel."
         )
     return np.rint(values * (255.0 / white)).astype(np.uint8)

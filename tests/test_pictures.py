@@ -2,8 +2,8 @@ import io
 import os
 import struct
 
-from ae.datasets.pictures import decode_grey, read_grey, write_grey
 from ae.errors import InputError
+from ae.pictures import decode_grey, read_grey, write_grey
 
 import numpy as np
 import pytest

@@ -1,0 +1,113 @@
+"""TensorFlow and Keras, started without their notices and with Keras's own defaults.
+
+Every module of `ae` takes them from here, and a lesson imports `ae.cli` before them. `ae` itself
+imports neither, because `clean` works without them.
+"""
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def _ask_for_packages() -> None:
+    """Ends a process without TensorFlow, as where Python is not the environment's, or imgaug."""
+    needs = {"TensorFlow": "requirements.txt", "imgaug": "requirements-imgaug.txt with --no-deps"}
+    for name, requirements in needs.items():
+        if importlib.util.find_spec(name.lower()) is None:
+            print(
+                f"{name} is not installed for {sys.executable}; use the Python of the environment "
+                f"that `make run` makes, .venv/bin/python, or install {requirements} "
+                "(see README.md).",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets Ctrl-C end the process at once during imports, instead of leaving them half done."""
+    usual = signal.getsignal(signal.SIGINT)
+    in_charge = threading.current_thread() is threading.main_thread()
+    if not in_charge or usual is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def stderr_aside() -> Iterator[None]:
+    """Drops what TensorFlow's C++ code writes to standard error, unless the block fails."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(stderr, aside.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextmanager
+def _said_to_be_starting() -> Iterator[None]:
+    """Shows on a terminal that the program has begun, until TensorFlow is there."""
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
+        print("starting TensorFlow ...", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _start_tensorflow_quietly() -> None:
+    """Imports TensorFlow and lists its devices with the standard error stream set aside.
+
+    Two notices are written before TensorFlow's logging reads its level, so no setting silences
+    them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # the environment or keras.json may say otherwise
+    with stderr_aside():
+        import tensorflow
+
+        for gpu in tensorflow.config.list_physical_devices("GPU"):
+            tensorflow.config.experimental.set_memory_growth(gpu, True)
+
+
+def _set_defaults() -> None:
+    """Sets what keras.json may have changed, and drops TensorFlow's advice against retracing."""
+    import keras
+
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in record.getMessage()
+    )
+
+
+_ask_for_packages()
+with _interruptible(), _said_to_be_starting():
+    _start_tensorflow_quietly()
+    _set_defaults()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+__all__ = ["keras", "stderr_aside", "tf"]

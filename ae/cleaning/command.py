@@ -1,0 +1,225 @@
+"""The command `clean`: cleans scans, pictures and PDFs, one or whole folders."""
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from ae import console
+from ae.cleaning import cleaners, page, scans
+from ae.cleaning.jobs import Job, plan, state_of
+from ae.cleaning.scans import Sheet
+from ae.errors import InputError, Interrupted
+from ae.paths import make_folder
+from ae.terminal import bar, counted, say
+
+import numpy as np
+from PIL import Image
+
+MOST_INK = 0.5  # share of a page's ink; if cleaning takes more, the page stays as it is
+UNTRUSTED_DPI = (72, 96)  # what programs write that do not know
+
+
+def main(arguments: Sequence[str], prog: str = "python -m tutorials clean") -> int:
+    """Runs the command; returns 1 if some of several files could not be cleaned."""
+    options = _parser(prog).parse_args(arguments)
+    jobs = plan(options.pages, options.out, options.recursive)
+    if options.dry_run:
+        for job in jobs:
+            print(f"{job.name} -> {job.target or 'standard output'}")
+        return 0
+    network = partial(_network, options)
+    if len(jobs) == 1:
+        return _clean_one(jobs[0], network(), options)
+    try:
+        return _clean_all(jobs, network, options)
+    except KeyboardInterrupt as error:
+        raise Interrupted("Interrupted; the same command cleans the rest.") from error
+
+
+def _parser(prog: str) -> console.Parser:
+    parser = console.Parser(
+        prog=prog,
+        description="Clean scanned pages of any size: PNG, JPEG, TIFF, WebP, PDF and others. Text, "
+        "resolution, color and number of pages stay.",
+    )
+    add = parser.add_argument
+    add("pages", nargs="+", metavar="IN", help="scans, folders, patterns such as '*.png', or -")
+    add("-o", "--out", required=True, help="file to write, folder for several, or -")
+    add("--recursive", action="store_true", help="clean the folders within folders too")
+    add("--network", choices=cleaners.NETWORKS,
+        help="ours (default) also keeps pictures, black areas and faint print; article is the "
+        "lesson's")  # fmt: skip
+    add("--from", dest="from_run", type=Path, metavar="RUN",
+        help="use the network of a run of document_cleaner: its folder or .keras file")  # fmt: skip
+    add("--style", choices=("low-level", "keras"), help="of --from; default: keras, if it is there")
+    add("--dpi", type=console.positive(float), help="dots an inch, where the file is wrong")
+    add("--scale", type=console.positive(float),
+        help=f"height of small letters over {page.LETTER:g} pixels; default: measured")  # fmt: skip
+    add("--grey", action="store_true", help="drop colors")
+    add("--jobs", type=console.up_to(256), default=1, help="files to clean at once; default: 1")
+    add("--compare", action="store_true",
+        help="also write NAME-compare.png: the first page before and after")  # fmt: skip
+    add("--dry-run", action="store_true", help="print what would be written, and clean nothing")
+    add("--overwrite", action="store_true", help="replace files that are there already")
+    return parser
+
+
+def _network(options: argparse.Namespace, threads: int | None = None) -> page.PageNetwork:
+    if options.from_run is not None:
+        if options.network:
+            raise InputError("--network and --from both choose a network; leave one out.")
+        return cleaners.of_run(options.from_run, options.style)
+    if options.style:
+        raise InputError("--style chooses between the networks of a run; add --from RUN.")
+    return cleaners.pretrained(options.network or "ours", threads)
+
+
+# Cleaning
+
+
+def _clean_one(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> int:
+    if done := state_of(job, [job], options.overwrite):
+        print(done)
+        return 0
+    _clean(job, network, options)
+    if job.target:
+        print(job.target)
+    return 0
+
+
+def _clean_all(jobs: list[Job], network: partial, options: argparse.Namespace) -> int:
+    failures, done, left = [], 0, []
+    for job in jobs:
+        try:
+            if state_of(job, jobs, options.overwrite):
+                done += 1
+            else:
+                left.append(job)
+        except InputError as error:
+            failures.append(str(error))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    cleaned = 0
+    with bar("clean", len(left), "file") as progress:
+        for job, failure in _results(left, network, options):
+            progress.update()
+            if failure:
+                failures.append(failure)
+                progress.write(failure, file=sys.stderr)
+            else:
+                cleaned += 1
+                say(job.target)
+    parts = [f"{counted(cleaned, 'file')} cleaned"]
+    parts += [f"{done} done already"] * bool(done) + [f"{len(failures)} failed"] * bool(failures)
+    print(", ".join(parts))
+    return 1 if failures else 0
+
+
+def _results(
+    jobs: list[Job], network: partial, options: argparse.Namespace
+) -> Iterator[tuple[Job, str]]:
+    """Cleans files, one after another or several at once; yields each with what went wrong."""
+    if not jobs:
+        return
+    workers = min(options.jobs, len(jobs))
+    if workers == 1:
+        ready = network()
+        for job in jobs:
+            yield _try(job, ready, options)
+        return
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with context.Pool(workers, _start_worker, (options, threads)) as pool:
+        yield from pool.imap_unordered(_work, jobs)
+
+
+def _start_worker(options: argparse.Namespace, threads: int) -> None:
+    global _of_worker
+    _of_worker = _network(options, threads), options
+
+
+def _work(job: Job) -> tuple[Job, str]:
+    return _try(job, *_of_worker)
+
+
+def _try(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> tuple[Job, str]:
+    try:
+        _clean(job, network, options)
+    except InputError as error:
+        return job, str(error)
+    except MemoryError:
+        return job, f"{job.name} does not fit in memory; save a smaller copy and name that."
+    return job, ""
+
+
+def _clean(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> None:
+    target = job.target
+    out: Path | BinaryIO = sys.stdout.buffer if target is None else target
+    if target:
+        make_folder(target.parent)
+    compared: list[Sheet] = []
+
+    def clean(sheet):
+        cleaned = clean_sheet(sheet, network, options, job.name)
+        if options.compare and not compared:
+            compared.extend([sheet, cleaned])
+        return cleaned
+
+    try:
+        if job.is_pdf:
+            scans.clean_pdf(job.source, job.name, out, clean)
+        else:
+            number = scans.count(job.source, job.name)
+            kind = scans.format_of(target) if target else "TIFF" if number > 1 else "PNG"
+            if number > 1 and kind not in scans.OF_MANY_PAGES:
+                raise InputError(
+                    f"{job.name} holds {number} pages, and a {kind} file holds one; "
+                    "end -o in .tif or .pdf."
+                )
+            scans.write(out, map(clean, scans.read(job.source, job.name)), kind)
+    except OSError as error:
+        raise InputError(
+            f"{target} cannot be written ({error.strerror or error}); name another place."
+        ) from error
+    if target and isinstance(job.source, Path):
+        about = job.source.stat()
+        os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns))
+    if target and compared:
+        _write_comparison(target.with_name(f"{target.stem}-compare.png"), *compared)
+
+
+def clean_sheet(
+    sheet: Sheet, network: page.PageNetwork, options: argparse.Namespace, name: str
+) -> Sheet:
+    """Cleans one page, at the scale that its letters, or the options, give it."""
+    pixels = sheet.pixels
+    if pixels.ndim == 3 and (options.grey or not page.has_color(pixels)):
+        pixels = np.array(Image.fromarray(pixels).convert("L"))
+    scale = options.scale or (options.dpi / page.DPI if options.dpi else None)
+    if scale is None:
+        dpi = sheet.dpi[0] if sheet.dpi and sheet.dpi[0] not in UNTRUSTED_DPI else None
+        scale = page.scale_of(pixels, dpi)
+    cleaned = page.clean_page(pixels, network, scale)
+    lost = page.ink_lost(pixels, cleaned, scale)
+    if lost > MOST_INK:
+        print(
+            f"{name}: this page stays as it is, because cleaning would remove {lost:.0%} of what "
+            "is dark on it.",
+            file=sys.stderr,
+        )
+        cleaned = pixels
+    return sheet._replace(pixels=cleaned)
+
+
+def _write_comparison(path: Path, before: Sheet, after: Sheet) -> None:
+    pair = [Image.fromarray(sheet.pixels).convert("RGB") for sheet in (before, after)]
+    sheet = Image.new("RGB", (2 * pair[0].width + 20, pair[0].height), "white")
+    sheet.paste(pair[0], (0, 0))
+    sheet.paste(pair[1], (pair[0].width + 20, 0))
+    with scans.replaced(path) as file:
+        sheet.save(file, "PNG")

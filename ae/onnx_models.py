@@ -1,0 +1,161 @@
+"""Writes Keras networks as ONNX models, with the package `onnx` alone.
+
+Batch, height and width stay open where Keras leaves them open. The same weights give the same
+bytes. Tensors keep Keras's order of axes, so convolutions stand between two transpositions;
+ONNX Runtime removes most of them when it loads a model.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ae.backend import keras
+from ae.errors import InputError
+from ae.paths import replacing
+
+import numpy as np
+
+OPSET = 17
+IR_VERSION = 8  # what ONNX Runtime 1.14 reads, and every later one
+ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax",
+    "elu": "Elu", "linear": None}  # fmt: skip
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Writes a functional model; its input is called "x" and its output "y".
+
+    Raises:
+        InputError: ONNX has no counterpart of one of its layers, or `onnx` is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise InputError("ONNX needs the package onnx; pip install onnx.") from error
+    graph = _Graph(onnx.helper, onnx.numpy_helper)
+    outputs = graph.add_model(model, ["x"])
+    graph.node("Identity", outputs, ["y"])
+    made = onnx.helper.make_model(
+        graph.make(model),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        producer_name="autoencoder lessons",
+        ir_version=IR_VERSION,
+    )
+    onnx.checker.check_model(made)
+    with replacing(path) as partial:
+        partial.write_bytes(made.SerializeToString(deterministic=True))
+
+
+class _Graph:
+    """The nodes and weights of an ONNX graph, as they are added layer by layer."""
+
+    def __init__(self, helper: Any, numpy_helper: Any):
+        self.helper, self.numpy_helper = helper, numpy_helper
+        self.nodes, self.weights = [], []
+
+    def make(self, model: keras.Model) -> Any:
+        def info(name, tensor):
+            shape = [size or f"{name}{axis}" for axis, size in enumerate(tensor.shape)]
+            shape[0] = "n"
+            return self.helper.make_tensor_value_info(name, 1, shape)
+
+        ends = [info("x", model.inputs[0])], [info("y", model.outputs[0])]
+        return self.helper.make_graph(self.nodes, model.name, *ends, self.weights)
+
+    def node(
+        self, kind: str, inputs: Iterable[str], outputs: list[str] | None = None, **how
+    ) -> str:
+        outputs = outputs or [f"t{len(self.nodes)}"]
+        self.nodes.append(self.helper.make_node(kind, list(inputs), outputs, **how))
+        return outputs[0]
+
+    def constant(self, values: np.ndarray) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(self.numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def add_model(self, model: keras.Model, inputs: list[str]) -> list[str]:
+        """Adds the layers of a model in their order; returns the names of its outputs."""
+        names = {id(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if not node.is_input:
+                    given = [names[id(tensor)] for tensor in node.input_tensors]
+                    made = self.add_layer(node.operation, given)
+                    names.update((id(t), n) for t, n in zip(node.output_tensors, made, strict=True))
+        return [names[id(tensor)] for tensor in model.outputs]
+
+    def add_layer(self, layer: keras.Layer, given: list[str]) -> list[str]:
+        if isinstance(layer, keras.Model):
+            return self.add_model(layer, given)
+        add = getattr(self, f"_{type(layer).__name__.lower()}", None)
+        if add is None:
+            raise InputError(
+                f"ONNX: a layer of the kind {type(layer).__name__} cannot be written; "
+                "export another part of the network."
+            )
+        result = add(layer, given)
+        activation = getattr(layer, "activation", None)
+        return [self._activate(result, activation) if activation else result]
+
+    def _activate(self, name: str, activation: Any) -> str:
+        known = getattr(activation, "__name__", "")
+        if known not in ACTIVATIONS:
+            raise InputError(f"ONNX: the activation {known or activation} cannot be written.")
+        return self.node(ACTIVATIONS[known], [name]) if ACTIVATIONS[known] else name
+
+    def _dense(self, layer, given):
+        product = self.node("MatMul", [*given, self.constant(layer.kernel.numpy())])
+        return self._biased(layer, product)
+
+    def _biased(self, layer, name):
+        if not layer.use_bias:
+            return name
+        return self.node("Add", [name, self.constant(layer.bias.numpy())])
+
+    def _among_channels_first(self, given, kind, *weights, **how):
+        """Adds a node that has its channels before height and width, and turns them around."""
+        turned = self.node("Transpose", given, perm=[0, 3, 1, 2])
+        return self.node(
+            "Transpose", [self.node(kind, [turned, *weights], **how)], perm=[0, 2, 3, 1]
+        )
+
+    def _conv2d(self, layer, given):
+        kernel = self.constant(layer.kernel.numpy().transpose(3, 2, 0, 1))
+        how = {"strides": layer.strides, "auto_pad": _padding(layer)}
+        weights = [kernel, self.constant(layer.bias.numpy())] if layer.use_bias else [kernel]
+        return self._among_channels_first(given, "Conv", *weights, **how)
+
+    def _conv2dtranspose(self, layer, given):
+        kernel = self.constant(layer.kernel.numpy().transpose(3, 2, 0, 1))
+        how = {"strides": layer.strides, "auto_pad": _padding(layer)}
+        weights = [kernel, self.constant(layer.bias.numpy())] if layer.use_bias else [kernel]
+        return self._among_channels_first(given, "ConvTranspose", *weights, **how)
+
+    def _maxpooling2d(self, layer, given):
+        how = {"kernel_shape": layer.pool_size, "strides": layer.strides}
+        return self._among_channels_first(given, "MaxPool", auto_pad=_padding(layer), **how)
+
+    def _upsampling2d(self, layer, given):
+        scales = self.constant(np.float32([1, 1, *layer.size]))
+        how = {"mode": layer.interpolation.replace("bilinear", "linear"), "nearest_mode": "floor"}
+        how["coordinate_transformation_mode"] = "asymmetric"
+        return self._among_channels_first(given, "Resize", "", scales, **how)
+
+    def _concatenate(self, layer, given):
+        return self.node("Concat", given, axis=-1)
+
+    def _flatten(self, layer, given):
+        return self.node("Flatten", given)
+
+    def _reshape(self, layer, given):
+        return self.node("Reshape", [*given, self.constant(np.int64([0, *layer.target_shape]))])
+
+    def _activation(self, layer, given):
+        return given[0]
+
+    def _dropout(self, layer, given):
+        return given[0]
+
+
+def _padding(layer: keras.Layer) -> str:
+    return {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]
