@@ -21,11 +21,16 @@ ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": 
     "elu": "Elu", "linear": None}  # fmt: skip
 
 
+class NoCounterpartError(InputError):
+    """A part of a network for which ONNX has nothing."""
+
+
 def write(model: keras.Model, path: Path) -> None:
     """Writes a functional model; its input is called "x" and its output "y".
 
     Raises:
-        InputError: ONNX has no counterpart of one of its layers, or `onnx` is not installed.
+        NoCounterpartError: ONNX has none of one of its layers.
+        InputError: `onnx` is not installed.
     """
     try:
         import onnx
@@ -88,10 +93,11 @@ class _Graph:
         if isinstance(layer, keras.Model):
             return self.add_model(layer, given)
         add = getattr(self, f"_{type(layer).__name__.lower()}", None)
+        if add is None and _returns_its_input(layer):
+            return given
         if add is None:
-            raise InputError(
-                f"ONNX: a layer of the kind {type(layer).__name__} cannot be written; "
-                "export another part of the network."
+            raise NoCounterpartError(
+                f"ONNX: a layer of the kind {type(layer).__name__} cannot be written."
             )
         result = add(layer, given)
         activation = getattr(layer, "activation", None)
@@ -100,7 +106,9 @@ class _Graph:
     def _activate(self, name: str, activation: Any) -> str:
         known = getattr(activation, "__name__", "")
         if known not in ACTIVATIONS:
-            raise InputError(f"ONNX: the activation {known or activation} cannot be written.")
+            raise NoCounterpartError(
+                f"ONNX: the activation {known or activation} cannot be written."
+            )
         return self.node(ACTIVATIONS[known], [name]) if ACTIVATIONS[known] else name
 
     def _dense(self, layer, given):
@@ -155,6 +163,19 @@ class _Graph:
 
     def _dropout(self, layer, given):
         return given[0]
+
+
+def _returns_its_input(layer: keras.Layer) -> bool:
+    """Says whether a layer only adds to the loss."""
+    if (
+        getattr(layer, "weights", True)
+        or isinstance(layer.input, list)
+        or isinstance(layer.output, list | tuple)
+    ):
+        return False
+    shape = [size or 3 for size in layer.input.shape]
+    x = np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
+    return np.array_equal(layer(x), x)
 
 
 def _padding(layer: keras.Layer) -> str:

@@ -208,6 +208,24 @@ def write_notebooks(arguments):
         say(notebooks.write(lesson, options.out, options.preset))
 
 
+def export_networks(arguments):
+    """Writes the networks of a run as ONNX models or SavedModels, and checks each."""
+    from ae import export
+    from ae.runs.records import read_record
+
+    parser = parser_of("export", names=False)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of an earlier run")
+    parser.add_argument("--to", choices=export.KINDS, default="onnx", help="default: %(default)s")
+    parser.add_argument("--data-dir", type=Path, help="folder with the data sets")
+    parser.add_out("default: RUN/exported")
+    options = parser.parse_args(arguments)
+    (lesson,) = chosen([read_record(options.run)["lesson"]])
+    out = options.out or options.run / "exported"
+    chosen_as = options.to, out, options.overwrite, options.data_dir
+    for line in export.write(lesson, options.run, *chosen_as):
+        print(line)
+
+
 def clean_scans(arguments):
     """Cleans scans, pictures or PDFs, with a trained network."""
     from ae.cleaning import command
@@ -222,6 +240,7 @@ COMMANDS = {
     "errata": print_errata,
     "report": write_report,
     "notebooks": write_notebooks,
+    "export": export_networks,
     "clean": clean_scans,
 }
 

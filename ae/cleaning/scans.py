@@ -25,7 +25,8 @@ FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpe
 READ_ONLY = {".gif", ".bmp", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".apng"}
 OF_MANY_PAGES = {"TIFF", "PDF"}
 SOFTWARE = "autoencoder lessons: clean"  # by this a second run knows what a first one wrote
-SOFTWARE_TAG = 305  # of TIFF, and of EXIF
+SOFTWARE_TAG = 305  # of TIFF, and of EXIF; so are the next ones
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, INCH = 282, 283, 296, 2
 MAX_MEGAPIXELS = 1500
 SMALLEST = 0.3  # share of a PDF page's pixels, at 100 dots an inch, that make a picture a scan
 
@@ -78,7 +79,7 @@ def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str) -> None:
     first = next(sheets)
     options = _options(first, kind)
     if kind in OF_MANY_PAGES:
-        options |= {"save_all": True, "append_images": (_image(sheet) for sheet in sheets)}
+        options |= {"save_all": True, "append_images": (_later(sheet, kind) for sheet in sheets)}
     else:
         for _ in sheets:
             raise AssertionError(f"a {kind} file has one page")
@@ -130,9 +131,18 @@ def _image(sheet: Sheet) -> Image.Image:
     return image.point(lambda value: 255 * (value > 127), mode="1") if sheet.bilevel else image
 
 
+def _later(sheet: Sheet, kind: str) -> Image.Image:
+    """Makes a later page of a file, which Pillow saves with options of its own."""
+    image = _image(sheet)
+    image.encoderinfo = _options(sheet, kind)
+    return image
+
+
 def _options(sheet: Sheet, kind: str) -> dict[str, Any]:
     exif = Image.Exif()
     exif[SOFTWARE_TAG] = SOFTWARE
+    if sheet.dpi:  # for WebP, which has no other place
+        exif[X_RESOLUTION], exif[Y_RESOLUTION], exif[RESOLUTION_UNIT] = *sheet.dpi, INCH
     options: dict[str, Any] = {"dpi": sheet.dpi} if sheet.dpi else {}
     if kind == "PNG":
         text = PngImagePlugin.PngInfo()
@@ -142,14 +152,13 @@ def _options(sheet: Sheet, kind: str) -> dict[str, Any]:
         compression = "group4" if sheet.bilevel else "tiff_deflate"
         return {**options, "compression": compression, "software": SOFTWARE}
     if kind == "PDF":
-        size = {"resolution": sheet.dpi[0]} if sheet.dpi else {}
-        return {**size, "producer": SOFTWARE, "quality": 95}
+        return {**options, "producer": SOFTWARE, "quality": 95}
     quality = {"quality": 95} if kind == "JPEG" else {"lossless": True}
     return {**options, **quality, "exif": exif}
 
 
 def _sheet(frame: Image.Image, name: str) -> Sheet:
-    dpi = frame.info.get("dpi")
+    dpi = frame.info.get("dpi") or _dpi_of_webp(frame)
     dpi = tuple(map(float, dpi)) if dpi and min(dpi) > 1 else None
     flat = flattened(frame, name)
     if dpi and flat.size != frame.size:  # it was turned
@@ -157,6 +166,13 @@ def _sheet(frame: Image.Image, name: str) -> Sheet:
     bilevel = flat.mode == "1"
     pixels = np.array(flat.convert("L") if bilevel else flat)
     return Sheet(pixels, dpi, bilevel)
+
+
+def _dpi_of_webp(frame: Image.Image) -> tuple[float, float] | None:
+    exif = frame.getexif()
+    across, down = exif.get(X_RESOLUTION), exif.get(Y_RESOLUTION)
+    in_inches = exif.get(RESOLUTION_UNIT, INCH) == INCH
+    return (across, down) if frame.format == "WEBP" and in_inches and across and down else None
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from ae.terminal import bar
 import cv2
 import numpy as np
 
-CROP = 160  # px
-BATCH_SIZE = 16
+CROP = 128  # px
+BATCH_SIZE = 8
 LEARNING_RATE = 2e-3  # falls to zero as a cosine does
-GENERATED = 0.35  # of the crops; the others are of scans
+GENERATED = 0.3  # of the crops; the others are of scans
 OFFICE_PAGES = 400  # generated before the training
 SCALES = (0.6, 1.6)  # what a page is resized by before it is cropped
 CROPS_OF_A_PAGE = 4
@@ -49,7 +49,7 @@ def train(pages: Sequence[Page], steps: int, seed: int, office: bool = True) -> 
             coming = ahead.submit(next, source)
             losses.append(train_step(x, y))
             progress.update()
-            if len(losses) == 100:
+            if len(losses) == 250:
                 progress.set_postfix_str(f"loss {np.mean(losses):.5f}")
                 print(f"{progress.n} {np.mean(losses):.5f}", flush=True)
                 losses.clear()
@@ -61,7 +61,7 @@ def minibatches(pages, seed, office) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(seed)
     source = _crops(rng, pages, office)
     while True:
-        drawn = [next(source) for _ in range(8 * BATCH_SIZE)]
+        drawn = [next(source) for _ in range(16 * BATCH_SIZE)]
         order = rng.permutation(len(drawn))
         for start in range(0, len(drawn), BATCH_SIZE):
             rows = [drawn[i] for i in order[start : start + BATCH_SIZE]]
@@ -85,10 +85,10 @@ def _crops(rng, pages, office) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _resized(rng, dirty, clean):
-    """Resizes a pair; half of them keep their size. Enlarged pages are made a little sharper."""
+    """Resizes a pair; two thirds of them keep their size."""
     low = max(SCALES[0], (CROP + 1) / min(dirty.shape))
-    scale = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(*np.log([low, SCALES[1]]))))
-    brightness = 1.0 if rng.random() < 0.7 else rng.uniform(0.7, 1.15)
+    scale = 1.0 if rng.random() < 0.65 else float(np.exp(rng.uniform(*np.log([low, SCALES[1]]))))
+    brightness = 1.0 if rng.random() < 0.8 else rng.uniform(0.7, 1.15)
     dirty = np.clip(dirty * brightness, 0, 255).astype(np.uint8)
     if scale == 1:
         return dirty, clean

@@ -12,12 +12,10 @@ from typing import Any, NamedTuple
 
 from ae.backend import keras, tf
 from ae.errors import InputError
+from ae.export import as_keras
 from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.networks import layers_of
 from ae.pictures import read_grey
-from ae.proof.parity import to_keras
-from ae.runs.records import load_weights
-from ae.runs.saved import load_network
 
 import numpy as np
 
@@ -72,11 +70,14 @@ def of(
     """
     found: dict[str, list[_Network]] = {}
     for training in record["trainings"]:
-        model = lesson.networks[training["network"]]["keras"].build(settings)
+        try:
+            model = as_keras(lesson, run, training, settings)
+        except InputError:  # its file is gone
+            continue
         kind = _kind(model, training)
         parts = ["decoder"] if kind == "plane" else ["encoder", "decoder"]
         chains = [_chain(model.get_layer(part)) for part in parts] if kind else [[]]
-        if all(chains) and _load(model, lesson, run, training, settings):
+        if all(chains):
             layers = [layer for chain in chains for layer in chain]
             encoding = len(chains[0]) if len(chains) > 1 else 0
             found.setdefault(kind, []).append(_Network(training, layers, encoding))
@@ -97,24 +98,6 @@ def of(
                     "only": "" if whole else styles[0],  # the style for which there is space
                 }
     return None
-
-
-def _load(
-    model: keras.Model,
-    lesson: Lesson,
-    run: Path,
-    training: Mapping[str, Any],
-    settings: Settings,
-) -> bool:
-    """Fills a Keras model with what a training of either style saved; False if that is gone."""
-    try:
-        if training["style"] == "keras":
-            load_weights(model, run / training["saved"])
-        else:
-            to_keras(load_network(lesson, run, training, settings), model)
-    except InputError:
-        return False
-    return True
 
 
 def _kind(model: keras.Model, training: Mapping[str, Any]) -> str | None:
