@@ -76,7 +76,7 @@ audit: venv  ## Looks for known weaknesses in the tested versions.
 
 venv: $(VENV)/.installed  ## Makes the environment .venv, with the packages that the lessons need.
 
-$(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.txt requirements-export.txt
 	@$(PYTHON) -c "import sys; (3, 10) <= sys.version_info < (3, 14) or sys.exit('Python 3.10 to 3.13 is \
 	needed, and $(PYTHON) is ' + sys.version.split()[0] + '; name another, as in: make PYTHON=python3.12 run')"
 	@echo "Installing TensorFlow and the other packages into $(VENV): two minutes or more, once."

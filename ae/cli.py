@@ -18,7 +18,7 @@ from ae.console import Parser, positive, up_to
 from ae.errors import InputError, Interrupted
 from ae.lesson import PACKAGE, PRESETS, STYLES, VARIANTS, Lesson, Settings
 from ae.lessons import gather, load
-from ae.paths import python
+from ae.paths import PRETRAINED, python
 from ae.proof import times
 from ae.proof.claims import Verdicts
 from ae.report.snapshots import Snapshots
@@ -35,6 +35,7 @@ from ae.terminal import counted
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
 
+ALREADY = "pretrained"  # as a run: the network that comes with the project
 LARGEST_BATCH = 60_000  # every training image of MNIST
 LARGEST_SEED = 2**31 - 1
 OBSERVERS = (Verdicts, Snapshots)  # what a run keeps besides histories, figures and networks
@@ -95,13 +96,17 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> int | None:
     add_options(parser, "article", _presets_of(lesson))
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument("--from", dest="from_run", type=Path, metavar="RUN",
-        help="redraw the figures of a run")  # fmt: skip
+        help="redraw the figures of a run, or of the network that comes with the project: "
+        f"--from {ALREADY}")  # fmt: skip
     earlier.add_argument("--resume", type=Path, metavar="RUN",
         help="resume an interrupted run, with its own settings")  # fmt: skip
     add_settings(parser, lesson)
     options = parser.parse_args(arguments)
     draw_out_of_sight(options)
     if options.from_run is not None:
+        if options.from_run == Path(ALREADY):
+            options.from_run = _pretrained(lesson)
+            options.out = options.out or Path("runs") / lesson.name
         redrawn = [f.name for f in _options_of(lesson) if not f.metadata["retrains"]]
         _refuse_other_options(parser, options, "from_run", "style", "out", "overwrite", *redrawn)
         record = lifecycle.redraw(
@@ -124,6 +129,17 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> int | None:
     print(f"Open {Path(record['folder']) / 'figures'}")
     show_figures(options)
     return None
+
+
+def _pretrained(lesson: Lesson) -> Path:
+    folder = PRETRAINED / lesson.name
+    if not (folder / records.RECORD).is_file():
+        there = sorted(path.parent.name for path in PRETRAINED.glob(f"*/{records.RECORD}"))
+        raise InputError(
+            f"No trained network of {lesson.name} comes with the project, only of "
+            f"{', '.join(there)}; train it, `{lesson.command} --preset quick`."
+        )
+    return folder
 
 
 def _refuse_other_options(parser: Parser, options: argparse.Namespace, *allowed: str) -> None:

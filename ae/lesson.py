@@ -48,6 +48,11 @@ def label_of(network: str, style: str) -> str:
     return style if network == ONLY_NETWORK else f"{network} {style}"
 
 
+def heading_of(network: str, style: str) -> str:
+    """Writes the label of a training for readers: "plain Keras"."""
+    return label_of(network, "Keras" if style == "keras" else style)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """What every lesson lets a user set."""

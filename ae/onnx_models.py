@@ -19,6 +19,7 @@ OPSET = 17
 IR_VERSION = 8  # what ONNX Runtime 1.14 reads, and every later one
 ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax",
     "elu": "Elu", "linear": None}  # fmt: skip
+INTERPOLATIONS = {"nearest": ("nearest", "asymmetric"), "bilinear": ("linear", "half_pixel")}
 
 
 class NoCounterpartError(InputError):
@@ -80,6 +81,9 @@ class _Graph:
 
     def add_model(self, model: keras.Model, inputs: list[str]) -> list[str]:
         """Adds the layers of a model in their order; returns the names of its outputs."""
+        model = getattr(model, "_functional", None) or model  # of a Sequential
+        if not hasattr(model, "_nodes_by_depth"):
+            raise _no_counterpart(f"a model of the kind {type(model).__name__}")
         names = {id(tensor): name for tensor, name in zip(model.inputs, inputs, strict=True)}
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:
@@ -96,9 +100,7 @@ class _Graph:
         if add is None and _returns_its_input(layer):
             return given
         if add is None:
-            raise NoCounterpartError(
-                f"ONNX: a layer of the kind {type(layer).__name__} cannot be written."
-            )
+            raise _no_counterpart(f"a layer of the kind {type(layer).__name__}")
         result = add(layer, given)
         activation = getattr(layer, "activation", None)
         return [self._activate(result, activation) if activation else result]
@@ -106,9 +108,7 @@ class _Graph:
     def _activate(self, name: str, activation: Any) -> str:
         known = getattr(activation, "__name__", "")
         if known not in ACTIVATIONS:
-            raise NoCounterpartError(
-                f"ONNX: the activation {known or activation} cannot be written."
-            )
+            raise _no_counterpart(f"the activation {known or activation}")
         return self.node(ACTIVATIONS[known], [name]) if ACTIVATIONS[known] else name
 
     def _dense(self, layer, given):
@@ -130,10 +130,19 @@ class _Graph:
     def _conv2d(self, layer, given):
         kernel = self.constant(layer.kernel.numpy().transpose(3, 2, 0, 1))
         how = {"strides": layer.strides, "auto_pad": _padding(layer)}
+        if layer.groups > 1:
+            how["group"] = layer.groups
+        if max(layer.dilation_rate) > 1:  # with which ONNX Runtime takes no "SAME_UPPER"
+            pairs = zip(layer.dilation_rate, layer.kernel_size, strict=True)
+            reach = [rate * (size - 1) * (layer.padding == "same") for rate, size in pairs]
+            pads = [r // 2 for r in reach] + [r - r // 2 for r in reach]
+            how |= {"dilations": layer.dilation_rate, "auto_pad": "NOTSET", "pads": pads}
         weights = [kernel, self.constant(layer.bias.numpy())] if layer.use_bias else [kernel]
         return self._among_channels_first(given, "Conv", *weights, **how)
 
     def _conv2dtranspose(self, layer, given):
+        if max(layer.dilation_rate) > 1 or layer.output_padding is not None:
+            raise _no_counterpart("a transposed convolution with dilation or output padding")
         kernel = self.constant(layer.kernel.numpy().transpose(3, 2, 0, 1))
         how = {"strides": layer.strides, "auto_pad": _padding(layer)}
         weights = [kernel, self.constant(layer.bias.numpy())] if layer.use_bias else [kernel]
@@ -145,8 +154,10 @@ class _Graph:
 
     def _upsampling2d(self, layer, given):
         scales = self.constant(np.float32([1, 1, *layer.size]))
-        how = {"mode": layer.interpolation.replace("bilinear", "linear"), "nearest_mode": "floor"}
-        how["coordinate_transformation_mode"] = "asymmetric"
+        if layer.interpolation not in INTERPOLATIONS:
+            raise _no_counterpart(f"the interpolation {layer.interpolation}")
+        mode, places = INTERPOLATIONS[layer.interpolation]
+        how = {"mode": mode, "coordinate_transformation_mode": places, "nearest_mode": "floor"}
         return self._among_channels_first(given, "Resize", "", scales, **how)
 
     def _concatenate(self, layer, given):
@@ -163,6 +174,10 @@ class _Graph:
 
     def _dropout(self, layer, given):
         return given[0]
+
+
+def _no_counterpart(what: str) -> NoCounterpartError:
+    return NoCounterpartError(f"ONNX: {what} cannot be written.")
 
 
 def _returns_its_input(layer: keras.Layer) -> bool:

@@ -17,6 +17,7 @@ from ae.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY / "data"
+PRETRAINED = DATA / "pretrained"  # trained networks, each in a folder as a run leaves it
 WRITTEN = ".written.json"  # in a folder: which files commands wrote there, with their SHA-256
 
 

@@ -1,5 +1,6 @@
-"""The cleaner at work: pages a second of a folder of scans, memory of one very large page."""
+"""The cleaner at work: start, pages a second and memory, for both networks and both runtimes."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -7,82 +8,103 @@ import tempfile
 import time
 from pathlib import Path
 
-from ae.datasets.documents import load_documents
-from ae.datasets.synthetic import synthetic_documents
-from ae.errors import MissingDataError
-from ae.lesson import ONLY_NETWORK
-from ae.lessons import load
+from ae.cleaning import cleaners
+from ae.datasets.synthetic import load_or_generate_documents
+from ae.errors import InputError
 from ae.pictures import write_grey
-from ae.runs.records import save_network
 
 import numpy as np
+from PIL import Image
 
-LARGE = (7000, 5000)  # rows and columns of an A3 sheet at 425 dots an inch
+A4 = (3508, 2480)  # rows and columns at 300 dots an inch
+A3 = (7016, 4961)
+RUNTIMES = ("onnxruntime", "tensorflow")
 CLEAN = """
 import sys
+if sys.argv[1] == "tensorflow":
+    sys.modules["onnxruntime"] = None  # as if it were not installed
+from ae.cleaning.command import main
 from benchmarks.worker import peak_memory
-from ae.cleaning import main
-from ae.lessons import load
-main(load('document_cleaner'), sys.argv[1:])
+main(sys.argv[2:])
 print("MiB", peak_memory())
 """
 
 
 def measure() -> dict:
-    """Cleans all scans that are to be had, and one page of 5000 x 7000 pixels.
+    """Cleans scans, a page of A4 and one of A3, with each network in each runtime.
 
     Returns:
-        What the JSON file holds: pages, whether they were generated, pages a second without and
-        with the start of the program, and the most memory held for a large page and for a small.
+        What the JSON file holds: the number of pages, whether they were generated, and rows of
+        network, runtime, seconds for one page, pages a second after the start, seconds for the
+        large pages, and the most memory held for a small, an A4 and an A3 page.
     """
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise InputError("This compares with onnxruntime; install requirements-export.txt.")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        cleaner = load("document_cleaner")
-        network = cleaner.networks[ONLY_NETWORK]["keras"].build(cleaner.presets["article"])
-        model = save_network(network, folder, "cleaner")
-        try:
-            documents = load_documents()
-        except MissingDataError:
-            documents = synthetic_documents()
-        pages = [*documents.train, *documents.test]
-        scans = [folder / f"{number}.png" for number in range(len(pages))]
-        for scan, page in zip(scans, pages, strict=True):
-            write_grey(scan, page.dirty)
-        rng = np.random.default_rng(0)
-        large = folder / "large.png"
-        write_grey(large, rng.integers(0, 256, LARGE, dtype=np.uint8))
-        one, small = clean(scans[:1], folder / "one", model)
-        many, _ = clean(scans, folder / "many", model)
-        seconds, memory = clean([large], folder / "large", model)
-    return {
-        "pages": len(pages),
-        "generated": documents.synthetic,
-        "pages_per_second": (len(pages) - 1) / (many - one),
-        "pages_per_second_with_start": len(pages) / many,
-        "seconds_for_one_page": one,
-        "memory_for_one_page_mib": small,
-        "large_page": f"{LARGE[1]} x {LARGE[0]}",
-        "seconds_for_large_page": seconds,
-        "memory_for_large_page_mib": memory,
-    }
+        documents = load_or_generate_documents("auto", None, 0)
+        dirty = [
+            page.dirty for page in [*documents.train, *documents.test] if len(page.dirty) > 258
+        ]
+        scans = [folder / f"{number}.png" for number in range(len(dirty))]
+        for scan, page in zip(scans, dirty, strict=True):
+            write_grey(scan, page)
+        for name, size in (("a4", A4), ("a3", A3)):
+            write_grey(folder / f"{name}.png", _enlarged(dirty, size))
+        rows = []
+        for network in cleaners.NETWORKS:
+            for runtime in RUNTIMES:
+                out = folder / f"{network}-{runtime}"
+                one, memory = clean(scans[:1], out / "one", network, runtime)
+                all_of_them, _ = clean(scans, out / "all", network, runtime)
+                a4, memory_a4 = clean([folder / "a4.png"], out / "a4", network, runtime)
+                a3, memory_a3 = clean([folder / "a3.png"], out / "a3", network, runtime)
+                rows.append(
+                    {
+                        "network": network,
+                        "runtime": runtime,
+                        "seconds_for_one_page": one,
+                        "pages_per_second": (len(scans) - 1) / (all_of_them - one),
+                        "seconds_for_a4": a4,
+                        "seconds_for_a3": a3,
+                        "memory_mib": [memory, memory_a4, memory_a3],
+                    }
+                )
+    return {"pages": len(scans), "generated": documents.synthetic, "rows": rows}
 
 
-def clean(scans: list[Path], out: Path, model: Path) -> tuple[float, float]:
+def _enlarged(pages: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """Joins scans to one page and enlarges it to 300 dots an inch."""
+    columns, rows = size[1] // 2 // 540 + 1, size[0] // 2 // 420 + 1
+    chosen = [pages[i % len(pages)] for i in range(rows * columns)]
+    lines = [np.hstack(chosen[i * columns : (i + 1) * columns]) for i in range(rows)]
+    page = Image.fromarray(np.vstack(lines))
+    return np.array(page.resize((2 * page.width, 2 * page.height), Image.BICUBIC))[
+        : size[0], : size[1]
+    ]
+
+
+def clean(scans: list[Path], out: Path, network: str, runtime: str) -> tuple[float, float]:
     """Cleans scans in a process; returns its seconds and the most memory that it held, in MiB."""
-    out.mkdir()
-    command = [sys.executable, "-c", CLEAN, *map(str, scans), "-o", str(out), "--from", str(model)]
+    out.mkdir(parents=True)
+    arguments = [*map(str, scans), "-o", str(out), "--network", network]
+    command = [sys.executable, "-c", CLEAN, runtime, *arguments]
     started = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return time.perf_counter() - started, float(re.search(r"MiB (\S+)", done.stdout).group(1))
 
 
 def table(result: dict) -> str:
-    """Says in three lines what was measured."""
-    return (
-        f"{result['pages']} pages: {result['pages_per_second']:.1f} pages a second, "
-        f"{result['pages_per_second_with_start']:.1f} with the start of the program\n"
-        f"one page: {result['seconds_for_one_page']:.1f} s, "
-        f"{result['memory_for_one_page_mib']:,.0f} MiB\n"
-        f"one page of {result['large_page']}: {result['seconds_for_large_page']:.1f} s, "
-        f"{result['memory_for_large_page_mib']:,.0f} MiB"
-    )
+    """Lays out what was measured."""
+    lines = [
+        "| network | runtime | one page | 540 x 420 | A4, 300 dpi | A3, 300 dpi | memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        memory = ", ".join(f"{mib:,.0f}" for mib in row["memory_mib"])
+        lines.append(
+            f"| {row['network']} | {row['runtime']} | {row['seconds_for_one_page']:.1f} s | "
+            f"{row['pages_per_second']:.1f}/s | {row['seconds_for_a4']:.1f} s | "
+            f"{row['seconds_for_a3']:.1f} s | {memory} MiB |"
+        )
+    return "\n".join(lines)

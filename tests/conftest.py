@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ae import datasets  # starts TensorFlow quietly, before any test imports it
+from ae import datasets
 
 import matplotlib
 import pytest

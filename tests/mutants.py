@@ -53,7 +53,20 @@ LESSON_TESTS = (
     "--ignore tests/lessons/test_drawn.py",
 )
 SUBJECTS = {
-    "ae/cleaning.py": "tests/test_cleaning.py",
+    **{
+        f"ae/cleaning/{name}.py": f"tests/cleaning/test_{tests}.py"
+        for name, tests in {
+            "cleaners": "cleaners",
+            "command": "command",
+            "features": "page",
+            "jobs": "jobs",
+            "network": "page",
+            "ocrmypdf_plugin": "ocrmypdf_plugin",
+            "page": "page",
+            "scans": "scans",
+        }.items()
+    },
+    "ae/onnx_models.py": "tests/test_onnx_models.py",
     "ae/figures.py": "tests/test_figures.py tests/lessons/test_drawn.py",
     "ae/metrics.py": f"tests/test_metrics.py tests/proof/test_digits.py {PICTURE_METRICS}",
     "ae/networks.py": "tests/lessons/test_networks.py tests/lessons/test_expected.py",

@@ -5,7 +5,7 @@ import os
 import pickle
 import zipfile
 
-from ae.cleaning import main
+from ae.cleaning.command import main
 from ae.errors import InputError
 from ae.pictures import write_grey
 from ae.runs.records import load_weights, save_network
@@ -54,7 +54,7 @@ def rewrite(path, change):
 def assert_refused(scan, model):
     out = scan.with_name("out.png")
     with pytest.raises(InputError, match=str(model)) as refused:
-        main(LESSON, [str(scan), "-o", str(out), "--from", str(model)])
+        main([str(scan), "-o", str(out), "--from", str(model)])
     assert str(refused.value).count("\n") == 0
     assert not out.exists()
 
@@ -75,11 +75,11 @@ def test_code_in_a_lambda_layer(tmp_path, scan):
 def test_a_configuration_that_names_code(scan, cleaner):
     """The weights are sound, so the page is cleaned; nothing but the weights is read."""
     trap, sound, out = (scan.with_name(name) for name in ("trap", "sound.png", "out.png"))
-    main(LESSON, [str(scan), "-o", str(sound), "--from", str(cleaner)])
+    main([str(scan), "-o", str(sound), "--from", str(cleaner)])
     config = {"module": "os", "class_name": "system", "config": {"command": f"mkdir {trap}"}}
     planted = json.dumps(config).encode()
     rewrite(cleaner, lambda name, data: planted if name == "config.json" else data)
-    main(LESSON, [str(scan), "-o", str(out), "--from", str(cleaner)])
+    main([str(scan), "-o", str(out), "--from", str(cleaner)])
     assert out.read_bytes() == sound.read_bytes()
     assert not trap.exists()
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from ae.cleaning.features import features
 from ae.cleaning.page import PageNetwork
 from ae.errors import InputError
-from ae.paths import DATA
+from ae.paths import PRETRAINED
 
 import numpy as np
 
-PRETRAINED = DATA / "pretrained"
 ARTICLE = "document_cleaner"
-NETWORKS = {"ours": "page_cleaner", "article": ARTICLE}  # file names in PRETRAINED
+NETWORKS = {  # files in PRETRAINED, without their suffixes
+    "ours": "page_cleaner/networks/keras",
+    "article": f"{ARTICLE}/networks/keras",
+}
 
 
 def _light(page: np.ndarray) -> np.ndarray:

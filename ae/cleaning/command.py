@@ -1,10 +1,12 @@
 """The command `clean`: cleans scans, pictures and PDFs, one or whole folders."""
 
 import argparse
+import io
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -33,8 +35,10 @@ def main(arguments: Sequence[str], prog: str = "python -m tutorials clean") -> i
             print(f"{job.name} -> {job.target or 'standard output'}")
         return 0
     network = partial(_network, options)
+    if not (options.network or options.from_run):
+        print("Cleaning with our network; --network article takes the lesson's.", file=sys.stderr)
     if len(jobs) == 1:
-        return _clean_one(jobs[0], network(), options)
+        return _clean_one(jobs[0], network, options)
     try:
         return _clean_all(jobs, network, options)
     except KeyboardInterrupt as error:
@@ -82,11 +86,11 @@ def _network(options: argparse.Namespace, threads: int | None = None) -> page.Pa
 # Cleaning
 
 
-def _clean_one(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> int:
+def _clean_one(job: Job, network: partial, options: argparse.Namespace) -> int:
     if done := state_of(job, [job], options.overwrite):
         print(done)
         return 0
-    _clean(job, network, options)
+    _clean(job, network(), options)
     if job.target:
         print(job.target)
     return 0
@@ -132,6 +136,7 @@ def _results(
         for job in jobs:
             yield _try(job, ready, options)
         return
+    network()  # what is wrong with it, or to be said of it, is said once and here
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // workers)
     with context.Pool(workers, _start_worker, (options, threads)) as pool:
@@ -140,7 +145,8 @@ def _results(
 
 def _start_worker(options: argparse.Namespace, threads: int) -> None:
     global _of_worker
-    _of_worker = _network(options, threads), options
+    with redirect_stderr(io.StringIO()):
+        _of_worker = _network(options, threads), options
 
 
 def _work(job: Job) -> tuple[Job, str]:
@@ -162,11 +168,14 @@ def _clean(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> 
     out: Path | BinaryIO = sys.stdout.buffer if target is None else target
     if target:
         make_folder(target.parent)
+    beside = target.with_name(f"{target.stem}-compare.png") if target and options.compare else None
+    if beside and os.path.lexists(beside) and not (options.overwrite or scans.is_ours(beside)):
+        raise InputError(f"{beside} is there already; move it away, or add --overwrite.")
     compared: list[Sheet] = []
 
     def clean(sheet):
         cleaned = clean_sheet(sheet, network, options, job.name)
-        if options.compare and not compared:
+        if beside and not compared:
             compared.extend([sheet, cleaned])
         return cleaned
 
@@ -182,6 +191,8 @@ def _clean(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> 
                     "end -o in .tif or .pdf."
                 )
             scans.write(out, map(clean, scans.read(job.source, job.name)), kind)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise InputError(
             f"{target} cannot be written ({error.strerror or error}); name another place."
@@ -189,8 +200,8 @@ def _clean(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> 
     if target and isinstance(job.source, Path):
         about = job.source.stat()
         os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns))
-    if target and compared:
-        _write_comparison(target.with_name(f"{target.stem}-compare.png"), *compared)
+    if beside:
+        _write_comparison(beside, *compared)
 
 
 def clean_sheet(
@@ -202,8 +213,9 @@ def clean_sheet(
         pixels = np.array(Image.fromarray(pixels).convert("L"))
     scale = options.scale or (options.dpi / page.DPI if options.dpi else None)
     if scale is None:
-        dpi = sheet.dpi[0] if sheet.dpi and sheet.dpi[0] not in UNTRUSTED_DPI else None
-        scale = page.scale_of(pixels, dpi)
+        dpi = sheet.dpi[0] if sheet.dpi else None
+        trusted = dpi and round(dpi) not in UNTRUSTED_DPI  # a PNG's 72 is 72.009
+        scale = page.scale_of(pixels, dpi if trusted else None)
     cleaned = page.clean_page(pixels, network, scale)
     lost = page.ink_lost(pixels, cleaned, scale)
     if lost > MOST_INK:
@@ -218,8 +230,7 @@ def clean_sheet(
 
 def _write_comparison(path: Path, before: Sheet, after: Sheet) -> None:
     pair = [Image.fromarray(sheet.pixels).convert("RGB") for sheet in (before, after)]
-    sheet = Image.new("RGB", (2 * pair[0].width + 20, pair[0].height), "white")
-    sheet.paste(pair[0], (0, 0))
-    sheet.paste(pair[1], (pair[0].width + 20, 0))
-    with scans.replaced(path) as file:
-        sheet.save(file, "PNG")
+    both = Image.new("RGB", (2 * pair[0].width + 20, pair[0].height), "white")
+    both.paste(pair[0], (0, 0))
+    both.paste(pair[1], (pair[0].width + 20, 0))
+    scans.write(path, iter([Sheet(np.array(both), before.dpi)]), "PNG")

@@ -155,7 +155,8 @@ def state_of(job: Job, jobs: Sequence[Job], overwrite: bool) -> str:
     if isinstance(job.source, Path) and scans.is_ours(target):
         if not job.source.exists() or _date(job.source) == _date(target):
             return f"{target}: cleaned already; to clean it again, add --overwrite."
-        return ""  # the scan has changed since
+        if _date(job.source) > _date(target):
+            return ""  # the scan has changed since; otherwise the cleaned page has
     raise InputError(f"{target} is there already; name another place with -o, or add --overwrite.")
 
 

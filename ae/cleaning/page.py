@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 TILE = 768  # px; bounds the memory that a page takes
-STRIP = 1024  # rows of a fine page that are computed at once
+STRIP = 2**22  # px of a fine page that are computed at once
+LARGEST = 5000  # px a side; letters of larger pages are measured on a smaller copy
 LETTER = 12.0  # px; height of ordinary letters in NoisyOffice, as `letter_height` finds it
 FEWEST_LETTERS = 30
 DPI = 125  # at which 10-point print has letters of that height
@@ -88,25 +89,25 @@ def _carry_over(page: np.ndarray, small: np.ndarray, cleaned: np.ndarray) -> np.
     offset = mean(y) - slope * mean(x)
     slope, offset = mean(slope), mean(offset)
     result = np.empty_like(page)
-    down, across = (s / f for s, f in zip(small.shape, page.shape, strict=True))
-    for top in range(0, len(page), STRIP):
-        rows = page[top : top + STRIP]
-        first = max(0, int(top * down) - 2)
-        window = slice(first, int((top + len(rows)) * down) + 3)
-        move = np.float64(
-            [[across, 0, across / 2 - 0.5], [0, down, (top + 0.5) * down - 0.5 - first]]
-        )
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-
-        def enlarged(values, move=move, window=window, rows=rows, how=how):
-            shape = rows.shape[::-1]
-            return cv2.warpAffine(
-                values[window], move, shape, flags=how, borderMode=cv2.BORDER_REPLICATE
-            )
-
-        values = enlarged(slope) * rows + 255 * enlarged(offset)
-        result[top : top + STRIP] = np.clip(np.rint(values), 0, 255)
+    height = max(1, STRIP // page.shape[1])
+    for top in range(0, len(page), height):
+        rows = page[top : top + height]
+        slopes = _enlarged(slope, page.shape, top, len(rows))
+        offsets = _enlarged(offset, page.shape, top, len(rows))
+        result[top : top + height] = np.clip(np.rint(slopes * rows + 255 * offsets), 0, 255)
     return result
+
+
+def _enlarged(small: np.ndarray, shape: tuple[int, int], top: int, rows: int) -> np.ndarray:
+    """Enlarges an image to a shape, between its pixels linearly; computes only some rows."""
+    down, across = (s / f for s, f in zip(small.shape, shape, strict=True))
+    first = max(0, int(top * down) - 2)
+    needed = small[first : int((top + rows) * down) + 3]
+    # Where the middle of an enlarged pixel lies among those of the needed rows.
+    move = np.float64([[across, 0, across / 2 - 0.5], [0, down, (top + 0.5) * down - 0.5 - first]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = shape[1], rows
+    return cv2.warpAffine(needed, move, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def scale_of(page: np.ndarray, dpi: float | None = None) -> float:
@@ -126,6 +127,10 @@ def letter_height(page: np.ndarray) -> float | None:
     It is the median of all connected dark areas that may be letters; most have no ascender.
     """
     page = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)
+    if (times := max(page.shape) / LARGEST) > 1:
+        size = [max(1, round(side / times)) for side in page.shape[::-1]]
+        found = letter_height(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
+        return found and found * times
     around = cv2.blur(page, (61, 61), borderType=cv2.BORDER_REFLECT).astype(np.int16)
     dark = (page < around - 30).astype(np.uint8)
     _, _, areas, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)

@@ -8,7 +8,7 @@ import io
 import stat
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -26,6 +26,7 @@ READ_ONLY = {".gif", ".bmp", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".apng"}
 OF_MANY_PAGES = {"TIFF", "PDF"}
 SOFTWARE = "autoencoder lessons: clean"  # by this a second run knows what a first one wrote
 SOFTWARE_TAG = 305  # of TIFF, and of EXIF; so are the next ones
+ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, INCH = 282, 283, 296, 2
 MAX_MEGAPIXELS = 1500
 SMALLEST = 0.3  # share of a PDF page's pixels, at 100 dots an inch, that make a picture a scan
@@ -160,9 +161,9 @@ def _options(sheet: Sheet, kind: str) -> dict[str, Any]:
 def _sheet(frame: Image.Image, name: str) -> Sheet:
     dpi = frame.info.get("dpi") or _dpi_of_webp(frame)
     dpi = tuple(map(float, dpi)) if dpi and min(dpi) > 1 else None
-    flat = flattened(frame, name)
-    if dpi and flat.size != frame.size:  # it was turned
+    if dpi and frame.getexif().get(ORIENTATION) in SIDEWAYS:
         dpi = dpi[::-1]
+    flat = flattened(frame, name)
     bilevel = flat.mode == "1"
     pixels = np.array(flat.convert("L") if bilevel else flat)
     return Sheet(pixels, dpi, bilevel)
@@ -229,8 +230,9 @@ def clean_pdf(source: Path | bytes, name: str, target: Path | BinaryIO, clean: C
     done = set()
     with document:
         for number, page in enumerate(document.pages, start=1):
-            inches = [float(side) / 72 for side in page.mediabox[2:]]
-            for raw in page.images.values():
+            left, bottom, right, top = map(float, page.mediabox)
+            inches = (right - left) / 72, (top - bottom) / 72
+            for raw in _images(page):
                 size = int(raw.Width), int(raw.Height)
                 enough = size[0] * size[1] > SMALLEST * 1e4 * inches[0] * inches[1]
                 if raw.objgen in done or raw.get("/ImageMask") or "/SMask" in raw or not enough:
@@ -238,6 +240,7 @@ def clean_pdf(source: Path | bytes, name: str, target: Path | BinaryIO, clean: C
                 done.add(raw.objgen)
                 with _in_one_sentence(f"{name}, page {number}"):
                     image = pikepdf.PdfImage(raw).as_pil_image()
+                    image.getexif().pop(ORIENTATION, None)  # a PDF's reader does not heed it
                     image.info["dpi"] = [n / side for n, side in zip(size, inches, strict=True)]
                     sheet = clean(_sheet(image, name))
                 _replace(pikepdf, raw, sheet)
@@ -255,6 +258,11 @@ def _pikepdf(name: str) -> Any:
     except ImportError as error:
         raise InputError(f"{name}: PDF needs the package pikepdf; pip install pikepdf.") from error
     return pikepdf
+
+
+def _images(page: Any) -> Iterable[Any]:
+    """Lists a page's pictures; an older pikepdf does not find those within its forms."""
+    return (page.get_images() if hasattr(page, "get_images") else page.images).values()
 
 
 def _replace(pikepdf: Any, raw: Any, sheet: Sheet) -> None:

@@ -73,17 +73,7 @@ def _lay_out(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndar
     ink = Image.new("L", (width, height), 255)
     em = rng.uniform(9, 16) if rng.random() < 0.4 else rng.uniform(16, 34)
     y = int(rng.uniform(-0.5, 1.5) * em)
-    blocks = [
-        _paragraph,
-        _paragraph,
-        _paragraph,
-        _heading,
-        _bar,
-        _wedge,
-        _picture,
-        _table,
-        _line_art,
-    ]
+    blocks = [*[_paragraph] * 3, _heading, _bar, *[_wedge] * 2, _picture, _table, _line_art]
     while y < height:
         block = blocks[rng.integers(len(blocks))]
         y += block(rng, tones, ink, y, em) + int(rng.uniform(0.2, 1.2) * em)

@@ -6,7 +6,18 @@ from pathlib import Path
 
 from ae import console, lessons
 from ae.lesson import Lesson
-from ae.maintain import dead_units, exercises, gallery, pictures, reliability, tables, variants
+from ae.maintain import (
+    dead_units,
+    exercises,
+    gallery,
+    page_cleaner,
+    pictures,
+    pretrained,
+    reliability,
+    tables,
+    variants,
+    ways_to_clean,
+)
 from ae.proof import claims, errata, reproduced
 from ae.runs import records
 
@@ -55,6 +66,21 @@ def measure_pictures(options: argparse.Namespace) -> None:
     print(pictures.keep(options.folder))
 
 
+def keep_pretrained(options: argparse.Namespace) -> None:
+    """Keeps the Keras networks of a run in data/pretrained."""
+    print(pretrained.keep_run(options.run))
+
+
+def train_page_cleaner(options: argparse.Namespace) -> None:
+    """Trains our page cleaner, and keeps it in data/pretrained."""
+    print(page_cleaner.keep(options.steps))
+
+
+def judge_cleaners(options: argparse.Namespace) -> None:
+    """Measures ways to clean pages on pages that none was fitted on."""
+    print(page_cleaner.judge(options.steps, options.article, options.folds))
+
+
 def count_dead_units(options: argparse.Namespace) -> None:
     """Counts the units that die in a TensorFlow 1 session, for data/tried."""
     print(dead_units.keep())
@@ -68,6 +94,7 @@ def write_tables(options: argparse.Namespace) -> None:
     if options.times is not None:
         print(reproduced.keep_times(known, options.times))
     tables.put("reproduced", reproduced.table(known))
+    tables.put("cleaners", ways_to_clean.table())
     tables.put("times", reproduced.times_table(known))
     tables.put("reliability", reliability.table())
 
@@ -101,6 +128,19 @@ def run(arguments: list[str] | None = None) -> None:
     command = commands.add_parser("pictures", help=measure_pictures.__doc__)
     command.set_defaults(function=measure_pictures)
     command.add_argument("folder", type=Path, metavar="FOLDER", help="with all of them, as PNG")
+    command = commands.add_parser("pretrained", help=keep_pretrained.__doc__)
+    command.set_defaults(function=keep_pretrained)
+    command.add_argument("run", type=Path, metavar="RUN", help="at the article's settings")
+    for name, function in (("page-cleaner", train_page_cleaner), ("cleaners", judge_cleaners)):
+        command = commands.add_parser(name, help=function.__doc__)
+        command.set_defaults(function=function)
+        command.add_argument("--steps", type=console.positive(int), default=page_cleaner.STEPS,
+            help="of a training of our network; default: %(default)s")  # fmt: skip
+    command.add_argument("--article", type=Path, required=True, metavar="RUN",
+        help="a corrected run of document_cleaner, Keras style")  # fmt: skip
+    folds = ways_to_clean.FOLDS
+    command.add_argument("--folds", nargs="+", choices=folds, default=folds,
+        metavar="FOLD", help="default: %(default)s")  # fmt: skip
     command = commands.add_parser("dead-units", help=count_dead_units.__doc__)
     command.set_defaults(function=count_dead_units)
     options = parser.parse_args(arguments)

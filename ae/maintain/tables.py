@@ -5,6 +5,7 @@ from ae.paths import DATA, REPOSITORY, replacing
 
 READMES = {  # which README holds which table
     "reproduced": DATA / "reproduced" / "README.md",
+    "cleaners": DATA / "reproduced" / "README.md",
     "times": DATA / "reproduced" / "README.md",
     "speed": REPOSITORY / "benchmarks" / "README.md",
     "costs": REPOSITORY / "benchmarks" / "README.md",

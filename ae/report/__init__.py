@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.lesson import Lesson, label_of
+from ae.lesson import Lesson, heading_of
 from ae.paths import files_in, move_into, python, refuse_to_overwrite, remove_written
 from ae.proof import claims
 from ae.report import source
@@ -126,7 +126,7 @@ def _templates() -> jinja2.Environment:
     )
     templates.filters.update(
         prose=_prose,
-        label=lambda training: label_of(training["network"], training["style"]),
+        label=lambda training: heading_of(training["network"], training["style"]),
         loss="{:.4f}".format,
         bound=lambda result: claims.bound(result).strip(" ()"),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ae.lesson import ONLY_NETWORK, Lesson, label_of
+from ae.lesson import ONLY_NETWORK, Lesson, heading_of, label_of
 from ae.proof import errata, exercises, pictures, published
 from ae.report import charts, live, source
 from ae.report.equations import mathml
@@ -161,7 +161,8 @@ def _figures(
         for path in training["figures"]:
             title = Path(path).stem.removeprefix(label.replace(" ", "-") + "-")
             pictures = figures.setdefault((training["network"], title), [])
-            pictures.append(_picture(lesson, path, title, out, f"{label}: "))
+            of = heading_of(training["network"], training["style"])
+            pictures.append(_picture(lesson, path, title, out, f"{of}: "))
     yield from figures.values()
     for path in record["appendix"]["figures"]:
         yield [_picture(lesson, path, Path(path).stem, out)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ae.backend import keras, tf
 from ae.errors import InputError
 from ae.export import as_keras
-from ae.lesson import STYLES, Lesson, Settings, label_of
+from ae.lesson import STYLES, Lesson, Settings, heading_of
 from ae.networks import layers_of
 from ae.pictures import read_grey
 
@@ -256,5 +256,5 @@ def _describe(written: _Written) -> dict[str, Any]:
         layers.append(
             {"kind": type(layer).__name__, "activation": activation, "bits": bits, **about}
         )
-    label = label_of(network.training["network"], network.training["style"])
+    label = heading_of(network.training["network"], network.training["style"])
     return {"label": label, "encoding": network.encoding, "layers": layers}

@@ -5,6 +5,7 @@ from typing import Any
 
 from ae.lesson import Lesson
 from ae.proof import bands, claims, published, reproduced
+from ae.runs.records import number
 
 Verdict = tuple[str, str, str]  # what is judged; "passed", "unusual" or "open"; why
 
@@ -24,7 +25,11 @@ def summary(lesson: Lesson, record: Mapping[str, Any]) -> tuple[str, str]:
         return "unusual", f"Unusual: {' '.join(found).replace(': unusual.', '.')}"
     if "passed" in kinds:
         normal, count = kinds.count("passed"), len(kinds)
-        all_of_them = {1: "the loss is", 2: "both losses are"}.get(count, f"all {count} losses are")
+        losses = [number(t["history"][-1][record["printed_loss"]]) for t in record["trainings"]]
+        all_of_them = {
+            1: f"the loss {losses[0]} is",
+            2: f"the losses {' and '.join(losses)} are",
+        }.get(count, f"all {count} losses are")
         which = all_of_them if normal == count else f"{normal} of {count} losses are"
         others = "" if normal == count else " The others are not compared."
         return "passed", f"Normal: {which} as in our recorded runs.{others}"

@@ -56,3 +56,49 @@ def stroke_centres(clean):
     """Marks the pixels that are all ink, and no lighter than those around them."""
     around = cv2.erode(clean, np.ones((3, 3), np.uint8))
     return (clean == clean.min()) & (clean == around)
+
+
+def paper(clean):
+    """Marks what is well away from ink."""
+    return cv2.erode(clean, np.ones((9, 9), np.uint8)) == 255
+
+
+def with_black_areas(dpi):
+    """Draws text, a black bar with white words, and a wedge of greys; returns all and both areas.
+
+    The areas are a mask of the bar without its words, and the rows and columns of the wedge.
+    """
+    page = text(dpi)
+    height, width = page.shape
+    rows, columns = (
+        slice(height - round(0.6 * dpi), height - round(0.2 * dpi)),
+        slice(round(0.2 * dpi), width - round(0.2 * dpi)),
+    )
+    page[rows, columns] = 26
+    picture = Image.fromarray(page)
+    place = (round(0.3 * dpi), height - round(0.55 * dpi))
+    ImageDraw.Draw(picture).text(place, "White words in a bar", 255, font(12, dpi))
+    page = np.array(picture)
+    bar = np.zeros(page.shape, bool)
+    inside = cv2.dilate(page, np.ones((5, 5), np.uint8)) == 26
+    bar[rows, columns] = inside[rows, columns]
+    side = round(1.5 * dpi)
+    wedge = slice(round(0.15 * dpi), round(0.5 * dpi)), slice(width - side - 20, width - 20)
+    page[wedge] = np.linspace(20, 235, side)
+    return page, bar, wedge
+
+
+def with_stamp(dpi):
+    """Draws text with a red stamp and a blue line; returns it, and masks of red and blue."""
+    clean = text(dpi)
+    height, width = clean.shape
+    picture = Image.fromarray(clean).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse([width - dpi, 0.1 * dpi, width - 0.2 * dpi, 0.5 * dpi], RED)
+    line = [0.2 * dpi, height - 0.1 * dpi, width / 2, height - 0.1 * dpi]
+    draw.line(line, BLUE, width=max(4, dpi // 25))
+    page = np.array(picture)
+    return page, (page == RED).all(axis=2), (page == BLUE).all(axis=2)
+
+
+RED, BLUE = (200, 40, 40), (40, 60, 180)

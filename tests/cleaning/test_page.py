@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import untrained
 from PIL import Image
+from scipy import ndimage
 from whole_page import cleaned_at_once
 
 RNG = np.random.default_rng(0)
@@ -185,6 +186,16 @@ def test_the_margin_covers_what_our_network_can_see():
 def test_margins_and_tiles_fit_the_strides(form):
     assert TILE % form["stride"] == form["reach"] % form["stride"] == form["edge"] % form["stride"]
     assert TILE % form["stride"] == 0
+
+
+def test_our_network_sees_the_light_and_its_share_of_that_of_the_paper():
+    page = drawn_pages.on_cloudy_paper(drawn_pages.text(100), 100)
+    page[100:160, 200:290] = 0  # wider than the window
+    seen = features(page)
+    assert seen.dtype == np.float32
+    np.testing.assert_allclose(seen[:, :, 0], page / 255, rtol=1e-6)
+    paper = np.maximum(ndimage.median_filter(page, 23, mode="nearest"), 1)
+    np.testing.assert_allclose(seen[:, :, 1], np.minimum(page / paper, 1.25), rtol=1e-6)
 
 
 # Pages of other sizes of print

@@ -7,7 +7,7 @@ import shutil
 from types import SimpleNamespace
 
 from ae import report
-from ae.lesson import ONLY_NETWORK, Style, label_of
+from ae.lesson import ONLY_NETWORK, Style, heading_of
 from ae.networks import codec, layers_of
 from ae.pictures import read_grey, write_grey
 from ae.report import live
@@ -50,7 +50,7 @@ def trained(name, run):
     record, settings = read_run(lesson(name), run)
     for training in record["trainings"]:
         network = load_network(lesson(name), run, training, settings)
-        yield label_of(training["network"], training["style"]), training, codec(network)
+        yield heading_of(training["network"], training["style"]), training, codec(network)
 
 
 def ran(page, label, x):

@@ -390,7 +390,12 @@ STEPS = [
     ),
     Step(
         "loop",
-        low_level=("= minibatches(data, settings)", "in run.epochs(", "in run.chunks("),
+        low_level=(
+            "= minibatches(data, settings)",
+            "for i in tf.range(",
+            "in run.epochs(",
+            "in run.chunks(",
+        ),
         keras=("run.dataset(minibatches(", "epochs=settings.num_epochs"),
     ),
 ]

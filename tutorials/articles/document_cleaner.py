@@ -217,7 +217,7 @@ STEPS = [
     ),
     Step(
         "loop",
-        low_level=("for epoch in run.epochs(", "for rows in run.chunks("),
+        low_level=("for i in tf.range(", "for epoch in run.epochs(", "for rows in run.chunks("),
         keras=("epochs=settings.num_epochs",),
     ),
     Step(

@@ -476,7 +476,7 @@ STEPS = [
     ),
     Step(
         "loop",
-        low_level=("order = Shuffled(", "in run.epochs(", "in run.chunks("),
+        low_level=("order = Shuffled(", "for i in tf.range(", "in run.epochs(", "in run.chunks("),
         keras=("order = Shuffled(", "run.dataset(order", "epochs=settings.num_epochs"),
     ),
 ]

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from ae.cleaning.page import PageNetwork, clean_page
 from ae.datasets.documents import Page
+from ae.datasets.noisy_office import NOISES
+from ae.paths import DATA
 from ae.proof import readability
+from ae.runs.records import read_json
 from ae.terminal import bar
 
 import cv2
@@ -23,6 +26,8 @@ from skimage.metrics import structural_similarity
 Way = Callable[[np.ndarray], np.ndarray]
 SAUVOLA = {"window_size": 25, "k": 0.2}  # scikit-image's k; the window holds two lines
 ADAPTIVE = (31, 15)  # px, and grey levels below the mean
+FOLDS = ("text", "exchanged", *NOISES)  # see `ae.maintain.page_cleaner.judge`
+RESULTS = DATA / "cleaners.json"
 WINDOWS = (23, 15)  # px of the medians, without and with a tone curve
 
 
@@ -104,6 +109,28 @@ def measure(ways: dict[str, Way], pages: Sequence[Page]) -> Iterator[dict]:
             "ssim": float(np.mean(alike)),
             "misread": rates[0] if rates else None,
         }
+
+
+def table() -> str:
+    """Lays out data/cleaners.json for a README."""
+    folds = read_json(RESULTS)["folds"]
+    kinds = sorted(NOISES)
+    head = ["way", "RMSE", *kinds, "SSIM", "misread"]
+    rows = [head, ["---"] * len(head)]
+    rows += [_row(row["way"], row, kinds) for row in folds["text"]["rows"]]
+    if "exchanged" in folds:
+        rows.append(_row("ours, texts exchanged", folds["exchanged"]["rows"][0], kinds))
+    without = {kind: folds[kind]["rows"][0][kind] for kind in kinds if kind in folds}
+    if without:
+        rows.append(_row("ours, never saw this kind of dirt", without, kinds))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(name: str, measured: dict, kinds: Sequence[str]) -> list[str]:
+    numbers = [measured.get(key) for key in ("rmse", *kinds, "ssim")]
+    misread = measured.get("misread")
+    cells = ["" if number is None else f"{number:.3f}" for number in numbers]
+    return [name, *cells, "" if misread is None else f"{misread:.1%}"]
 
 
 def _as_input(page: np.ndarray) -> np.ndarray:
