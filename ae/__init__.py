@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from typing import Any
 
 __version__ = "1.0"
 STARTED = time.perf_counter()  # before TensorFlow's import, which takes seconds
@@ -16,6 +17,27 @@ def _open_closed_streams() -> None:
             if nowhere != number:
                 os.dup2(nowhere, number)
             setattr(sys, name, os.fdopen(number, "w"))
+
+
+def load(run: str | os.PathLike, network: str | None = None, style: str | None = None) -> Any:
+    """Loads a trained network, whichever style trained it.
+
+    Args:
+        run: the folder of a run, as "runs/dense_ae", or "pretrained/NAME" for a network that comes
+            with the project. Of an interrupted run the newest state is taken, with a notice.
+        network: its name in the lesson, if there are several; default: the first.
+        style: "low-level" or "keras"; default: keras, if the run has it.
+
+    Returns:
+        An object with `encode`, `decode` and `reconstruct`, on NumPy arrays (n, ...) of the
+        lesson's inputs and codes. A variational network encodes to two arrays: means and spreads.
+
+    Raises:
+        ae.errors.InputError: there is no such run or network.
+    """
+    from ae.loading import load
+
+    return load(run, network, style)
 
 
 _open_closed_streams()
