@@ -60,31 +60,37 @@ def write(
     """
     record, settings = read_run(lesson, run)
     x = load_data(lesson, run, record, settings, data_dir).x_test[:NUM_INPUTS]
+    planned = []
     for training in record["trainings"]:
-        model = as_keras(lesson, run, training, settings)
         label = label_of(training["network"], training["style"]).replace(" ", "-")
-        codes = None
-        for part, network in parts_of(model).items():
-            inputs = codes if part == "decoder" else x
-            expected = _call(network, inputs)
-            codes = expected if part == "encoder" else codes
-            path = out / f"{label}-{part}{'.onnx' if kind == 'onnx' else ''}"
-            make_folder(out)
-            refuse_to_overwrite(out, [path] if kind == "onnx" else [], overwrite)
-            try:
-                (onnx_models.write if kind == "onnx" else _save)(network, path)
-            except onnx_models.NoCounterpartError as error:
-                yield f"{path} is not written: {error}"
-                continue
-            remember(out, [path] if kind == "onnx" else [])
-            found = (_run_onnx if kind == "onnx" else _run_saved)(path, inputs)
-            difference = float(np.abs(found - expected).max() / max(1e-6, np.abs(expected).max()))
-            if not difference < CLOSE:
-                raise InputError(
-                    f"{path}: its output differs from Keras's by {difference:.1e} of the largest; "
-                    "report this as a fault."
-                )
-            yield f"{path}: differs from Keras by at most {difference:.1e} of the largest output"
+        for part, network in parts_of(as_keras(lesson, run, training, settings)).items():
+            planned.append((out / f"{label}-{part}{'.onnx' if kind == 'onnx' else ''}", network))
+    refuse_to_overwrite(out, [file for path, _ in planned for file in _files(path)], overwrite)
+    make_folder(out)
+    codes = None
+    for path, network in planned:
+        inputs = codes if path.stem.endswith("-decoder") else x
+        expected = _call(network, inputs)
+        codes = expected if path.stem.endswith("-encoder") else codes
+        try:
+            (onnx_models.write if kind == "onnx" else _save)(network, path)
+        except onnx_models.NoCounterpartError as error:
+            yield f"{path} is not written: {error}"
+            continue
+        remember(out, _files(path))
+        found = (_run_onnx if kind == "onnx" else _run_saved)(path, inputs)
+        difference = float(np.abs(found - expected).max() / max(1e-6, np.abs(expected).max()))
+        if not difference < CLOSE:
+            raise InputError(
+                f"{path}: its output differs from Keras's by {difference:.1e} of the largest; "
+                "report this as a fault."
+            )
+        yield f"{path}: differs from Keras by at most {difference:.1e} of the largest output"
+
+
+def _files(path: Path) -> list[Path]:
+    """Lists a file, or the files in a folder; a SavedModel is a folder."""
+    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
 
 
 def _call(network: keras.Model, x: np.ndarray) -> np.ndarray:

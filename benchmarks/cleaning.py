@@ -1,4 +1,4 @@
-"""The cleaner at work: start, pages a second and memory, for both networks and both runtimes."""
+"""The cleaner at work: start, pages a second and memory, in both runtimes."""
 
 import importlib.util
 import re
@@ -8,7 +8,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from ae.cleaning import cleaners
 from ae.datasets.synthetic import load_or_generate_documents
 from ae.errors import InputError
 from ae.pictures import write_grey
@@ -31,11 +30,11 @@ print("MiB", peak_memory())
 
 
 def measure() -> dict:
-    """Cleans scans, a page of A4 and one of A3, with each network in each runtime.
+    """Cleans scans, a page of A4 and one of A3, in each runtime.
 
     Returns:
         What the JSON file holds: the number of pages, whether they were generated, and rows of
-        network, runtime, seconds for one page, pages a second after the start, seconds for the
+        runtime, seconds for one page, pages a second after the start, seconds for the
         large pages, and the most memory held for a small, an A4 and an A3 page.
     """
     if importlib.util.find_spec("onnxruntime") is None:
@@ -52,24 +51,22 @@ def measure() -> dict:
         for name, size in (("a4", A4), ("a3", A3)):
             write_grey(folder / f"{name}.png", _enlarged(dirty, size))
         rows = []
-        for network in cleaners.NETWORKS:
-            for runtime in RUNTIMES:
-                out = folder / f"{network}-{runtime}"
-                one, memory = clean(scans[:1], out / "one", network, runtime)
-                all_of_them, _ = clean(scans, out / "all", network, runtime)
-                a4, memory_a4 = clean([folder / "a4.png"], out / "a4", network, runtime)
-                a3, memory_a3 = clean([folder / "a3.png"], out / "a3", network, runtime)
-                rows.append(
-                    {
-                        "network": network,
-                        "runtime": runtime,
-                        "seconds_for_one_page": one,
-                        "pages_per_second": (len(scans) - 1) / (all_of_them - one),
-                        "seconds_for_a4": a4,
-                        "seconds_for_a3": a3,
-                        "memory_mib": [memory, memory_a4, memory_a3],
-                    }
-                )
+        for runtime in RUNTIMES:
+            out = folder / runtime
+            one, memory = clean(scans[:1], out / "one", runtime)
+            all_of_them, _ = clean(scans, out / "all", runtime)
+            a4, memory_a4 = clean([folder / "a4.png"], out / "a4", runtime)
+            a3, memory_a3 = clean([folder / "a3.png"], out / "a3", runtime)
+            rows.append(
+                {
+                    "runtime": runtime,
+                    "seconds_for_one_page": one,
+                    "pages_per_second": (len(scans) - 1) / (all_of_them - one),
+                    "seconds_for_a4": a4,
+                    "seconds_for_a3": a3,
+                    "memory_mib": [memory, memory_a4, memory_a3],
+                }
+            )
     return {"pages": len(scans), "generated": documents.synthetic, "rows": rows}
 
 
@@ -84,10 +81,10 @@ def _enlarged(pages: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     ]
 
 
-def clean(scans: list[Path], out: Path, network: str, runtime: str) -> tuple[float, float]:
+def clean(scans: list[Path], out: Path, runtime: str) -> tuple[float, float]:
     """Cleans scans in a process; returns its seconds and the most memory that it held, in MiB."""
     out.mkdir(parents=True)
-    arguments = [*map(str, scans), "-o", str(out), "--network", network]
+    arguments = [*map(str, scans), "-o", str(out)]
     command = [sys.executable, "-c", CLEAN, runtime, *arguments]
     started = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -97,13 +94,13 @@ def clean(scans: list[Path], out: Path, network: str, runtime: str) -> tuple[flo
 def table(result: dict) -> str:
     """Lays out what was measured."""
     lines = [
-        "| network | runtime | one page | 540 x 420 | A4, 300 dpi | A3, 300 dpi | memory |",
-        "|---|---|---|---|---|---|---|",
+        "| runtime | one page | 540 x 420 | A4, 300 dpi | A3, 300 dpi | memory |",
+        "|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         memory = ", ".join(f"{mib:,.0f}" for mib in row["memory_mib"])
         lines.append(
-            f"| {row['network']} | {row['runtime']} | {row['seconds_for_one_page']:.1f} s | "
+            f"| {row['runtime']} | {row['seconds_for_one_page']:.1f} s | "
             f"{row['pages_per_second']:.1f}/s | {row['seconds_for_a4']:.1f} s | "
             f"{row['seconds_for_a3']:.1f} s | {memory} MiB |"
         )

@@ -72,6 +72,7 @@ WRITES = {
         ("check", "tiny_ae", "--seeds", "1"), "tiny_ae-0/networks/keras.keras", "tiny_ae-0"
     ),
     "parity": Command(("parity", "tiny_ae", "--steps", "2"), "tiny_ae.png"),
+    "export": Command(("export", a_run), "low-level-encoder.onnx"),
     "report": Command(("report", a_run), "index.html"),
     "report's pictures": Command(("report", a_run), "tiny_ae/figures/low-level-pair.png"),
     "notebooks": Command(("notebooks", "tiny_ae"), "tiny_ae.ipynb"),

@@ -5,7 +5,7 @@ Article   Rifai, Vincent, Muller, Glorot and Bengio, "Contractive Auto-Encoders"
 Networks  784-1000-784, tied weights, sigmoids: plain, weight_decay, denoising and contractive
 Training  cross entropy plus a penalty; gradient descent, rate 0.1; 15 epochs of 2750 x 20 digits
 Result    loss of epoch 15, with the penalty: plain 50.1, weight_decay 59.6, denoising 77.4 and
-          contractive 59.5, in one run of each style (none published); two minutes each on two cores
+          contractive 59.5, in three runs (none published); two minutes each on two cores
 
     python -m tutorials contractive_ae --preset quick     four networks in both styles, briefly
     python -m tutorials contractive_ae --style keras      all 15 epochs in one style

@@ -1,4 +1,4 @@
-"""The networks that clean pages: the two that come with the project, and those of earlier runs.
+"""The networks that clean pages: the one that comes with the project, and those of earlier runs.
 
 ONNX Runtime applies the former where it is installed; it starts in a tenth of TensorFlow's time.
 """
@@ -16,10 +16,7 @@ from ae.paths import PRETRAINED
 import numpy as np
 
 ARTICLE = "document_cleaner"
-NETWORKS = {  # files in PRETRAINED, without their suffixes
-    "ours": "page_cleaner/networks/keras",
-    "article": f"{ARTICLE}/networks/keras",
-}
+NETWORKS = {"ours": "page_cleaner/networks/keras"}  # files in PRETRAINED, without their suffixes
 
 
 def _light(page: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
@@ -22,9 +24,6 @@ from ae.terminal import bar, counted, say
 import numpy as np
 from PIL import Image
 
-MOST_INK = 0.5  # share of a page's ink; if cleaning takes more, the page stays as it is
-UNTRUSTED_DPI = (72, 96)  # what programs write that do not know
-
 
 def main(arguments: Sequence[str], prog: str = "python -m tutorials clean") -> int:
     """Runs the command; returns 1 if some of several files could not be cleaned."""
@@ -35,8 +34,6 @@ def main(arguments: Sequence[str], prog: str = "python -m tutorials clean") -> i
             print(f"{job.name} -> {job.target or 'standard output'}")
         return 0
     network = partial(_network, options)
-    if not (options.network or options.from_run):
-        print("Cleaning with our network; --network article takes the lesson's.", file=sys.stderr)
     if len(jobs) == 1:
         return _clean_one(jobs[0], network, options)
     try:
@@ -55,11 +52,9 @@ def _parser(prog: str) -> console.Parser:
     add("pages", nargs="+", metavar="IN", help="scans, folders, patterns such as '*.png', or -")
     add("-o", "--out", required=True, help="file to write, folder for several, or -")
     add("--recursive", action="store_true", help="clean the folders within folders too")
-    add("--network", choices=cleaners.NETWORKS,
-        help="ours (default) also keeps pictures, black areas and faint print; article is the "
-        "lesson's")  # fmt: skip
     add("--from", dest="from_run", type=Path, metavar="RUN",
-        help="use the network of a run of document_cleaner: its folder or .keras file")  # fmt: skip
+        help="use the article's network, of a run of document_cleaner: its folder or .keras file; "
+        "default: ours, which also keeps pictures, black areas and faint print")  # fmt: skip
     add("--style", choices=("low-level", "keras"), help="of --from; default: keras, if it is there")
     add("--dpi", type=console.positive(float), help="dots an inch, where the file is wrong")
     add("--scale", type=console.positive(float),
@@ -75,12 +70,11 @@ def _parser(prog: str) -> console.Parser:
 
 def _network(options: argparse.Namespace, threads: int | None = None) -> page.PageNetwork:
     if options.from_run is not None:
-        if options.network:
-            raise InputError("--network and --from both choose a network; leave one out.")
         return cleaners.of_run(options.from_run, options.style)
     if options.style:
         raise InputError("--style chooses between the networks of a run; add --from RUN.")
-    return cleaners.pretrained(options.network or "ours", threads)
+    print("Cleaning with our own network; --from RUN takes the article's.", file=sys.stderr)
+    return cleaners.pretrained("ours", threads)
 
 
 # Cleaning
@@ -137,10 +131,20 @@ def _results(
             yield _try(job, ready, options)
         return
     network()  # what is wrong with it, or to be said of it, is said once and here
-    context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with context.Pool(workers, _start_worker, (options, threads)) as pool:
-        yield from pool.imap_unordered(_work, jobs)
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _start_worker, (options, threads)
+    )
+    try:
+        for done in as_completed([pool.submit(_work, job) for job in jobs]):
+            yield done.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "A process was killed, perhaps for lack of memory; the same command with a smaller "
+            "--jobs cleans the rest."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _start_worker(options: argparse.Namespace, threads: int) -> None:
@@ -212,19 +216,13 @@ def clean_sheet(
     if pixels.ndim == 3 and (options.grey or not page.has_color(pixels)):
         pixels = np.array(Image.fromarray(pixels).convert("L"))
     scale = options.scale or (options.dpi / page.DPI if options.dpi else None)
-    if scale is None:
-        dpi = sheet.dpi[0] if sheet.dpi else None
-        trusted = dpi and round(dpi) not in UNTRUSTED_DPI  # a PNG's 72 is 72.009
-        scale = page.scale_of(pixels, dpi if trusted else None)
-    cleaned = page.clean_page(pixels, network, scale)
-    lost = page.ink_lost(pixels, cleaned, scale)
-    if lost > MOST_INK:
+    cleaned, lost = page.restore(pixels, network, sheet.dpi and sheet.dpi[0], scale)
+    if lost:
         print(
             f"{name}: this page stays as it is, because cleaning would remove {lost:.0%} of what "
             "is dark on it.",
             file=sys.stderr,
         )
-        cleaned = pixels
     return sheet._replace(pixels=cleaned)
 
 

@@ -8,7 +8,7 @@ OCRmyPDF's own `--remove-background` raises NotImplementedError since version 13
 import functools
 
 from ae.cleaning import cleaners
-from ae.cleaning.page import clean_page, scale_of
+from ae.cleaning.page import restore
 
 import numpy as np
 from ocrmypdf import hookimpl
@@ -24,7 +24,7 @@ def _network():
 def filter_ocr_image(page, image):
     """Returns the cleaned page, grey, at its own resolution."""
     pixels = np.array(image.convert("L"))
-    dpi = image.info.get("dpi", (None,))[0]
-    cleaned = Image.fromarray(clean_page(pixels, _network(), scale_of(pixels, dpi)))
-    cleaned.info["dpi"] = image.info.get("dpi")
-    return cleaned
+    cleaned, _ = restore(pixels, _network(), image.info.get("dpi", (None,))[0])
+    result = Image.fromarray(cleaned)
+    result.info["dpi"] = image.info.get("dpi")
+    return result

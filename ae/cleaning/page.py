@@ -26,6 +26,8 @@ COLORFUL = 30  # grey levels between the channels of a pixel that has color
 FEWEST_COLORED = 2e-4  # share of such pixels that makes a page a colored one
 INK = 0.75  # a pixel that is darker, over its surroundings, counts as ink ...
 GONE = 0.9  # ... and is gone if it has more than this afterwards
+MOST_INK = 0.5  # share of a page's ink; if cleaning takes more, the page stays as it is
+UNTRUSTED_DPI = (72, 96)
 
 
 class PageNetwork(NamedTuple):
@@ -36,6 +38,24 @@ class PageNetwork(NamedTuple):
     stride: int  # h and w are multiples of it
     reach: int  # px; an output pixel depends on no input further away; a multiple of the stride
     edge: int  # px; by so much a page is continued by its mirror image; so is this
+
+
+def restore(
+    page: np.ndarray, network: PageNetwork, dpi: float | None = None, scale: float | None = None
+) -> tuple[np.ndarray, float]:
+    """Cleans a page, grey or in color, unless that would remove most of what is dark on it.
+
+    Args:
+        dpi: dots an inch, as its file says.
+        scale: see `clean_page`; default: `scale_of` the page.
+
+    Returns:
+        The cleaned page and 0; or the page as it is, and the share that would be lost.
+    """
+    scale = scale_of(page, dpi) if scale is None else scale
+    cleaned = clean_page(page, network, scale)
+    lost = ink_lost(page, cleaned, scale)
+    return (page, lost) if lost > MOST_INK else (cleaned, 0.0)
 
 
 def clean_page(page: np.ndarray, network: PageNetwork, scale: float = 1.0) -> np.ndarray:
@@ -113,12 +133,14 @@ def _enlarged(small: np.ndarray, shape: tuple[int, int], top: int, rows: int) ->
 def scale_of(page: np.ndarray, dpi: float | None = None) -> float:
     """Returns a page's size over the size that the network knows: 1.9 at 300 dots an inch.
 
-    The letters tell it. If there are few, `dpi` does; without it, the result is 1.
+    The letters tell it. If there are few, `dpi` does; without it, the result is 1. So it is where
+    it is 72 or 96, which programs write that do not know.
     """
     height = letter_height(page)
     if height is not None:
         return height / LETTER
-    return dpi / DPI if dpi else 1.0
+    trusted = dpi and round(dpi) not in UNTRUSTED_DPI  # a PNG's 72 is 72.009
+    return dpi / DPI if trusted else 1.0
 
 
 def letter_height(page: np.ndarray) -> float | None:

@@ -136,8 +136,8 @@ def run(arguments: list[str] | None = None) -> None:
         command.set_defaults(function=function)
         command.add_argument("--steps", type=console.positive(int), default=page_cleaner.STEPS,
             help="of a training of our network; default: %(default)s")  # fmt: skip
-    command.add_argument("--article", type=Path, required=True, metavar="RUN",
-        help="a corrected run of document_cleaner, Keras style")  # fmt: skip
+    command.add_argument("--article", type=Path, metavar="RUN",
+        help="a corrected run of document_cleaner, to be judged too")  # fmt: skip
     folds = ways_to_clean.FOLDS
     command.add_argument("--folds", nargs="+", choices=folds, default=folds,
         metavar="FOLD", help="default: %(default)s")  # fmt: skip

@@ -143,7 +143,7 @@ def settings(steps: int) -> dict:
     }
 
 
-def judge(steps: int, article: Path, folds: Sequence[str]) -> Path:
+def judge(steps: int, article: Path | None, folds: Sequence[str]) -> Path:
     """Measures ways to clean on pages that none was fitted on; adds them to data/cleaners.json.
 
     NoisyOffice has two texts with clean pages. In the fold "text" all ways are fitted to one and
@@ -154,7 +154,7 @@ def judge(steps: int, article: Path, folds: Sequence[str]) -> Path:
     Args:
         steps: of each training of our network.
         article: a finished run of the article's network, `--variant corrected`, which trains on the
-            same text.
+            same text; None leaves it out.
     """
     pages = load_documents().train
     fitted, unseen = ([page for page in pages if page.partition == p] for p in ("TR", "VA"))
@@ -164,7 +164,9 @@ def judge(steps: int, article: Path, folds: Sequence[str]) -> Path:
         ways, judged = {}, unseen
         if fold == "text":
             ways = ways_to_clean.classical(fitted)
-            ways["the article's network"] = ways_to_clean.by_network(of_run(article, "keras"))
+            if article is not None:
+                of_article = of_run(article, None)
+                ways["the article's network"] = ways_to_clean.by_network(of_article)
             network = train(fitted, steps)
         elif fold == "exchanged":
             network, judged = train(unseen, steps), fitted

@@ -22,6 +22,7 @@ STYLE = {
     **{"axes.facecolor": "none", "axes.grid": True, "grid.alpha": 0.2},
     **{"legend.facecolor": "none", "legend.framealpha": 0.3},
     "svg.fonttype": "none",
+    "font.size": 11,
 }
 
 
@@ -38,7 +39,7 @@ def curves(lesson: Lesson, network: str, record: Mapping[str, Any]) -> str:
     """Draws the learning curves of both styles, and the published points, as an `<svg>` element."""
     printed = lesson.printed_loss
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": lesson.name}):
-        figure, axis = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+        figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
         for training in record["trainings"]:
             if training["network"] != network:
                 continue

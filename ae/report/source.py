@@ -37,9 +37,11 @@ class Line(NamedTuple):
             steps = f' data-steps="{numbers}" tabindex="0" aria-describedby="{described}"'
             badge = f'<i class="badge" data-of="{numbers.replace(" ", ",")}"></i>'
         indent = len(self.code) - len(self.code.lstrip())
+        # A call may wrap after its bracket; a long one would be cut inside a name.
+        markup = re.sub(r"(\([(\[{]*</span>)", r"\1<wbr>", self.markup)
         return Markup(
             f'<span class="line" id="line-{self.number}" data-number="{self.number}" '
-            f'style="--indent: {indent}"{steps}>{badge}{self.markup}\n</span>'
+            f'style="--indent: {indent}"{steps}>{badge}{markup}\n</span>'
         )
 
 

@@ -212,16 +212,55 @@ def test_what_a_network_does_to_pixels_is_done_at_any_scale(network, scale, mean
     assert np.percentile(difference, 99.9) <= most
 
 
+def clouds(*size):
+    """Draws a page of soft spots, several pixels of the network wide."""
+    page = cv2.GaussianBlur(page_of(size), (0, 0), 4)
+    return cv2.normalize(page, None, 60, 220, cv2.NORM_MINMAX)
+
+
+def by_place(gain_of):
+    """A network that multiplies each pixel by a gain that depends on its place alone."""
+    return pixel_by_pixel(lambda x: x * gain_of(*x.shape[1:3])[None, :, :, None])
+
+
 @pytest.mark.parametrize("strip", [1, 90 * 7, 90 * 100])
 def test_a_large_fine_page_has_no_seams(monkeypatch, strip):
     """It is computed in strips of rows; this one would be a single strip."""
-    whole = cv2.GaussianBlur(page_of((277, 90)), (0, 0), 2)
-    whole = cv2.normalize(whole, None, 0, 255, cv2.NORM_MINMAX)
-    expected = clean_page(whole, NEGATIVE, 2.5)
-    assert abs(expected.astype(int) - (255 - whole)).mean() < 10
+    page = cv2.GaussianBlur(page_of((277, 90)), (0, 0), 2)
+    network = by_place(lambda *size: np.random.default_rng(0).random(size, "float32"))
+    expected = clean_page(page, network, 2.5)
     monkeypatch.setattr(pages, "STRIP", strip)
-    difference = abs(clean_page(whole, NEGATIVE, 2.5).astype(int) - expected)
+    difference = abs(clean_page(page, network, 2.5).astype(int) - expected)
     assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_done_at_a_place_is_done_at_that_place_of_a_fine_page(axis):
+    """Half a pixel beside it would be seen in this ramp."""
+
+    def ramp(*size):
+        steps = np.clip((np.arange(size[axis]) - 8) / 40, 0, 1)  # it begins behind the edge
+        return np.broadcast_to(np.expand_dims(steps, 1 - axis), size).astype("float32")
+
+    page = clouds(160, 160)
+    cleaned = clean_page(page, by_place(ramp), 4)
+    places = (np.arange(160) + 0.5) / 4 - 0.5
+    expected = page * np.expand_dims(places / 40, 1 - axis)
+    inside = slice(16, -16), slice(16, -16)
+    assert abs((cleaned - expected)[inside].mean()) < 0.5
+    assert abs(cleaned - expected)[inside].max() < 10
+
+
+def test_what_is_done_beside_a_place_is_not_done_there():
+    """One half becomes white; four pixels of the network further, the other is as it was."""
+
+    def left(height, width):
+        return np.where(np.arange(width) < 8 + 30, 1e3, 1) * np.ones((height, 1), "float32")
+
+    page = clouds(80, 240)
+    cleaned = clean_page(page, by_place(left), 4)
+    assert (cleaned[:, : 120 - 16] == 255).mean() > 0.99
+    assert abs(cleaned[:, 120 + 16 :].astype(int) - page[:, 120 + 16 :]).max() <= 4
 
 
 def test_the_channels_of_a_colored_page_are_cleaned_apart():

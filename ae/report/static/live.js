@@ -303,14 +303,15 @@ function flow(list) {
   const item = (i) => {
     if (!items[i]) {
       items[i] = document.createElement("li");
-      items[i].innerHTML = "<canvas role='img'></canvas><b></b><span></span><small></small>";
+      items[i].innerHTML = "<canvas role='img'></canvas><div class='label'><b></b><span></span><small></small></div>";
       list.append(items[i]);
     }
     return items[i];
   };
   return (steps) => {
     steps.forEach(({ name, values, shape, colour, note, of }, i) => {
-      const [canvas, title, about, more] = item(i).children;
+      const canvas = item(i).querySelector("canvas");
+      const [title, about, more] = item(i).querySelector(".label").children;
       paint(canvas, values, shape, colour);
       // A number is as large in each picture, as long as the picture is neither tiny nor huge.
       const cells = canvas.width;

@@ -35,6 +35,8 @@ document.addEventListener("DOMContentLoaded", () => {
       store("size", SIZES[size]);
     });
   }
+  const nav = document.querySelector(".top nav"); // where it is too long, it begins at this page
+  nav.scrollLeft = (nav.querySelector("[aria-current]")?.offsetLeft ?? 0) - nav.offsetLeft - 8;
   document.querySelectorAll("#code").forEach(join);
   document.querySelectorAll(".learning").forEach(learning);
   document.querySelectorAll(".plane").forEach(plane);
