@@ -33,7 +33,7 @@ test-oldest test-newest: test-%:
 	$(PYTHON) -m venv --clear .venv-$*
 	.venv-$*/bin/python -m pip --quiet install uv
 	.venv-$*/bin/uv pip install --quiet --python .venv-$* $(CHOICE) -r requirements.txt
-	.venv-$*/bin/uv pip install --quiet --python .venv-$* -r requirements-dev.txt
+	.venv-$*/bin/uv pip install --quiet --python .venv-$* -r requirements-export.txt -r requirements-dev.txt
 	.venv-$*/bin/uv pip install --quiet --python .venv-$* --no-deps -r requirements-imgaug.txt
 	.venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -64,7 +64,7 @@ lock: venv  ## Writes the tested versions and their licences.
 	$(BIN)/python -m pip freeze > $(VENV)/tested.txt
 	{ echo "# The tested set, for Python 3.11 on Linux, with hashes; made by \`make lock\`. Install it with"; \
 	  echo "#     pip install --no-deps --require-hashes -r requirements-lock.txt"; \
-	  $(COMPILE) requirements.txt requirements-dev.txt; \
+	  $(COMPILE) requirements.txt requirements-export.txt requirements-dev.txt; \
 	  $(COMPILE) --no-deps requirements-imgaug.txt; } > requirements-lock.txt
 	$(BIN)/pip-licenses --order=name --with-system --packages \
 		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements-lock.txt) \
@@ -81,7 +81,7 @@ $(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.tx
 	needed, and $(PYTHON) is ' + sys.version.split()[0] + '; name another, as in: make PYTHON=python3.12 run')"
 	@echo "Installing TensorFlow and the other packages into $(VENV): two minutes or more, once."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -r requirements.txt -r requirements-dev.txt
+	$(PIP) install -r requirements.txt -r requirements-export.txt -r requirements-dev.txt
 	$(PIP) install --no-deps -r requirements-imgaug.txt
 	touch $@
 

@@ -135,12 +135,14 @@ def test_the_code_that_is_shown_is_that_of_the_lesson():
 
 
 def test_a_trained_network_is_used_as_is_shown(smoke, monkeypatch):
-    (code,) = [block for block in quoted("python") if "load_model" in block]
+    (code,) = [block for block in quoted("python") if "ae.load" in block]
     monkeypatch.chdir(REPOSITORY)
-    network = smoke("sigmoid_ae") / "networks" / "keras.keras"
-    assert "runs/sigmoid_ae/networks/keras.keras" in code
+    run = smoke("sigmoid_ae")
+    assert '"runs/sigmoid_ae"' in code
+    (path,) = re.findall(r'load_model\("runs/sigmoid_ae/(.*?)"\)', READMES["."])
+    assert (run / path).is_file()
     found = {}
-    exec(code.replace("runs/sigmoid_ae/networks/keras.keras", str(network)), found)
+    exec(code.replace("runs/sigmoid_ae", str(run)), found)
     for name, shape in re.findall(r"^(\w+) = .*# \(([\d, ]+)\)", code, re.MULTILINE):
         assert found[name].shape == tuple(map(int, shape.split(",")))
     assert found["x_hat"].shape == found["data"].x_test.shape

@@ -23,7 +23,8 @@ LOCKED = {
 
 
 @pytest.mark.parametrize(
-    "file", ["requirements.txt", "requirements-imgaug.txt", "requirements-dev.txt"]
+    "file",
+    [f"requirements{part}.txt" for part in ("", "-imgaug", "-export", "-dev")],
 )
 def test_the_lock_file_meets_the_requirements(file):
     text = re.sub(r"#.*", "", (REPOSITORY / file).read_text(encoding="utf-8"))
