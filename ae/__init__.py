@@ -1,8 +1,10 @@
 """The plumbing of the autoencoder lessons: what every lesson needs and no lesson teaches."""
 
+import importlib.util
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 __version__ = "1.0"
@@ -17,6 +19,23 @@ def _open_closed_streams() -> None:
             if nowhere != number:
                 os.dup2(nowhere, number)
             setattr(sys, name, os.fdopen(number, "w"))
+
+
+def require_packages(needs: Mapping[str, str]) -> None:
+    """Ends a process without a package, as where Python is not the environment's.
+
+    Args:
+        needs: packages, and the files of requirements that have them.
+    """
+    for name, requirements in needs.items():
+        if importlib.util.find_spec(name.lower()) is None:
+            print(
+                f"{name} is not installed for {sys.executable}; use the Python of the environment "
+                f"that `make run` makes, .venv/bin/python, or install {requirements} "
+                "(see README.md).",
+                file=sys.stderr,
+            )
+            raise SystemExit(2)
 
 
 def load(run: str | os.PathLike, network: str | None = None, style: str | None = None) -> Any:
@@ -41,3 +60,4 @@ def load(run: str | os.PathLike, network: str | None = None, style: str | None =
 
 
 _open_closed_streams()
+require_packages({"NumPy": "requirements.txt", "tqdm": "requirements.txt"})

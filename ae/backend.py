@@ -4,7 +4,6 @@ Every module of `ae` takes them from here, and a lesson imports `ae.cli` before 
 imports neither, because `clean` works without them.
 """
 
-import importlib.util
 import logging
 import os
 import signal
@@ -14,19 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-def _ask_for_packages() -> None:
-    """Ends a process without TensorFlow, as where Python is not the environment's, or imgaug."""
-    needs = {"TensorFlow": "requirements.txt", "imgaug": "requirements-imgaug.txt with --no-deps"}
-    for name, requirements in needs.items():
-        if importlib.util.find_spec(name.lower()) is None:
-            print(
-                f"{name} is not installed for {sys.executable}; use the Python of the environment "
-                f"that `make run` makes, .venv/bin/python, or install {requirements} "
-                "(see README.md).",
-                file=sys.stderr,
-            )
-            raise SystemExit(2)
+from ae import require_packages
 
 
 @contextmanager
@@ -102,7 +89,9 @@ def _set_defaults() -> None:
     )
 
 
-_ask_for_packages()
+require_packages(
+    {"TensorFlow": "requirements.txt", "imgaug": "requirements-imgaug.txt with --no-deps"}
+)
 with _interruptible(), _said_to_be_starting():
     _start_tensorflow_quietly()
     _set_defaults()
