@@ -175,6 +175,6 @@ def judge(steps: int, article: Path | None, folds: Sequence[str]) -> Path:
             judged = [page for page in unseen if page.noise == fold]
         ready = PageNetwork(apply=in_batches(network, batch_size=1), **FORMS["ours"])
         ways["ours"] = ways_to_clean.by_network(ready)
-        found[fold] = {**about, "rows": list(ways_to_clean.measure(ways, judged))}
+        found[fold] = {**about, "rows": ways_to_clean.measure(ways, judged)}
         write_json(ways_to_clean.RESULTS, {"folds": found})
     return ways_to_clean.RESULTS

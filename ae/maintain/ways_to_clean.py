@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ae.cleaning.page import PageNetwork, clean_page
@@ -85,30 +85,26 @@ def _unpaper(page: np.ndarray) -> np.ndarray:
         return cv2.imread(str(clean), cv2.IMREAD_GRAYSCALE)
 
 
-def measure(ways: dict[str, Way], pages: Sequence[Page]) -> Iterator[dict]:
-    """Yields for each way: RMSE of all pages and of each kind of dirt, SSIM and reading errors.
+def measure(ways: dict[str, Way], pages: Sequence[Page]) -> list[dict]:
+    """Measures for each way: RMSE of all pages and of each kind of dirt, SSIM and reading errors.
 
     RMSE and SSIM are in [0, 1]; "misread" is Tesseract's character error rate against what it reads
     on the clean pages, or None without Tesseract.
     """
-    clean = [_as_input(page.clean) for page in pages]
+    rows, cleaned = [], []
     for name, way in ways.items():
-        squared, alike, cleaned = defaultdict(list), [], []
-        for page in bar(name, unit="page", iterable=pages):
-            result = way(page.dirty)
+        results = [way(page.dirty) for page in bar(name, unit="page", iterable=pages)]
+        squared, alike = defaultdict(list), []
+        for page, result in zip(pages, results, strict=True):
             squared[page.noise].append(np.mean((result / 255.0 - page.clean / 255.0) ** 2))
             alike.append(structural_similarity(result, page.clean))
-            cleaned.append(_as_input(result))
-        rates = readability.error_rates(clean, cleaned)
-        kinds = {kind: float(np.sqrt(np.mean(each))) for kind, each in sorted(squared.items())}
         everything = np.concatenate(list(squared.values()))
-        yield {
-            "way": name,
-            "rmse": float(np.sqrt(everything.mean())),
-            **kinds,
-            "ssim": float(np.mean(alike)),
-            "misread": rates[0] if rates else None,
-        }
+        kinds = {kind: float(np.sqrt(np.mean(each))) for kind, each in sorted(squared.items())}
+        rmse = float(np.sqrt(everything.mean()))
+        rows.append({"way": name, "rmse": rmse, **kinds, "ssim": float(np.mean(alike))})
+        cleaned.append([_as_input(result) for result in results])
+    rates = readability.error_rates([_as_input(page.clean) for page in pages], *cleaned)
+    return [{**row, "misread": rates and rates[i]} for i, row in enumerate(rows)]
 
 
 def table() -> str:
