@@ -4,6 +4,7 @@ import argparse
 import io
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,9 +31,7 @@ def main(arguments: Sequence[str], prog: str = "python -m tutorials clean") -> i
     options = _parser(prog).parse_args(arguments)
     jobs = plan(options.pages, options.out, options.recursive)
     if options.dry_run:
-        for job in jobs:
-            print(f"{job.name} -> {job.target or 'standard output'}")
-        return 0
+        return _say_what_would_be_done(jobs, options.overwrite)
     network = partial(_network, options)
     if len(jobs) == 1:
         return _clean_one(jobs[0], network, options)
@@ -54,7 +53,8 @@ def _parser(prog: str) -> console.Parser:
     add("--recursive", action="store_true", help="clean the folders within folders too")
     add("--from", dest="from_run", type=Path, metavar="RUN",
         help="use the article's network, of a run of document_cleaner: its folder or .keras file; "
-        "default: ours, which also keeps pictures, black areas and faint print")  # fmt: skip
+        "default: the one that comes with the project, which also keeps black areas and faint "
+        "print")  # fmt: skip
     add("--style", choices=("low-level", "keras"), help="of --from; default: keras, if it is there")
     add("--dpi", type=console.positive(float), help="dots an inch, where the file is wrong")
     add("--scale", type=console.positive(float),
@@ -73,8 +73,22 @@ def _network(options: argparse.Namespace, threads: int | None = None) -> page.Pa
         return cleaners.of_run(options.from_run, options.style)
     if options.style:
         raise InputError("--style chooses between the networks of a run; add --from RUN.")
-    print("Cleaning with our own network; --from RUN takes the article's.", file=sys.stderr)
+    print("Using the network that comes with the project.", file=sys.stderr)
     return cleaners.pretrained("ours", threads)
+
+
+def _say_what_would_be_done(jobs: list[Job], overwrite: bool) -> int:
+    refused = 0
+    for job in jobs:
+        try:
+            done = state_of(job, jobs, overwrite)
+            if isinstance(job.source, Path) and not job.source.exists():
+                raise InputError(f"There is no file {job.name}; check the name.")
+            print(done or f"{job.name} -> {job.target or 'standard output'}")
+        except InputError as error:
+            print(error, file=sys.stderr)
+            refused = 1
+    return refused
 
 
 # Cleaning
@@ -144,11 +158,14 @@ def _results(
             "--jobs cleans the rest."
         ) from error
     finally:
+        for process in multiprocessing.active_children():  # after Ctrl-C some still work
+            process.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker(options: argparse.Namespace, threads: int) -> None:
     global _of_worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this
     with redirect_stderr(io.StringIO()):
         _of_worker = _network(options, threads), options
 

@@ -44,7 +44,7 @@ def plan(pages: Sequence[str], out: str, recursive: bool) -> list[Job]:
     """
     if not out:
         raise InputError("-o: name a file to write, a folder, or -.")
-    found = [pair for text in pages for pair in _found(text, recursive)]
+    found = [pair for text in pages for pair in _found(text, recursive, Path(out))]
     if not found:
         raise InputError(f"{pages[0]}: there are no scans here; name others.")
     if STANDARD in (out, *pages):
@@ -76,12 +76,15 @@ def _standard_job(pages: Sequence[str], out: str, found: list[tuple[Path, Path]]
     return Job(source, name, target)
 
 
-def _found(text: str, recursive: bool) -> list[tuple[Path, Path]]:
+def _found(text: str, recursive: bool, out: Path) -> list[tuple[Path, Path]]:
     """Lists files and the folders below the output that they go to."""
     path = Path(text)
     if text != STANDARD and path.is_dir():
+        if out.is_dir() and out.samefile(path):
+            raise InputError(f"-o {out}: this is the folder of the scans; name another.")
         inside = path.rglob("*") if recursive else path.glob("*")
-        files = sorted(each for each in inside if scans.is_scan(each) and each.is_file())
+        inside = (each for each in inside if out.resolve() not in each.resolve().parents)
+        files = sorted(each for each in inside if scans.is_scan(each) and not scans.is_ours(each))
         return [(file, file.parent.relative_to(path)) for file in files]
     if not path.exists() and glob.has_magic(text):
         matches = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207

@@ -22,14 +22,14 @@ from PIL import Image, ImageSequence, PngImagePlugin, UnidentifiedImageError
 
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG",
     ".webp": "WEBP", ".pdf": "PDF"}  # fmt: skip
-READ_ONLY = {".gif", ".bmp", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".apng"}
+READ_ONLY = {".gif", ".jfif", ".bmp", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".apng"}
 OF_MANY_PAGES = {"TIFF", "PDF"}
 SOFTWARE = "autoencoder lessons: clean"  # by this a second run knows what a first one wrote
 SOFTWARE_TAG = 305  # of TIFF, and of EXIF; so are the next ones
 ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, INCH = 282, 283, 296, 2
 MAX_MEGAPIXELS = 1500
-SMALLEST = 0.3  # share of a PDF page's pixels, at 100 dots an inch, that make a picture a scan
+SMALLEST = 0.05  # share of a PDF page's pixels, at 100 dots an inch, that make a picture a scan
 
 
 class Sheet(NamedTuple):
@@ -68,8 +68,9 @@ def format_of(path: Path) -> str:
 
 
 def is_scan(path: Path) -> bool:
-    """Says whether a file's name is that of a picture or PDF."""
-    return path.suffix.lower() in FORMATS.keys() | READ_ONLY
+    """Says whether a file is a picture or PDF by its name, and not hidden."""
+    known = path.suffix.lower() in FORMATS.keys() | READ_ONLY
+    return known and not path.name.startswith(".") and path.is_file()
 
 
 def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str) -> None:

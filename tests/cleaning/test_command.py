@@ -30,7 +30,7 @@ from skimage.metrics import structural_similarity
 from whole_page import cleaned_at_once
 
 RESOLUTIONS = pytest.mark.parametrize("dpi", [100, 300])
-OURS = "Cleaning with our own network; --from RUN takes the article's.\n"
+OURS = "Using the network that comes with the project.\n"
 
 
 def clean(*arguments):
