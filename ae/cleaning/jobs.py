@@ -84,7 +84,8 @@ def _found(text: str, recursive: bool, out: Path) -> list[tuple[Path, Path]]:
             raise InputError(f"-o {out}: this is the folder of the scans; name another.")
         inside = path.rglob("*") if recursive else path.glob("*")
         inside = (each for each in inside if out.resolve() not in each.resolve().parents)
-        files = sorted(each for each in inside if scans.is_scan(each) and not scans.is_ours(each))
+        files = sorted(each for each in inside if scans.is_scan(each) and each.is_file())
+        files = [file for file in files if not scans.is_ours(file)]
         return [(file, file.parent.relative_to(path)) for file in files]
     if not path.exists() and glob.has_magic(text):
         matches = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207

@@ -68,9 +68,9 @@ def format_of(path: Path) -> str:
 
 
 def is_scan(path: Path) -> bool:
-    """Says whether a file is a picture or PDF by its name, and not hidden."""
+    """Says whether a file's name is that of a picture or PDF, and not hidden."""
     known = path.suffix.lower() in FORMATS.keys() | READ_ONLY
-    return known and not path.name.startswith(".") and path.is_file()
+    return known and not path.name.startswith(".")
 
 
 def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str) -> None:
