@@ -323,3 +323,25 @@ def test_a_pdf_becomes_a_pdf_and_nothing_else(job, tmp_path):
     state_refused(r"scan\.pdf: a PDF becomes a PDF; end -o in \.pdf", pdf)
     assert state(pdf._replace(target=tmp_path / "out.pdf")) == ""
     assert state(job._replace(target=tmp_path / "out.pdf")) == ""
+
+
+# Folders of scans that are output too
+
+
+def test_a_folder_of_scans_is_not_where_they_go():
+    a_scan("in/page.png")
+    refused("this is the folder of the scans; name another", "in", out="in")
+    refused("this is the folder of the scans; name another", "in", out="in/../in/")
+
+
+def test_what_was_cleaned_before_is_no_scan():
+    a_scan("in/page.png")
+    a_scan("in/cleaned/mine.png")  # in the folder that is written to
+    scans.write(scans.Path("in/page-compare.png"), iter([Sheet(np.zeros((4, 4), np.uint8))]), "PNG")
+    assert planned("in", out="in/cleaned", recursive=True) == {"in/page.png": "in/cleaned/page.png"}
+
+
+def test_hidden_files_of_a_folder_are_left_out():
+    a_scan("in/.page.png")
+    a_scan("in/page.png")
+    assert planned("in", out="out") == {"in/page.png": "out/page.png"}
