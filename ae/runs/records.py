@@ -153,13 +153,14 @@ def _frame(figure: Figure, title: str, notice: str) -> None:
 def save_network(network: Network, folder: Path, name: str) -> Path:
     """Saves a trained network: a Keras model as `NAME.keras`, a module as a `tf.train.Checkpoint`.
 
-    The Keras model is for use: without optimizer, loss and metrics. Returns the path that
-    `load_weights` takes.
+    The Keras model is for use: without optimizer, loss and metrics, unless it is of a class of its
+    own. Returns the path that `load_weights` takes.
     """
     if isinstance(network, keras.Model):
         path = folder / f"{name}.keras"
+        alone = keras.Model(network.input, network.output, name=network.name)
         with replacing(path) as partial:
-            keras.Model(network.input, network.output, name=network.name).save(partial)
+            (alone if type(alone) is type(network) else network).save(partial)
         return path
     folder.mkdir(parents=True, exist_ok=True)
     with writing():

@@ -240,7 +240,8 @@ def test_the_readme_s_accuracies_of_codes_are_those_of_the_kept_runs():
     text = section("Codes as features")
     of_pixels = float(re.search(r"Pixels: ([\d.]+) %", text)[1]) / 100
     for name in ("dense_ae", "sigmoid_ae", "low_level_ae", "contractive_ae"):
-        for training in reproduced.kept(name):
+        first = [t for t in reproduced.kept(name) if t.about["seed"] == 0]
+        for training in first:
             for result in training.about["claims"]:
                 if result["quantity"].endswith("less that on pixels"):
                     network = training.about["network"].replace("autoencoder", "")
