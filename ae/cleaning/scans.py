@@ -91,7 +91,7 @@ def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Opens a new file that takes the place of another when all is written."""
+    """Opens a new file that replaces another once all is written."""
     path = path.resolve()
     unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
