@@ -1,6 +1,5 @@
 """Trained networks for other programs: `ae.load`."""
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,12 +23,7 @@ def load(run: str | Path, network: str | None = None, style: str | None = None) 
     name = network or next(iter(lesson.networks))
     _require(folder, "network", name, lesson.networks)
     if newest := load_newest(lesson, folder, name, style):
-        found, of_style, epochs = newest
-        print(
-            f"{folder}: not finished; this is its {of_style} network after epoch {epochs}.",
-            file=sys.stderr,
-        )
-        return codec(found)
+        return codec(newest)
     record, settings = read_run(lesson, folder)
     trained = {t["style"]: t for t in record["trainings"] if t["network"] == name}
     _require(folder, "style", style or next(iter(trained), ""), trained)

@@ -73,7 +73,7 @@ def test_the_newest_state_of_an_interrupted_run_is_taken_with_a_notice(smoke, tm
     _, x = trained(smoke("dense_ae"), "dense_ae", "autoencoder", "keras")
     for folder in (tmp_path, work):
         z = ae.load(folder).encode(x)
-        assert "not finished; this is its keras network after epoch 2" in capsys.readouterr().err
+        assert "not finished; using its keras network after epoch 2" in capsys.readouterr().err
         np.testing.assert_allclose(z, network.get_layer("encoder")(x), rtol=1e-5, atol=1e-6)
     shutil.rmtree(work / CHECKPOINTS)
     with pytest.raises(InputError, match="interrupted before it had a network"):

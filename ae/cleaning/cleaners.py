@@ -89,12 +89,7 @@ def of_run(run: Path, style: str | None) -> PageNetwork:
             f"already, or train one: `{lesson.command} --style low-level`."
         )
     if newest := load_newest(lesson, run, ONLY_NETWORK, style):
-        network, of_style, epochs = newest
-        print(
-            f"{run}: not finished; using its {of_style} network after epoch {epochs}.",
-            file=sys.stderr,
-        )
-        return ready(network)
+        return ready(newest)
     record, settings = read_run(lesson, run)
     trained = {training["style"]: training for training in record["trainings"]}
     style = style or ("keras" if "keras" in trained else "low-level")

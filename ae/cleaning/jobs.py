@@ -142,8 +142,7 @@ def state_of(job: Job, jobs: Sequence[Job], overwrite: bool) -> str:
     target = job.target
     if target is None:
         return ""
-    kind = scans.format_of(target)
-    if job.is_pdf != (kind == "PDF") and job.is_pdf:
+    if scans.format_of(target) != "PDF" and job.is_pdf:
         raise InputError(f"{job.name}: a PDF becomes a PDF; end -o in .pdf.")
     if not os.path.lexists(target):
         return ""

@@ -1,4 +1,4 @@
-"""Our page cleaner: a small network of three scales. The article's is in the lesson."""
+"""Our page cleaner: a small network of four scales. The article's is in the lesson."""
 
 from ae.backend import keras
 

@@ -16,7 +16,7 @@ from ae.paths import PRETRAINED
 from ae.runs.records import environment, read_record, save_network, write_record
 from ae.runs.saved import load_network, read_run
 
-KEPT = ("figures", "results", "plane", "snapshots")  # of a training; their files stay behind
+LEFT = ("figures", "plane", "snapshots")  # of a training; their files stay behind
 
 
 def keep(name: str, network: keras.Model, about: Mapping[str, Any]) -> Path:
@@ -39,7 +39,7 @@ def keep_run(run: Path) -> Path:
         network = load_network(lesson, run, training, settings)
         saved = save_network(network, PRETRAINED / lesson.name / "networks", name)
         training["saved"] = saved.relative_to(PRETRAINED / lesson.name)
-        training.update({part: [] for part in KEPT if part in training}, results={})
+        training.update({part: [] for part in LEFT if part in training}, results={})
     names = ("appendix", "examples", "source", "tensorboard")
     record = {key: value for key, value in record.items() if key not in names}
     record |= {"trainings": kept, "style": style, "tensorboard": False, "source": None}

@@ -1,6 +1,7 @@
 """What an earlier run left: its record, its settings, its data and its networks."""
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,16 +116,11 @@ def load_networks(
 
 
 @interrupts.postponed()
-def load_newest(
-    lesson: Lesson, folder: Path, network: str, style: str | None
-) -> tuple[Network, str, int] | None:
-    """Loads a network of an interrupted run as it was after its newest epoch.
+def load_newest(lesson: Lesson, folder: Path, network: str, style: str | None) -> Network | None:
+    """Loads a network of an interrupted run as it was after its newest epoch, with a notice.
 
-    The folder is the run's, or "unfinished" in it.
-
-    Returns:
-        The network, its style and its epochs; None if no run was interrupted here. If both styles
-        have begun and none is asked for, the network is the Keras one.
+    The folder is the run's, or "unfinished" in it. If both styles have begun and none is asked for,
+    the network is the Keras one. None means that no run was interrupted here.
     """
     work = folder if folder.name == records.UNFINISHED else folder / records.UNFINISHED
     if not (work / records.RECORD).is_file() or (
@@ -135,16 +131,22 @@ def load_newest(
     done = {t["style"]: t for t in record["trainings"] if t["network"] == network}
     for one in (style,) if style else STYLES[::-1]:
         if one in done:
-            loaded = load_network(lesson, work, done[one], settings)
-            return loaded, one, len(done[one]["history"])
+            _notice_unfinished(folder, one, len(done[one]["history"]))
+            return load_network(lesson, work, done[one], settings)
         states = work / CHECKPOINTS / label_of(network, one).replace(" ", "-")
         if (states / "checkpoint").exists():
             loaded = build(lesson, network, one, settings)
             checkpoints = Checkpoints(states, loaded)
             checkpoints.follow(None)
-            return loaded, one, len(checkpoints.history)
+            _notice_unfinished(folder, one, len(checkpoints.history))
+            return loaded
     wanted = f"{style} network" if style else "network"
     raise InputError(f"{folder}: this run was interrupted before it had a {wanted}; resume it.")
+
+
+def _notice_unfinished(folder: Path, style: str, epochs: int) -> None:
+    about = f"using its {style} network after epoch {epochs}"
+    print(f"{folder}: not finished; {about}.", file=sys.stderr)
 
 
 def require_saved(
