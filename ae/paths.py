@@ -8,6 +8,7 @@ import shlex
 import shutil
 import stat
 import sys
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,19 @@ def open_file(path: Path) -> BinaryIO:
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not an ordinary file")
     return path.open("rb")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Opens a new file that replaces another once all is written; a link stays one."""
+    path = path.resolve()
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with unfinished.open("w+b") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -1,12 +1,11 @@
 """Reads and writes grey pictures as (height, width) uint8 arrays, 0 black to 255 white."""
 
 import os
-import uuid
 from pathlib import Path
 from typing import BinaryIO
 
 from ae.errors import InputError
-from ae.paths import open_file
+from ae.paths import open_file, replaced
 
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
@@ -98,14 +97,10 @@ def write_grey(path: str | os.PathLike, pixels: np.ndarray) -> None:
         raise ValueError(f"expected (height, width) uint8, got {pixels.shape} {pixels.dtype}")
     path = Path(path).resolve()
     picture_format = format_of(path)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is not an ordinary file; name a file to write.")
-        Image.fromarray(pixels).save(unfinished, picture_format, **OPTIONS[picture_format])
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not an ordinary file; name a file to write.")
+    with replaced(path) as file:
+        Image.fromarray(pixels).save(file, picture_format, **OPTIONS[picture_format])
 
 
 def format_of(path: Path) -> str:

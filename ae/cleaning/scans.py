@@ -6,7 +6,6 @@ also its text and all else that is no picture.
 
 import io
 import stat
-import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ae.errors import InputError
-from ae.paths import open_file
+from ae.paths import open_file, replaced
 from ae.pictures import count_pages, flattened, is_reduced_copy, refuse_if_too_large
 
 import numpy as np
@@ -87,19 +86,6 @@ def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str) -> None:
             raise AssertionError(f"a {kind} file has one page")
     with replaced(target) if isinstance(target, Path) else _as_is(target) as file:
         _image(first).save(file, kind, **options)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Opens a new file that replaces another once all is written."""
-    path = path.resolve()
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with unfinished.open("w+b") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager
