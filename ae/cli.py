@@ -230,6 +230,8 @@ def add_settings(parser: argparse.ArgumentParser, lesson: Lesson) -> None:
             how = {"action": argparse.BooleanOptionalAction}
         elif bounds := field.metadata["bounds"]:
             how["type"] = up_to(bounds[1], bounds[0])
+        elif folders := field.metadata["folders"]:
+            how = {"type": console.existing_folder, "nargs": len(folders), "metavar": folders}
         elif single in (int, float):
             how["type"] = console.number(single, several=single is not kind)
         flag, about = "--" + field.name.replace("_", "-"), field.metadata["help"].replace("%", "%%")
@@ -252,9 +254,9 @@ def choose_settings(lesson: Lesson, options: argparse.Namespace) -> Settings:
     preset = lesson.presets[options.preset]
     chosen = {**vars(options), "num_epochs": options.epochs}
     names = [field.name for field in dataclasses.fields(preset)]
-    return dataclasses.replace(
-        preset, **{name: chosen[name] for name in names if chosen.get(name) is not None}
-    )
+    given = {name: chosen[name] for name in names if chosen.get(name) is not None}
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    return dataclasses.replace(preset, **{**given, **lists})
 
 
 def article_options(**chosen: Any) -> argparse.Namespace:

@@ -102,6 +102,13 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def existing_folder(text: str) -> str:
+    """Parses the name of a folder that is there; returns its whole path."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder '{text}'")
+    return str(Path(text).resolve())
+
+
 def positive(kind: type) -> Callable[[str], Any]:
     """Makes a function that parses an `int` or a `float` above zero."""
     noun = "whole number" if kind is int else "number"

@@ -135,7 +135,8 @@ def planes(
         sharey=shared,
     )
     for axis, (title, points) in zip(axes[0], codes.items(), strict=True):
-        for label, (name, colour) in enumerate(zip(class_names, CLASS_COLOURS, strict=True)):
+        for label, name in enumerate(class_names):
+            colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
             axis.scatter(*points[labels == label].T, s=4, color=colour, label=name)
         axis.set(title=title, xlabel="$z_1$", aspect="equal" if shared else "auto")
     axes[0][0].set_ylabel("$z_2$")

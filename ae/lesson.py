@@ -53,6 +53,11 @@ def heading_of(network: str, style: str) -> str:
     return label_of(network, "Keras" if style == "keras" else style)
 
 
+def own_folders(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the folders of the user's own data that settings name, by their names; or none."""
+    return settings.get("images") or settings.get("pairs") or ()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """What every lesson lets a user set."""
@@ -84,6 +89,16 @@ class Option(NamedTuple):
     choices: tuple | None = None
     type: Any = None  # if the default does not say it: `float | None`, `tuple[int, ...]`
     bounds: tuple[int, int] | None = None  # the least and the greatest of a whole number
+    folders: tuple[str, ...] = ()  # what --help calls the folders that it names; they must exist
+
+
+OWN_IMAGES = Option(
+    None,
+    "train on the pictures in a folder instead: grey, 28 x 28 pixels; sub-folders are classes",
+    retrains=True,
+    type=tuple[str, ...] | None,
+    folders=("FOLDER",),
+)
 
 
 class Claim(NamedTuple):

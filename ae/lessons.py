@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ae import datasets
 from ae.errors import InputError, did_you_mean
 from ae.lesson import (
     ONLY_NETWORK,
@@ -89,13 +90,19 @@ def gather(module: ModuleType, name: str) -> Lesson:
             )
 
     def load_data(settings: Settings, data_dir: Path | None) -> Any:
-        data = module.load(settings, data_dir, **passed_to(module.load, settings))
+        source = _own_data(settings) or data_dir
+        data = module.load(settings, source, **passed_to(module.load, settings))
         for field in ("_fields", "x_train", "x_test", "provenance"):
             if not hasattr(data, field):
                 raise InputError(
                     f"{name}: `load` must return a named tuple with x_train, x_test and "
                     f"provenance; what it returns has no {field}."
                 )
+        if not len(data.x_train):
+            raise InputError(
+                f"{name}: no training examples are left of {data.provenance.source}, because the "
+                "corrected variant sets 10,000 aside; leave --variant out, or give more."
+            )
         return data
 
     def draw(network: Any, data: Any, settings: Settings, report: Any) -> None:
@@ -159,6 +166,15 @@ def examples_of(name: str, data: Any) -> Examples:
     """Chooses the examples that are followed through a training: the article's choice, or ten."""
     chosen = getattr(_article(name), "examples", None)
     return chosen(data) if chosen else Examples(data.x_test[:10])
+
+
+def _own_data(settings: Settings) -> datasets.OwnImages | datasets.OwnPairs | None:
+    """Returns what a lesson loads instead of its data set, if the user named folders."""
+    if images := getattr(settings, "images", None):
+        return datasets.OwnImages(Path(images[0]), settings.seed)
+    if pairs := getattr(settings, "pairs", None):
+        return datasets.OwnPairs(*map(Path, pairs), settings.seed)
+    return None
 
 
 def _article(name: str) -> ModuleType | None:

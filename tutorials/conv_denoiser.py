@@ -55,7 +55,7 @@ def load(settings, data_dir, held_out=0, noise=SALT_AND_PEPPER):
     x_train_noisy, x_test_noisy = with_noise(x_train), with_noise(x_test)
     x_val = datasets.nhwc(fashion.x_train[-held_out:])[: settings.num_test] if held_out else x_test
     x_val_noisy = with_noise(x_val) if held_out else x_test_noisy  # the article: test images
-    x_shown = datasets.nhwc(np.stack([getattr(fashion, f"x_{split}")[i] for split, i in SHOWN]))
+    x_shown = datasets.nhwc([getattr(fashion, f"x_{s}").take(i, 0, mode="wrap") for s, i in SHOWN])
     pairs = x_train, x_train_noisy, x_val, x_val_noisy, x_test, x_test_noisy
     return Data(*pairs, x_shown, with_noise(x_shown), fashion.provenance)
 

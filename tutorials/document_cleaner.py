@@ -57,7 +57,7 @@ def load(settings, data_dir, split=at_random, fit=squash):
     documents = datasets.load_or_generate_documents(settings.data, data_dir, settings.seed)
     order = np.random.default_rng(settings.seed).permutation(len(documents.train))
     train, val = split([documents.train[i] for i in order], settings.num_train)
-    test = [documents.test[61], *documents.test[:61], *documents.test[62:]][: settings.num_test]
+    test = [*documents.test[61:62], *documents.test[:61], *documents.test[62:]][: settings.num_test]
     sets = [(train, "dirty"), (train, "clean"), (val, "dirty"), (val, "clean"), (test, "dirty")]
     scans = [np.stack([fit(getattr(page, state)) for page in pages]) for pages, state in sets]
     return Data(*map(datasets.nhwc, scans), tuple(page.noise for page in val), documents.provenance)

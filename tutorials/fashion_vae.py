@@ -49,17 +49,17 @@ SIDE = 20  # decoded codes across and down the manifold
 SETTINGS = Settings(num_epochs=20, batch_size=16, learning_rate=0.001, steps_per_call=64)
 
 # %% Data
-Data = namedtuple("Data", "x_train y_train x_val x_test y_test provenance")  # x (n, 28, 28, 1)
+Data = namedtuple("Data", "x_train y_train x_val x_test y_test class_names provenance")
 
 
 def load(settings, data_dir, held_out=0):
-    """Loads Fashion-MNIST in [0, 1] and its classes; trains without the last `held_out` images."""
+    """Loads images (n, 28, 28, 1) in [0, 1] and classes; sets the last `held_out` aside."""
     full = datasets.load_fashion_mnist(data_dir)
     last = len(full.x_train) - held_out
     train, test = slice(min(last, settings.num_train or last)), slice(settings.num_test)
     images = full.x_train[train], full.x_train[-NUM_VAL:][test], full.x_test[test]
     x_train, x_val, x_test = map(datasets.nhwc, images)
-    return Data(x_train, full.y_train[train], x_val, x_test, full.y_test[test], full.provenance)
+    return Data(x_train, full.y_train[train], x_val, x_test, full.y_test[test], *full[-2:])
 
 
 def minibatches(data, settings):

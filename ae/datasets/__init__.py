@@ -9,12 +9,16 @@ from ae.datasets.images import (
     nhwc,
     read_data_sets,
 )
+from ae.datasets.own_images import OwnImages
+from ae.datasets.own_pages import OwnPairs
 from ae.datasets.registry import Provenance
 from ae.datasets.synthetic import load_or_generate_documents
 
 __all__ = [
     "Digits",
     "ImageSet",
+    "OwnImages",
+    "OwnPairs",
     "Provenance",
     "load_fashion_mnist",
     "load_mnist",

@@ -64,7 +64,7 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
 
     Raises:
         MissingDataError: no source has the pages.
-        InputError: a page is missing, damaged or not the published one.
+        InputError: `data_dir` has no pages, or a page is missing, damaged or not the published one.
     """
     folder = user_folder(data_dir)
     attempt = ""
@@ -78,6 +78,11 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
                 ) from error
             if files:
                 return _read_documents(files, f"NoisyOffice in {place}")
+        if data_dir is not None:
+            raise InputError(
+                f"{folder} holds neither dirty_documents nor NoisyOffice; put the scans there, or "
+                "leave --data-dir out."
+            )
         attempt = f", and {folder} holds neither dirty_documents nor NoisyOffice"
     archive = cache_root() / "noisyoffice.zip"
     if not archive.exists():

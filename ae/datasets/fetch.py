@@ -43,9 +43,14 @@ class Fetched(NamedTuple):
 
 
 def sources_for(data_set: DataSet, data_dir: str | Path | None = None) -> list[Source]:
-    """Lists where to look for a data set, the nearest first; `data_dir` as for `user_folder`."""
+    """Lists where to look for a data set, the nearest first; `data_dir` as for `user_folder`.
+
+    Raises:
+        InputError: `data_dir` is not a folder, or has no file of the data set.
+    """
     folder = user_folder(data_dir)
-    sources = [] if folder is None else [folders.data_folder(folder, data_set)]
+    required = data_dir is not None  # AE_DATA_DIR may name a folder of other data sets
+    sources = [] if folder is None else [folders.data_folder(folder, data_set, required)]
     sources.append(folders.cache_folder(cache_root() / data_set.name))
     for kind, make_source in KINDS.items():
         sources.extend(make_source(pinned) for pinned in data_set.sources.get(kind, []))

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ae.datasets.idx import format_idx
@@ -14,13 +14,30 @@ from ae.paths import REPOSITORY, open_file
 import numpy as np
 
 
-def data_folder(folder: Path, data_set: DataSet) -> Source:
-    """Looks in a folder that the user named. A damaged file there is the user's to replace."""
+def data_folder(folder: Path, data_set: DataSet, required: bool = False) -> Source:
+    """Looks in a folder that the user named. A damaged file there is the user's to replace.
+
+    Raises:
+        InputError: the folder is `required` to have the data set, and has no file of it.
+    """
     places = [*(folder / subfolder for subfolder in data_set.subfolders), folder]
+    archives = [place / file for place in places for file in data_set.sources.get("keras_npz", [])]
+    files = [path for payload in data_set.payloads for path in _files(places, payload)]
+    if required and not any(path.exists() and not path.is_dir() for path in (*files, *archives)):
+        names = ", ".join(payload.name for payload in data_set.payloads)
+        raise InputError(
+            f"{folder} has no file of {data_set.title}; put {names} there, or leave --data-dir out."
+        )
 
     def read(payload: Payload) -> bytes:
         try:
-            return _read_file(places, payload, data_set.namesakes)
+            try:
+                return _read_file(places, payload, data_set.namesakes)
+            except SourceError as error:
+                there = [path for path in archives if path.is_file()]
+                if isinstance(error, PayloadError) or not there:
+                    raise
+                return _read_npz(there[0], payload)
         except PayloadError as error:
             raise InputError(
                 f"{error}; put a good copy of {data_set.title}'s {payload.name} in its place, "
@@ -59,21 +76,7 @@ def keras_folder(subfolder: str) -> Source:
 
 def keras_npz(file: str) -> Source:
     """Looks in the archive of arrays that `keras.datasets.mnist` has left in its cache."""
-
-    def read(payload: Payload) -> bytes:
-        path = _keras_datasets() / file
-        part, kind = payload.name.split("-")[:2]
-        key = {"images": "x", "labels": "y"}[kind] + {"train": "_train", "t10k": "_test"}[part]
-        try:
-            with open_file(path) as archive, np.load(archive) as arrays:
-                data = format_idx(arrays[key])
-        except FileNotFoundError as error:
-            raise SourceError("not there") from error
-        except Exception as error:  # NumPy raises errors of many kinds for a damaged archive
-            raise PayloadError(f"{path} is not the archive that Keras saves ({error})") from error
-        return payload.read(io.BytesIO(data), f"{key} in {path}")
-
-    return Source("the Keras cache", read)
+    return Source("the Keras cache", lambda payload: _read_npz(_keras_datasets() / file, payload))
 
 
 def torchvision_folder(subfolder: str) -> Source:
@@ -96,7 +99,7 @@ def _read_file(
 ) -> bytes:
     """Reads the first file of the payload's name, raw or gzipped, that is not a namesake."""
     problem = "not there"
-    for path in (folder / f"{payload.name}{end}" for folder in folders for end in ("", ".gz")):
+    for path in _files(folders, payload):
         try:
             with open_file(path) as stream:
                 return payload.read(stream, _label(path))
@@ -109,6 +112,29 @@ def _read_file(
                 raise
             problem = f"{path.parent} holds {namesakes[error.sha256]} instead"
     raise SourceError(problem)
+
+
+def _files(folders: Iterable[Path], payload: Payload) -> Iterator[Path]:
+    """Yields where a payload may lie: as published, as 7-Zip names it, in a folder of its name."""
+    for folder in folders:
+        for name in (payload.name, payload.name.replace("-idx", ".idx")):
+            inside = folder / name / name
+            yield inside if inside.is_file() else folder / name
+            yield folder / f"{name}.gz"
+
+
+def _read_npz(path: Path, payload: Payload) -> bytes:
+    """Reads the payload from the archive of arrays that `keras.datasets.mnist` saves."""
+    part, kind = payload.name.split("-")[:2]
+    key = {"images": "x", "labels": "y"}[kind] + {"train": "_train", "t10k": "_test"}[part]
+    try:
+        with open_file(path) as archive, np.load(archive) as arrays:
+            data = format_idx(arrays[key])
+    except FileNotFoundError as error:
+        raise SourceError("not there") from error
+    except Exception as error:  # NumPy raises errors of many kinds for a damaged archive
+        raise PayloadError(f"{path} is not the archive that Keras saves ({error})") from error
+    return payload.read(io.BytesIO(data), f"{key} in {path}")
 
 
 def _label(path: Path) -> str:

@@ -10,6 +10,7 @@ import sys
 from ae.datasets import dirt
 from ae.datasets.documents import Documents, Page, digest_pages, load_documents
 from ae.datasets.noisy_office import describe_page
+from ae.datasets.own_pages import OwnPairs, read_pairs
 from ae.datasets.registry import Provenance
 from ae.datasets.typesetting import typeset_page
 from ae.errors import MissingDataError
@@ -84,12 +85,15 @@ def print_on(
 
 
 def load_or_generate_documents(
-    kind: str, data_dir: str | os.PathLike | None, seed: int
+    kind: str, data_dir: str | os.PathLike | OwnPairs | None, seed: int
 ) -> Documents:
     """Loads the "real" pages as `load_documents` does, or generates "synthetic" ones.
 
-    The kind "auto" generates pages if no source has the real ones, but not if they are damaged.
+    The kind "auto" generates pages if no source has the real ones, but not if they are damaged. If
+    `data_dir` is `OwnPairs`, these are loaded instead.
     """
+    if isinstance(data_dir, OwnPairs):
+        return read_pairs(data_dir)
     if kind == "synthetic":
         return synthetic_documents(seed)
     try:

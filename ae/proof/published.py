@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ae.lesson import Lesson
+from ae.lesson import Lesson, own_folders
 from ae.paths import DATA
 
 FOLDER = DATA / "published"
@@ -48,6 +48,8 @@ def differences(lesson: Lesson, record: Mapping[str, Any]) -> list[str]:
         for name, what in (("num_train", "training examples"), ("num_test", "test examples"))
         if settings.get(name) is not None
     ]
+    if own_folders(settings):
+        found.append("own data")
     return found + [
         f"{words} {settings[name]}"
         for name, words in (("batch_size", "minibatches of"), ("learning_rate", "learning rate"))

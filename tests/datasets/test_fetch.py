@@ -11,11 +11,12 @@ from tiny_images import DAMAGED, IMAGES, TINY, place, source_of
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
-def test_the_order_of_sources(tmp_path):
+def test_the_order_of_sources(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("AE_DATA_DIR", str(tmp_path / "mine"))
     registry = load_registry()
     names = {
-        name: [source.name for source in sources_for(data_set, tmp_path / "mine")]
+        name: [source.name for source in sources_for(data_set)]
         for name, data_set in registry.items()
     }
     near = [(tmp_path / "mine").as_posix(), (tmp_path / "cache").as_posix()]

@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import io
 import os
 import tracemalloc
@@ -24,6 +25,31 @@ def test_where_a_data_folder_may_hold_the_files(tiny, tmp_path, subfolder, gz):
     assert fetched.payloads == TINY
     assert fetched.source == (tmp_path / "mine").as_posix()
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("layout", ["{0}/{0}", "{1}", "{1}.gz", "{1}/{1}"])
+def test_names_that_kaggle_and_unpackers_give_the_files(tiny, tmp_path, layout):
+    for name, data in TINY.items():
+        path = tmp_path / "mine" / layout.format(name, name.replace("-idx", ".idx"))
+        put(path, gzip.compress(data) if path.suffix == ".gz" else data)
+    assert fetch(tiny, sources_for(tiny, tmp_path / "mine")).payloads == TINY
+
+
+def test_a_data_folder_may_hold_the_archive_of_keras(tmp_path):
+    (tmp_path / "mine" / "tiny").mkdir(parents=True)
+    np.savez_compressed(tmp_path / "mine" / "tiny" / "tiny.npz", **keras_arrays())
+    tiny = make_data_set(tmp_path, keras_npz=["tiny.npz"])
+    fetched = fetch(tiny, sources_for(tiny, tmp_path / "mine"))
+    assert (fetched.payloads, fetched.source) == (TINY, (tmp_path / "mine").as_posix())
+
+
+def test_a_folder_that_was_asked_for_must_have_the_data(tiny, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    place(tmp_path / "cache" / "tiny")
+    with pytest.raises(InputError, match=f"mine has no file of Tiny; put {IMAGES}, "):
+        sources_for(tiny, tmp_path / "mine")
+    monkeypatch.setenv("AE_DATA_DIR", str(tmp_path / "mine"))  # it may hold other data sets
+    assert fetch(tiny, sources_for(tiny)).payloads == TINY
 
 
 def test_the_data_folder_may_come_from_the_environment(tiny, tmp_path, monkeypatch):

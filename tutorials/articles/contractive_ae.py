@@ -29,7 +29,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ae import equations, figures
-from ae.lesson import Claim, Erratum, Exercise, Option, Settings, Step
+from ae.lesson import OWN_IMAGES, Claim, Erratum, Exercise, Option, Settings, Step
 from ae.lessons import load
 from ae.networks import Network, codec, style_of
 from ae.proof import judges
@@ -49,7 +49,10 @@ from keras.initializers import GlorotUniform
 ORDER = 8
 LINK = "https://mlanthology.org/icml/2011/rifai2011icml-contractive/"
 TABLE = ("plain", "weight_decay", "denoising", "contractive")  # from the last row to the first
-OPTIONS = {"floored": Option(False, "round the contractive penalty down to a whole number", True)}
+OPTIONS = {
+    "images": OWN_IMAGES,
+    "floored": Option(False, "round the contractive penalty down to a whole number", True),
+}
 PRESETS = {
     "quick": {"num_epochs": 5, "num_train": 10_000},
     "smoke": {"num_epochs": 1, "num_train": 500, "num_test": 128},

@@ -3,7 +3,7 @@
 from functools import partial
 
 from ae import equations, metrics
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Examples, Exercise, Option, Step
+from ae.lesson import ONLY_NETWORK, OWN_IMAGES, Claim, Erratum, Examples, Exercise, Option, Step
 from ae.networks import codec
 from tutorials.conv_denoiser import SALT_AND_PEPPER
 
@@ -14,6 +14,7 @@ from imgaug import augmenters
 ORDER = 4
 LINK = "https://towardsdatascience.com/generating-images-with-autoencoders-77fd3a8dd368"
 OPTIONS = {
+    "images": OWN_IMAGES,
     "output": Option(
         "sigmoid",
         "sigmoid as in the article, linear as in its notebook",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from ae import equations, figures
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
+from ae.lesson import ONLY_NETWORK, OWN_IMAGES, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import fine_detail, reconstruct_by_pca
 from ae.networks import codec
 from ae.proof import book_vae, judges, planes
@@ -40,6 +40,7 @@ ORDER = 1
 LINK = "https://dev.to/kayis/building-an-autoencoder-for-generative-models-3e1i"
 CODE_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 784)
 OPTIONS = {
+    "images": OWN_IMAGES,
     "code_size": CODE_SIZE,
     "sweep": Option(False, "train with codes of 1 to 784 numbers, and compare with PCA", False),
     "book_vae": Option(False, "train the variational autoencoder of the author's book too", False),

@@ -18,6 +18,13 @@ import numpy as np
 ORDER = 5
 LINK = "https://towardsdatascience.com/generating-images-with-autoencoders-77fd3a8dd368"
 OPTIONS = {
+    "pairs": Option(
+        None,
+        "train on the pages in two folders instead; a page and its original have the same name",
+        retrains=True,
+        type=tuple[str, ...] | None,
+        folders=("DIRTY", "CLEAN"),
+    ),
     "data": Option(
         "auto",
         "published scans, generated pages, or (auto, the default) generated if there are no scans",

@@ -7,7 +7,7 @@ transitions between them, and that new clothes can be drawn around the middle of
 import functools
 
 from ae import equations, figures, metrics
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
+from ae.lesson import ONLY_NETWORK, OWN_IMAGES, Claim, Erratum, Exercise, Option, Step
 from ae.networks import codec
 from ae.proof import garments, judges
 from ae.report.snapshots import Plane
@@ -34,6 +34,7 @@ CLASSES = (
     *("sandal", "shirt", "sneaker", "bag", "boot"),
 )
 OPTIONS = {
+    "images": OWN_IMAGES,
     "generate": Option(None, "draw new clothes of a class", False, CLASSES, type=str | None),
 }
 PRESETS = {
@@ -87,9 +88,9 @@ def draw(network, data, settings, report):
     encode, decode, _ = codec(network)
     z_mean, s = encode(data.x_train)
     if z_mean.shape[1] == 2:
-        classes = figures.planes({"": z_mean}, data.y_train, CLASSES, size=9)
+        classes = figures.planes({"": z_mean}, data.y_train, data.class_names, size=9)
         report.figure("classes", classes, CAPTIONS["classes"])
-    if not settings.generate:
+    if not settings.generate or settings.images:
         return
     of_class = data.y_train == CLASSES.index(settings.generate)
     new = decode(sample_around(z_mean[of_class], s[of_class], SIDE, settings))
@@ -114,6 +115,8 @@ def sample_around(z_mean, s, number, settings):
 def notice(network, settings):
     """Says what is left out if a reader has changed the number of numbers in a code."""
     size = code_size(network)
+    if settings.images and settings.generate:
+        return "--generate draws clothes of Fashion-MNIST, so of own images it draws nothing."
     left_out = f"A code has {size} numbers, so figures and claims about a plane are left out."
     return "" if size == LATENT_DIM else left_out
 
@@ -130,7 +133,7 @@ def plane(network, data):
     encode, decode, _ = codec(network)
     shown = slice(5000)
     z_mean, _ = encode(data.x_train[shown])
-    return Plane(decode, z_mean, data.x_train[shown], data.y_train[shown], CLASSES)
+    return Plane(decode, z_mean, data.x_train[shown], data.y_train[shown], data.class_names)
 
 
 def of_plane(measure):

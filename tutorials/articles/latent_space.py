@@ -7,7 +7,7 @@ separability, and a discrete latent space. It shows them in a picture and measur
 import functools
 
 from ae import datasets, equations, figures
-from ae.lesson import Claim, Erratum, Exercise, Option, Step
+from ae.lesson import OWN_IMAGES, Claim, Erratum, Exercise, Option, Step
 from ae.networks import codec, style_of
 from ae.proof import judges, planes
 from ae.proof.planes import gap_codes
@@ -22,6 +22,7 @@ import numpy as np
 ORDER = 9
 LINK = "https://towardsdatascience.com/generating-images-with-autoencoders-77fd3a8dd368"
 OPTIONS = {
+    "images": OWN_IMAGES,
     "data_set": Option("mnist", "digits or clothes", True, ("mnist", "fashion")),
     "kl_weight": Option(1.0, "weight of the divergence; 1 is that of the lower bound", True),
     "code_size": Option(2, "numbers in a code; figures of a plane need 2", True),

@@ -12,7 +12,7 @@ is made of. What stands for that in the lesson:
 """
 
 from ae import equations
-from ae.lesson import Erratum, Exercise, Step
+from ae.lesson import OWN_IMAGES, Erratum, Exercise, Step
 from ae.networks import codec
 from ae.proof import variants
 from ae.proof.digits import BASIC_CLAIMS, CODE_SIZE, test_error
@@ -23,7 +23,7 @@ import tensorflow as tf
 
 ORDER = 3
 LINK = "https://edoardobarp.eu/2019/11/14/implementing-a-simple-auto-encoder-in-tensorflow/"
-OPTIONS = {"code_size": CODE_SIZE}
+OPTIONS = {"images": OWN_IMAGES, "code_size": CODE_SIZE}
 PRESETS = {"quick": {"num_epochs": 3}}
 CAPTIONS = {
     "reconstructions": "Ten test digits over decode(encode(x)). The network's own output is equal "

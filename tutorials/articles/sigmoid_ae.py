@@ -3,7 +3,7 @@
 from functools import partial
 
 from ae import equations, figures
-from ae.lesson import ONLY_NETWORK, Claim, Erratum, Exercise, Option, Step
+from ae.lesson import ONLY_NETWORK, OWN_IMAGES, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import background_noise, reconstruct_by_pca
 from ae.networks import codec
 from ae.proof import variants
@@ -29,6 +29,7 @@ LINK = (
     "eec79c9de7f5ff175da1e9478410c92c386dabff/notebooks/3_NeuralNetworks/autoencoder.ipynb"
 )
 OPTIONS = {
+    "images": OWN_IMAGES,
     "code_size": CODE_SIZE,
     "two_d": Option(False, "draw digits in two dimensions: PCA beside an autoencoder", False),
     "two_d_epochs": Option(20, "", False),  # for that autoencoder, which the article does not train
@@ -108,12 +109,13 @@ def draw_two_d(data, settings, report):
 
     It shows 500 test digits of each class, as the paper does; the article says 500 in all.
     """
-    shown = np.concatenate([np.flatnonzero(data.y_test == label)[:500] for label in range(10)])
+    classes = range(data.y_test.max() + 1)
+    shown = np.concatenate([np.flatnonzero(data.y_test == label)[:500] for label in classes])
     codes = {
         name: encode(data.x_test[shown])
         for name, encode in two_d_encoders(data, settings, settings.two_d_epochs).items()
     }
-    planes = figures.planes(codes, data.y_test[shown], range(10), shared=False)
+    planes = figures.planes(codes, data.y_test[shown], classes, shared=False)
     of = trained("784-1000-500-250-2", "keras", settings.two_d_epochs)
     report.figure("two-d", planes, CAPTIONS["two-d"], of)
 

@@ -10,7 +10,7 @@ import functools
 import itertools
 
 from ae import datasets, equations, figures
-from ae.lesson import Claim, Erratum, Exercise, Option, Step
+from ae.lesson import OWN_IMAGES, Claim, Erratum, Exercise, Option, Step
 from ae.metrics import rmse
 from ae.networks import codec
 from ae.proof import judges
@@ -41,6 +41,7 @@ LINK = (
     "main/17_autoencoders_gans_and_diffusion_models.ipynb"
 )
 OPTIONS = {
+    "images": OWN_IMAGES,
     "k": Option(K, "numbers of a code that k_sparse keeps", True, bounds=(1, WIDE_UNITS)),
     "filters": Option(False, "draw what 196 sparse units learn of digits; minutes", False),
     "over_training": Option(False, "draw how many units are active over five epochs", False),

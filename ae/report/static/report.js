@@ -159,7 +159,7 @@ function plane(root) {
     canvas.height - (y - data.low[1]) / span[1] * canvas.height,
   ];
   root.querySelectorAll(".dot").forEach((dot) => {
-    dot.style.background = COLOURS[dot.dataset.class];
+    dot.style.background = COLOURS[dot.dataset.class % COLOURS.length];
   });
   const count = {};
   const order = data.labels // the first dot of each class, then the second: no class hides another
@@ -171,7 +171,7 @@ function plane(root) {
     context.clearRect(0, 0, canvas.width, canvas.height);
     for (const i of order) {
       const [x, y] = toPixels(data.codes[i]);
-      context.fillStyle = COLOURS[data.labels[i]];
+      context.fillStyle = COLOURS[data.labels[i] % COLOURS.length];
       context.beginPath();
       context.arc(x, y, 2.5, 0, 2 * Math.PI);
       context.fill();
