@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ae.datasets import noisy_office
 from ae.datasets.fetch import user_folder
@@ -56,7 +55,7 @@ class Documents:
 
 
 def load_documents(data_dir: str | Path | None = None) -> Documents:
-    """Loads the published pages from a folder, from the cache, or else from UCI.
+    """Loads the published pages from a folder, from the cache, or from `noisy_office.ARCHIVES`.
 
     There are 144 training pages with originals and 72 test pages, in the order of Kaggle's numbers.
     Every page is compared with its checksum in data/dirty_documents.json. `data_dir` contains
@@ -84,17 +83,14 @@ def load_documents(data_dir: str | Path | None = None) -> Documents:
                 "leave --data-dir out."
             )
         attempt = f", and {folder} holds neither dirty_documents nor NoisyOffice"
-    archive = cache_root() / "noisyoffice.zip"
-    if not archive.exists():
-        try:
-            noisy_office.fetch_zip(archive)
-        except (OSError, SourceError) as error:
-            raise MissingDataError(
-                f"The scans could not be fetched from {urlsplit(noisy_office.URL).netloc} "
-                f"({type(error).__name__}){attempt}.\n"
-                f"Download {noisy_office.URL} to {archive}, see data/README.md for another way, "
-                "or take generated pages with --data synthetic."
-            ) from error
+    try:
+        archive = noisy_office.archive_in(cache_root())
+    except SourceError as error:
+        raise MissingDataError(
+            f"The scans could not be fetched from {error}{attempt}.\n"
+            f"Download {noisy_office.ARCHIVES[0].url} to {cache_root()}, see data/README.md for "
+            "another way, or take generated pages with --data synthetic."
+        ) from error
     with noisy_office.zip_files(archive) as files:
         return _read_documents(files, f"NoisyOffice in {archive}")
 

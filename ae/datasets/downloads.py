@@ -47,10 +47,8 @@ def host(url: str) -> Source:
         )
         try:
             within(DOWNLOAD_TIMEOUT, lambda: download(url + file, received, None))
-        except requests.Timeout as error:
-            raise SourceError("no answer in time") from error
-        except requests.ConnectionError as error:
-            raise SourceError("the connection failed") from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise SourceError(reason(error)) from error
         received.seek(0)
         return payload.read(received, file)
 
@@ -93,6 +91,20 @@ def debian_package(pinned: dict[str, Any]) -> Source:
         return tarfile.open(fileobj=io.BytesIO(tar))
 
     return _package(f"apt: {pinned['name']}", pinned, download)
+
+
+def reason(error: Exception) -> str:
+    """Says in a few words why a host did not give a file."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return (
+            "its certificate is not trusted here; if your network has its own, "
+            "set REQUESTS_CA_BUNDLE to the file that holds it"
+        )
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "the connection failed"
+    return str(error)
 
 
 def within(seconds: float, work: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Finds the files of NoisyOffice in Kaggle's folders, in UCI's folders, or in UCI's zip file.
+"""Finds the files of NoisyOffice in Kaggle's folders, in UCI's folders, or in a zip file of either.
 
 Kaggle numbers the pages from 1 to 216. UCI's names describe them: FontABC_NoiseD_EE.png has the
 clean original FontABC_Clean_EE.png. UCI has several clean versions under one name (binary, double
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from ae.datasets.downloads import within
+from ae.datasets.downloads import reason, within
 from ae.datasets.registry import SourceError
 from ae.errors import InputError
 from ae.paths import open_file
@@ -29,8 +29,8 @@ from ae.terminal import working
 import pooch
 from filelock import FileLock
 
-URL = "https://archive.ics.uci.edu/static/public/318/noisyoffice.zip"
 DOWNLOAD_TIMEOUT = 3600  # seconds for 426 MB
+LARGE = 100  # megabytes; a person is asked before more are downloaded
 HTTP_TIMEOUT = (4, 60)  # seconds to connect, seconds between two packets
 NUM_PAGES = 216
 NOISES = {"coffee": "c", "folded": "f", "footprints": "p", "wrinkled": "w"}
@@ -38,6 +38,33 @@ FOLDERS = {"dirty_documents", "noisyoffice", "simulatednoisyoffice"}
 MAX_MEMBER_BYTES = 100_000_000
 MAX_INNER_ZIP_BYTES = 2_000_000_000
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # what damaged members raise
+
+
+class Archive(NamedTuple):
+    """A zip file on a network. No publisher gives a checksum; the pages have their own."""
+
+    url: str
+    megabytes: int
+
+    @property
+    def host(self) -> str:
+        """Who has it, for people."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def file(self) -> str:
+        """What it is called in the cache."""
+        return self.url.rpartition("/")[2]
+
+
+ARCHIVES = (  # the nearest to the article first: its author's, which has Kaggle's folders
+    Archive(
+        "https://github.com/mrdragonbear/Autoencoders/raw/"
+        "74e2c01fb9f8a0da6ad93c55213dc9af22507922/noisy_docs_data.zip",
+        36,
+    ),
+    Archive("https://archive.ics.uci.edu/static/public/318/noisyoffice.zip", 426),
+)
 
 
 class PageFile(NamedTuple):
@@ -82,13 +109,7 @@ def kaggle_files(folder: Path) -> Candidates | None:
     """
     if not (folder / "train_cleaned").exists() and not (folder / "train" / "2.png").exists():
         return None
-    candidates = {}
-    for index in range(NUM_PAGES):
-        is_test = describe_page(index)["partition"] == "TE"
-        places = {"dirty": "test"} if is_test else {"dirty": "train", "clean": "train_cleaned"}
-        for kind, place in places.items():
-            candidates[kind, index] = [_page_file(folder / place / f"{index + 1}.png")]
-    return candidates
+    return {key: [_page_file(folder / name)] for key, name in _kaggle_names().items()}
 
 
 def uci_files(folder: Path) -> Candidates | None:
@@ -105,7 +126,9 @@ def uci_files(folder: Path) -> Candidates | None:
 
 @contextmanager
 def zip_files(path: Path) -> Iterator[Candidates]:
-    """Opens UCI's zip file and the zip file inside it. Members are read in memory only.
+    """Opens a zip file of Kaggle's folders, or UCI's with the zip file inside it.
+
+    Members are read in memory only.
 
     The candidates of each page can be opened until the context ends.
     """
@@ -127,24 +150,58 @@ def zip_files(path: Path) -> Iterator[Candidates]:
                     "there, or name another folder in TMPDIR."
                 ) from error
             raise InputError(
-                f"{path} cannot be read as a zip file ({error}); delete it and fetch {URL} again."
+                f"{path} cannot be read as a zip file ({error}); delete it and it is fetched again."
             ) from error
-        yield _by_page(
-            PageFile(
+        files = {
+            info.filename: PageFile(
                 info.filename.rpartition("/")[2],
                 f"{info.filename} in {path}",
                 partial(_open_member, owner, info),
             )
             for owner, info in members
-        )
+        }
+        numbered = {"/".join(name.split("/")[-2:]): file for name, file in files.items()}
+        if "train_cleaned/2.png" in numbered:
+            yield {key: [numbered[n]] for key, n in _kaggle_names().items() if n in numbered}
+        else:
+            yield _by_page(files.values())
 
 
-def fetch_zip(path: Path) -> None:
-    """Downloads UCI's zip file, about 426 MB. UCI publishes no checksum; the pages have their own.
+def archive_in(folder: Path) -> Path:
+    """Returns the path of an archive in the folder, which is downloaded if none is there.
 
-    The file appears when it is complete. If several processes want it, one downloads and the others
-    wait. A SourceError says that the host takes too long or sends something else.
+    Raises:
+        SourceError: no archive could be downloaded; the text has the reason for each.
     """
+    for archive in ARCHIVES:
+        if (folder / archive.file).exists():
+            return folder / archive.file
+    failures = []
+    for archive in ARCHIVES:
+        try:
+            fetch_zip(archive, folder / archive.file)
+            return folder / archive.file
+        except (OSError, SourceError) as error:
+            failures.append(f"{archive.host} ({reason(error)})")
+    raise SourceError(", ".join(failures))
+
+
+def _agreed(archive: Archive) -> bool:
+    """Asks the person at the terminal, if there is one, before a large download."""
+    if archive.megabytes <= LARGE or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    print(f"Download {archive.megabytes} MB from {archive.host}? [y/N] ", end="", file=sys.stderr)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def fetch_zip(archive: Archive, path: Path) -> None:
+    """Downloads an archive. The file appears when it is complete.
+
+    If several processes want it, one downloads and the others wait. A SourceError says that the
+    host takes too long or sends something else, or that the user does not want it.
+    """
+    if not _agreed(archive):
+        raise SourceError("you did not want it")
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=HTTP_TIMEOUT)
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -156,12 +213,23 @@ def fetch_zip(path: Path) -> None:
             return
         pooch.get_logger().setLevel("WARNING")  # it would say the same in a longer line
         where = {"fname": path.name, "path": folder, "downloader": downloader}
-        with working(f"fetching the scans, 426 MB, from {urlsplit(URL).netloc}"):
-            within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(URL, known_hash=None, **where))
+        with working(f"fetching the scans, {archive.megabytes} MB, from {archive.host}"):
+            within(DOWNLOAD_TIMEOUT, lambda: pooch.retrieve(archive.url, known_hash=None, **where))
         unchecked = Path(folder, path.name)
         if not zipfile.is_zipfile(unchecked):
             raise SourceError("what was sent is no zip file")
         unchecked.replace(path)
+
+
+def _kaggle_names() -> dict[tuple[str, int], str]:
+    """Returns Kaggle's file for each key of `Candidates`, with its folder."""
+    names = {}
+    for index in range(NUM_PAGES):
+        is_test = describe_page(index)["partition"] == "TE"
+        places = {"dirty": "test"} if is_test else {"dirty": "train", "clean": "train_cleaned"}
+        for kind, place in places.items():
+            names[kind, index] = f"{place}/{index + 1}.png"
+    return names
 
 
 def _page_file(path: Path) -> PageFile:

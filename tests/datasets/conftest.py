@@ -34,7 +34,8 @@ def four_pages_alone(monkeypatch, tmp_path):
     registry = {"pages": digests}
     (tmp_path / "registry.json").write_text(json.dumps(registry))
     monkeypatch.setattr(documents, "REGISTRY", tmp_path / "registry.json")
-    monkeypatch.setattr(noisy_office, "URL", "http://127.0.0.1:9/noisyoffice.zip")
+    nowhere = noisy_office.Archive("http://127.0.0.1:9/noisyoffice.zip", 426)
+    monkeypatch.setattr(noisy_office, "ARCHIVES", (nowhere,))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("AE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("AE_DATA_DIR", raising=False)

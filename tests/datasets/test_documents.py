@@ -46,27 +46,32 @@ def test_pages_bear_the_names_of_their_files(tmp_path):
     assert load_documents(tmp_path / "uci").test[0].name == "Fontfre_Noisec_TE.png"
 
 
-def test_a_data_folder_without_documents_leads_to_the_cache(tmp_path):
+def test_a_data_folder_without_documents_leads_to_the_cache(tmp_path, monkeypatch):
     write_zip(tmp_path / "cache" / "noisyoffice.zip", write_uci(tmp_path / "uci"))
     (tmp_path / "mnist").mkdir()
-    check(load_documents(tmp_path / "mnist"))
+    monkeypatch.setenv("AE_DATA_DIR", str(tmp_path / "mnist"))
+    check(load_documents())
+    with pytest.raises(InputError, match="mnist holds neither dirty_documents nor NoisyOffice; "):
+        load_documents(tmp_path / "mnist")  # that one was asked for
 
 
 @pytest.mark.fault("no network")
-def test_without_any_source_two_lines_say_what_failed_and_what_helps(tmp_path, capfd):
+def test_without_any_source_two_lines_say_what_failed_and_what_helps(tmp_path, monkeypatch, capfd):
     (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("AE_DATA_DIR", str(tmp_path / "empty"))
     with pytest.raises(InputError) as info:
-        load_documents(tmp_path / "empty")
+        load_documents()
     failed, helps = str(info.value).splitlines()
     assert f"{tmp_path / 'empty'} holds neither" in failed
     assert "could not be fetched from " in failed
     for part in (
-        f"{noisy_office.URL} to {tmp_path / 'cache' / 'noisyoffice.zip'}",
+        f"{noisy_office.ARCHIVES[0].url} to {tmp_path / 'cache'}",
         "data/README.md",
         "--data synthetic",
     ):
         assert part in helps
     assert capfd.readouterr() == ("", "")  # the downloader says nothing of its own
+    monkeypatch.delenv("AE_DATA_DIR")
     with pytest.raises(InputError) as info:
         load_documents()
     assert "holds neither" not in str(info.value)

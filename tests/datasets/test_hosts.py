@@ -1,9 +1,12 @@
 import contextlib
+import datetime
 import gzip
 import http.server
 import io
+import ipaddress
 import signal
 import socket
+import ssl
 import threading
 import time
 import zipfile
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
 @contextlib.contextmanager
-def serving(answers):
+def serving(answers, certificates=None):
     """Serves {file name: bytes or status} on this machine; yields the URL and what is asked for."""
     asked = []
 
@@ -42,10 +45,14 @@ def serving(answers):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if certificates:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificates)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/tiny/", asked
+            yield f"http{'s' * bool(certificates)}://127.0.0.1:{server.server_port}/tiny/", asked
         finally:
             server.shutdown()
             thread.join()
@@ -162,11 +169,9 @@ def test_an_archive_is_there_whole_or_not_at_all(tmp_path, monkeypatch, how):
         with monkeypatch.context() as impatient, pytest.raises((OSError, SourceError)):
             impatient.setattr(noisy_office, "HTTP_TIMEOUT", (0.3, 0.3))
             impatient.setattr(noisy_office, "DOWNLOAD_TIMEOUT", 0.6)
-            impatient.setattr(noisy_office, "URL", url + path.name)
-            noisy_office.fetch_zip(path)
+            noisy_office.fetch_zip(noisy_office.Archive(url + path.name, 1), path)
         assert not path.exists()
-        monkeypatch.setattr(noisy_office, "URL", good + path.name)
-        noisy_office.fetch_zip(path)
+        noisy_office.fetch_zip(noisy_office.Archive(good + path.name, 1), path)
     assert path.read_bytes() == packed.getvalue()
 
 
@@ -180,18 +185,98 @@ def test_of_an_interrupted_download_nothing_stays(tmp_path, monkeypatch, ctrl_c)
     monkeypatch.setattr(noisy_office.pooch, "retrieve", interrupted)
     path = tmp_path / "archives" / "noisyoffice.zip"
     with pytest.raises(KeyboardInterrupt):
-        noisy_office.fetch_zip(path)
+        noisy_office.fetch_zip(noisy_office.Archive("http://127.0.0.1:9/it.zip", 1), path)
     assert not [one for one in path.parent.iterdir() if one.suffix != ".lock"]
 
 
 @pytest.mark.fault("a host that sends damaged data")
-def test_a_page_in_the_archive_s_place_is_refused(tmp_path, monkeypatch):
+def test_a_page_in_the_archive_s_place_is_refused(tmp_path):
     path = tmp_path / "archives" / "noisyoffice.zip"
-    with serving({path.name: b"<html>We are moving.</html>"}) as (url, _):
-        monkeypatch.setattr(noisy_office, "URL", url + path.name)
-        with pytest.raises(SourceError, match="no zip file"):
-            noisy_office.fetch_zip(path)
+    moved = {path.name: b"<html>We are moving.</html>"}
+    with serving(moved) as (url, _), pytest.raises(SourceError, match="no zip file"):
+        noisy_office.fetch_zip(noisy_office.Archive(url + path.name, 1), path)
     assert not [one for one in path.parent.iterdir() if one.suffix != ".lock"]
+
+
+def archive_of_a_page():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("page.png", b"0")
+    return packed.getvalue()
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # requests leaves sockets open
+def test_the_next_archive_is_tried_and_the_cached_one_is_kept(tmp_path, monkeypatch):
+    with serving({"second.zip": archive_of_a_page()}) as (url, asked):
+        archives = tuple(noisy_office.Archive(f"{url}{n}.zip", 1) for n in ("first", "second"))
+        monkeypatch.setattr(noisy_office, "ARCHIVES", archives)
+        for _ in range(2):
+            assert noisy_office.archive_in(tmp_path) == tmp_path / "second.zip"
+        assert len(asked) == 2
+        (tmp_path / "second.zip").unlink()
+        monkeypatch.setattr(noisy_office, "ARCHIVES", archives[:1])
+        with pytest.raises(SourceError, match=r"^127\.0\.0\.1:\d+ \(404 .*\)$"):
+            noisy_office.archive_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "answer", "is_fetched"),
+    [(100, "n", True), (101, "n", False), (101, "", False), (101, "y", True), (101, None, True)],
+)
+def test_a_person_is_asked_before_a_large_download(
+    tmp_path, monkeypatch, capsys, megabytes, answer, is_fetched
+):
+    if answer is not None:
+        stdin = io.StringIO(f"{answer}\n")
+        monkeypatch.setattr(stdin, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with serving({"it.zip": archive_of_a_page()}) as (url, asked):
+        monkeypatch.setattr(
+            noisy_office, "ARCHIVES", (noisy_office.Archive(f"{url}it.zip", megabytes),)
+        )
+        if is_fetched:
+            noisy_office.archive_in(tmp_path)
+        else:
+            with pytest.raises(SourceError, match="you did not want it"):
+                noisy_office.archive_in(tmp_path)
+    assert bool(asked) == is_fetched
+    is_asked = answer is not None and megabytes > 100
+    assert ("Download 101 MB from 127.0.0.1" in capsys.readouterr().err) == is_asked
+
+
+def test_a_certificate_that_is_not_trusted_is_named(tmp_path, monkeypatch):
+    certificates = make_certificates(tmp_path)
+    with serving(GZIPPED, certificates) as (url, _):
+        tiny = make_data_set(tmp_path, host=[url])
+        with pytest.raises(InputError, match=r"its certificate is not trusted here; .*CA_BUNDLE"):
+            fetch(tiny, sources_for(tiny))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates))
+        assert fetch(tiny, sources_for(tiny)).payloads == TINY
+
+
+def make_certificates(folder):
+    """Makes a key and a certificate of 127.0.0.1 that it signs itself; returns the file of both."""
+    x509 = pytest.importorskip("cryptography.x509", reason="it comes with OCRmyPDF")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path, pem = folder / "certificates.pem", serialization.Encoding.PEM
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, *private))
+    return path
 
 
 @pytest.mark.fault("no network")

@@ -9,7 +9,7 @@ from ae.datasets.documents import load_documents
 from ae.errors import InputError
 
 import pytest
-from tiny_documents import check, write_uci, write_zip
+from tiny_documents import check, write_kaggle, write_uci, write_zip
 
 pytestmark = pytest.mark.usefixtures("four_pages_alone")
 
@@ -31,6 +31,16 @@ def test_zip_members_are_never_written_to_disk(tmp_path):
     assert set(tmp_path.parent.rglob("*")) == before
 
 
+def test_a_zip_file_may_hold_kaggle_s_folders(tmp_path):
+    for prefix in ("", "noisy_docs_data/"):
+        with zipfile.ZipFile(tmp_path / "noisyoffice.zip", "w") as archive:
+            for path in sorted(write_kaggle(tmp_path / "pages").rglob("*.png")):
+                archive.write(path, f"{prefix}{path.relative_to(tmp_path / 'pages')}")
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        (tmp_path / "noisyoffice.zip").replace(tmp_path / "cache" / "noisyoffice.zip")
+        check(load_documents())
+
+
 def test_the_zip_file_is_fetched_into_the_cache(tmp_path, monkeypatch, capfd):
     write_zip(tmp_path / "host" / "noisyoffice.zip", write_uci(tmp_path / "uci"))
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "host")
@@ -39,7 +49,7 @@ def test_the_zip_file_is_fetched_into_the_cache(tmp_path, monkeypatch, capfd):
         thread.start()
         try:
             url = f"http://127.0.0.1:{server.server_port}/noisyoffice.zip"
-            monkeypatch.setattr(noisy_office, "URL", url)
+            monkeypatch.setattr(noisy_office, "ARCHIVES", (noisy_office.Archive(url, 1),))
             first = check(load_documents())
         finally:
             server.shutdown()
