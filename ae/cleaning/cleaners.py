@@ -16,7 +16,10 @@ from ae.paths import PRETRAINED
 import numpy as np
 
 ARTICLE = "document_cleaner"
-NETWORKS = {"ours": "page_cleaner/networks/keras"}  # files in PRETRAINED, without their suffixes
+NETWORKS = {  # ONNX models in PRETRAINED
+    "ours": "page_cleaner/networks/keras.onnx",
+    "article": f"{ARTICLE}/networks/low-level.onnx",
+}
 
 
 def _light(page: np.ndarray) -> np.ndarray:
@@ -36,9 +39,11 @@ def pretrained(name: str, threads: int | None = None) -> PageNetwork:
     Args:
         threads: how many ONNX Runtime takes; default: all.
     """
-    path = PRETRAINED / f"{NETWORKS[name]}.onnx"
+    path = PRETRAINED / NETWORKS[name]
     if importlib.util.find_spec("onnxruntime"):
         apply = _by_onnx_runtime(path, threads)
+    elif name == "article":
+        return of_run(PRETRAINED / ARTICLE, None)
     else:
         apply = _by_tensorflow(path.with_suffix(".keras"))
     return PageNetwork(apply=apply, **FORMS[name])

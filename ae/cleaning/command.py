@@ -51,10 +51,12 @@ def _parser(prog: str) -> console.Parser:
     add("pages", nargs="+", metavar="IN", help="scans, folders, patterns such as '*.png', or -")
     add("-o", "--out", required=True, help="file to write, folder for several, or -")
     add("--recursive", action="store_true", help="clean the folders within folders too")
-    add("--from", dest="from_run", type=Path, metavar="RUN",
-        help="use the article's network, of a run of document_cleaner: its folder or .keras file; "
-        "default: the one that comes with the project, which also keeps black areas and faint "
-        "print")  # fmt: skip
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--network", choices=cleaners.NETWORKS, default="ours",
+        help="ours also keeps black areas and faint print, and knows fine scans; the article's is "
+        "that of document_cleaner; default: ours")  # fmt: skip
+    which.add_argument("--from", dest="from_run", type=Path, metavar="RUN",
+        help="use the network of a run of document_cleaner: its folder or .keras file")  # fmt: skip
     add("--style", choices=("low-level", "keras"), help="of --from; default: keras, if it is there")
     add("--dpi", type=console.positive(float), help="dots an inch, where the file is wrong")
     add("--scale", type=console.positive(float),
@@ -73,8 +75,9 @@ def _network(options: argparse.Namespace, threads: int | None = None) -> page.Pa
         return cleaners.of_run(options.from_run, options.style)
     if options.style:
         raise InputError("--style chooses between the networks of a run; add --from RUN.")
-    print("Using the network that comes with the project.", file=sys.stderr)
-    return cleaners.pretrained("ours", threads)
+    which = "the article's" if options.network == "article" else "the project's own"
+    print(f"Using {which} network.", file=sys.stderr)
+    return cleaners.pretrained(options.network, threads)
 
 
 def _say_what_would_be_done(jobs: list[Job], overwrite: bool) -> int:

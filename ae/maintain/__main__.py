@@ -139,7 +139,7 @@ def run(arguments: list[str] | None = None) -> None:
     command.add_argument("--article", type=Path, metavar="RUN",
         help="a corrected run of document_cleaner, to be judged too")  # fmt: skip
     folds = ways_to_clean.FOLDS
-    command.add_argument("--folds", nargs="+", choices=folds, default=folds,
+    command.add_argument("--folds", nargs="*", choices=folds, default=folds,
         metavar="FOLD", help="default: %(default)s")  # fmt: skip
     command = commands.add_parser("dead-units", help=count_dead_units.__doc__)
     command.set_defaults(function=count_dead_units)

@@ -15,7 +15,7 @@ from ae.datasets.documents import Page, load_documents
 from ae.datasets.office_pages import generate_office_page
 from ae.maintain import pretrained, ways_to_clean
 from ae.networks import in_batches
-from ae.runs.records import environment, read_json, write_json
+from ae.runs.records import environment, read_json, read_record, write_json
 from ae.terminal import bar, say
 
 import cv2
@@ -154,19 +154,22 @@ def judge(steps: int, article: Path | None, folds: Sequence[str]) -> Path:
     Args:
         steps: of each training of our network.
         article: a finished run of the article's network, `--variant corrected`, which trains on the
-            same text; None leaves it out.
+            same text as in "text"; it is judged too.
     """
     pages = load_documents().train
     fitted, unseen = ([page for page in pages if page.partition == p] for p in ("TR", "VA"))
     found = read_json(ways_to_clean.RESULTS)["folds"] if ways_to_clean.RESULTS.exists() else {}
+    if article is not None:
+        ways = {"the article's network": ways_to_clean.by_network(of_run(article, None))}
+        record, kept = read_record(article), ("settings", "style", "device", "versions")
+        run = {key: record[key] for key in kept}
+        found["article"] = {**run, "rows": ways_to_clean.measure(ways, unseen)}
+        write_json(ways_to_clean.RESULTS, {"folds": found})
     about = {**environment(), "settings": settings(steps)}
     for fold in folds:
         ways, judged = {}, unseen
         if fold == "text":
             ways = ways_to_clean.classical(fitted)
-            if article is not None:
-                of_article = of_run(article, None)
-                ways["the article's network"] = ways_to_clean.by_network(of_article)
             network = train(fitted, steps)
         elif fold == "exchanged":
             network, judged = train(unseen, steps), fitted

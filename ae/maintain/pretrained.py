@@ -9,6 +9,8 @@ from typing import Any
 
 from ae import onnx_models
 from ae.backend import keras
+from ae.cleaning.cleaners import ARTICLE
+from ae.export import as_keras
 from ae.lesson import label_of
 from ae.lessons import load
 from ae.networks import count_parameters, weights_sha256
@@ -38,6 +40,9 @@ def keep_run(run: Path) -> Path:
         name = label_of(training["network"], style).replace(" ", "-")
         network = load_network(lesson, run, training, settings)
         saved = save_network(network, PRETRAINED / lesson.name / "networks", name)
+        if lesson.name == ARTICLE:  # which `clean` applies with ONNX Runtime
+            model = as_keras(lesson, run, training, settings)
+            onnx_models.write(model, saved.with_suffix(".onnx"))
         training["saved"] = saved.relative_to(PRETRAINED / lesson.name)
         training.update({part: [] for part in LEFT if part in training}, results={})
     names = ("appendix", "examples", "source", "tensorboard")

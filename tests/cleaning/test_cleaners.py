@@ -14,7 +14,7 @@ PAGE = drawn_pages.on_cloudy_paper(drawn_pages.text(100), 100)
 
 
 def saved(name):
-    return (cleaners.PRETRAINED / f"{cleaners.NETWORKS[name]}.onnx").is_file()
+    return (cleaners.PRETRAINED / cleaners.NETWORKS[name]).is_file()
 
 
 EACH = pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_no_file_of_a_network_has_more_than_its_numbers_may_take(name):
     """They lie in the repository: 32 bits a number, and little else."""
     import onnx
 
-    path = cleaners.PRETRAINED / f"{cleaners.NETWORKS[name]}.onnx"
+    path = cleaners.PRETRAINED / cleaners.NETWORKS[name]
     weights = onnx.load(path).graph.initializer
     numbers = sum(int(np.prod(weight.dims)) for weight in weights)
     assert path.stat().st_size < 4 * numbers + 20_000

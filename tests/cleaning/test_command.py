@@ -30,7 +30,7 @@ from skimage.metrics import structural_similarity
 from whole_page import cleaned_at_once
 
 RESOLUTIONS = pytest.mark.parametrize("dpi", [100, 300])
-OURS = "Using the network that comes with the project.\n"
+OURS = "Using the project's own network.\n"
 
 
 def clean(*arguments):
