@@ -13,7 +13,7 @@ from ae.maintain import tables
 from ae.paths import DATA, make_folder, refuse_to_overwrite, remember, replacing
 from ae.runs import records
 from ae.training import precision
-from benchmarks import cleaning, scaling
+from benchmarks import cleaning, gpu, scaling
 from benchmarks.problems import SHAPES, make
 from benchmarks.process import WARM_UP, Worker
 from benchmarks.worker import PEERS
@@ -26,6 +26,7 @@ TAKES = {
     "speed": ("lesson", "peer", "rounds", "out", "overwrite"),
     "scaling": ("rounds", "out", "overwrite"),
     "cleaning": ("out", "overwrite"),
+    "gpu": ("out", "overwrite"),
     "table": (),
 }
 KEPT = DATA / "benchmarks"
@@ -269,6 +270,12 @@ def run() -> int:
         print(cleaning.table(result))
         write(options.out / "cleaning.json", result)
         return 0
+    if options.what == "gpu":
+        about = records.environment()
+        result = gpu.measure(lambda now: records.write_json(paths[0], {**about, **now}))
+        print(gpu.table(result))
+        write(paths[0], result)
+        return int(any("failed" in row for row in result["parity"] + result["speed"]))
     missing = {p for p in asked if p in NEEDS and not importlib.util.find_spec(NEEDS[p])}
     for peer in sorted(missing):
         print(f"{peer} is left out: pip install -r requirements-bench.txt", file=sys.stderr)

@@ -8,11 +8,12 @@ from ae.errors import InputError
 from ae.training import precision
 from ae.training.minibatches import Shuffled
 from benchmarks import __main__ as benchmarks
-from benchmarks import problems, process, worker
+from benchmarks import gpu, problems, process, worker
 from tutorials import dense_ae
 
 import numpy as np
 import pytest
+from running import lesson
 
 # One network for each optimizer and kind of layer; the others in the long tests.
 QUICKEST = ("dense_ae", "conv_denoiser", "fashion_vae")
@@ -235,3 +236,33 @@ def test_the_benchmark_s_exit_code(monkeypatch, tmp_path, disagree, peer, code):
     arguments = ["--lesson", "dense_ae", "--peer", "fit", "--out", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
     assert benchmarks.run() == code
+
+
+def test_every_network_is_measured_on_the_device_or_listed_as_left_out():
+    kept = []
+    tiny = [lesson("tiny_ae")]
+    result = gpu.measure(lambda now: kept.append(len(now["parity"]) + len(now["speed"])), tiny)
+    assert kept == [1, 2, 3, 4, 5, 6, 7]  # parity; two styles in three modes
+    (row,) = result["parity"]
+    assert row["agrees"]
+    for row in result["speed"]:
+        assert ("examples_per_second" in row) != ("left_out" in row), row
+        assert row.get("losses") is None or row["losses"][0] > row["losses"][-1]
+    assert {(row["mode"], row["style"]) for row in result["speed"]} == {
+        (mode, style) for mode in gpu.MODES for style in ("low-level", "keras")
+    }
+    late = gpu.measure(kept.append, tiny, seconds=0)
+    assert len(late["left_out"]) == 7
+    assert "no time was left for 7 measurements" in gpu.table(late)
+
+
+def test_what_a_device_cannot_do_does_not_end_the_measurements(monkeypatch):
+    def refused(*_):
+        raise ValueError("no kernel")
+
+    monkeypatch.setattr(gpu, "build", refused)
+    result = gpu.measure(lambda now: None, [lesson("tiny_ae")])
+    assert all(
+        row.get("failed") == "ValueError: no kernel" or "left_out" in row for row in result["speed"]
+    )
+    assert "ValueError: no kernel" in gpu.table(result)
