@@ -9,7 +9,8 @@ Result    training loss of epoch 122: 0.0029 +- 0.0002, mean +- standard deviati
 
     python -m tutorials document_cleaner                        both styles; figures go to runs
     python -m tutorials document_cleaner --variant corrected    split by text; crop, do not squash
-    python -m tutorials document_cleaner clean SCAN.png -o CLEAN.png --from runs/document_cleaner
+    python -m tutorials document_cleaner --from pretrained      only figures, of a trained network
+    python -m tutorials clean SCAN.png -o CLEAN.png --network article
     python -m tutorials errata document_cleaner                 what the article gets wrong
 
 Look for thin grey traces of the folds. An output pixel depends on 10 x 10 input pixels, about one

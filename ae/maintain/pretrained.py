@@ -48,4 +48,5 @@ def keep_run(run: Path) -> Path:
     names = ("appendix", "examples", "source", "tensorboard")
     record = {key: value for key, value in record.items() if key not in names}
     record |= {"trainings": kept, "style": style, "tensorboard": False, "source": None}
+    record["data"]["source"] = "the article's data"  # the folder says nothing elsewhere
     return write_record(PRETRAINED / lesson.name, record)
