@@ -22,7 +22,7 @@ from ae.paths import PRETRAINED, python
 from ae.proof import times
 from ae.proof.claims import Verdicts
 from ae.report.snapshots import Snapshots
-from ae.runs import lifecycle, records, saved
+from ae.runs import lifecycle, records
 from ae.runs.folder import (
     claimed,
     differences,
@@ -294,7 +294,7 @@ def run_or_resume(lesson: Lesson, options: argparse.Namespace, folder: Path) -> 
     place = folder / records.UNFINISHED if is_unfinished(folder) else folder
     if not (place / records.RECORD).is_file():
         return run(lesson, options, folder)
-    record, _ = saved.read_run(lesson, place)
+    record, _ = records.read_run(lesson, place)
     others = differences(record, _beginning(lesson, options))
     if others and place == folder:
         return run(lesson, options, folder)  # if it may be overwritten

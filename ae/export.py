@@ -14,8 +14,8 @@ from ae.errors import InputError
 from ae.lesson import Lesson, Settings, label_of
 from ae.paths import make_folder, refuse_to_overwrite, remember
 from ae.proof.parity import to_keras
-from ae.runs.records import load_weights
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run
+from ae.runs.saved import load_data, load_network, load_weights
 
 import numpy as np
 

@@ -183,7 +183,7 @@ class Lesson:
     presets: Mapping[str, Settings]  # with the article's PRESETS (changes) and OPTIONS (additions)
     load: Callable  # takes settings and the user's data folder; the data have a `provenance`
     networks: Mapping[str, Mapping[str, Style]]
-    # Takes network, data, settings and an `ae.runs.records.Report`, which has a `network_name`.
+    # Takes network, data, settings and an `ae.runs.drawing.Report`, which has a `network_name`.
     draw: Callable
     examples: Callable  # takes the data, returns `Examples`
     # Draws what is about all networks, or none; takes data, settings, report and `networks`, a

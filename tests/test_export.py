@@ -3,7 +3,8 @@
 import tutorials.__main__ as commands
 from ae import export
 from ae.errors import InputError
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run
+from ae.runs.saved import load_data, load_network
 
 import numpy as np
 import pytest

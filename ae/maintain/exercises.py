@@ -10,8 +10,8 @@ from ae.console import Parser
 from ae.lesson import Exercise, Lesson
 from ae.proof import exercises
 from ae.proof.exercises import PRESET, STYLE
-from ae.runs.records import write_json
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run, write_json
+from ae.runs.saved import load_data, load_network
 
 
 def keep(lesson: Lesson, out: Path) -> Path:

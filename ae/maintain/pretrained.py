@@ -13,8 +13,8 @@ from ae.lesson import label_of
 from ae.lessons import load
 from ae.networks import count_parameters, weights_sha256
 from ae.paths import PRETRAINED
-from ae.runs.records import environment, read_record, save_network, write_record
-from ae.runs.saved import load_network, read_run
+from ae.runs.records import environment, read_record, read_run, write_record
+from ae.runs.saved import load_network, save_network
 
 LEFT = ("figures", "plane", "snapshots")  # of a training; their files stay behind
 

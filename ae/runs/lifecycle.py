@@ -13,10 +13,10 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.paths import files_in, refuse_to_overwrite, remember
-from ae.runs import records
+from ae.runs import drawing, records
 from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
-from ae.runs.records import RECORD, UNFINISHED
-from ae.runs.saved import load_data, load_network, load_networks, read_run
+from ae.runs.records import RECORD, UNFINISHED, read_run
+from ae.runs.saved import load_data, load_network, load_networks
 from ae.runs.unfinished import Unfinished
 from ae.terminal import colored, counted, say, working
 from ae.training import precision
@@ -172,14 +172,14 @@ def redraw(
                     network = load_network(lesson, folder, training, settings)
                     about = training["network"], training["style"], training["history"]
                     with working(f"{label_of(*about[:2])}: figures"):
-                        drawn = records.draw(lesson, data, settings, out, show, network, *about)
+                        drawn = drawing.draw(lesson, data, settings, out, show, network, *about)
                     keep(training, drawn)
             appendix = record.setdefault("appendix", {})
             networks = partial(load_networks, lesson, folder, record, settings)
             chosen = lesson, data, settings, out, show
             results = appendix.get("results", {})
             with working(f"{lesson.name}: further figures"):
-                drawn = records.draw_appendix(*chosen, networks, results)
+                drawn = drawing.draw_appendix(*chosen, networks, results)
             keep(appendix, drawn)
         except BrokenPipeError:
             raise

@@ -11,7 +11,7 @@ import struct
 from ae import cli, datasets, errors
 from ae.lesson import label_of
 from ae.proof import published, variants
-from ae.runs import records
+from ae.runs import saved
 from ae.training.run import Run
 from tutorials.__main__ import main as tutorials_main
 from tutorials.articles import dense_ae
@@ -321,7 +321,7 @@ def test_a_saved_network_of_another_lesson_is_refused(smoke):
     other = smoke("sigmoid_ae") / "networks"
     for style, file in [("keras", "keras.keras"), ("low-level", "low-level")]:
         with pytest.raises(errors.InputError, match="not a saved network of this lesson"):
-            records.load_weights(networks[style].build(settings), other / file)
+            saved.load_weights(networks[style].build(settings), other / file)
 
 
 # Options.

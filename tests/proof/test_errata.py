@@ -6,6 +6,7 @@ from ae import cli, console
 from ae.errors import InputError
 from ae.maintain import __main__ as maintain
 from ae.proof import errata
+from ae.runs.saved import load_weights
 from tutorials import __main__ as tutorials
 
 import pytest
@@ -48,7 +49,7 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
         settings = smoke_settings("low_level_ae", variant=variant)
         network = LOW_LEVEL.networks["class"]["low-level"].build(settings)
         saved = runs[variant] / "networks" / "class-low-level"
-        cli.records.load_weights(network, saved)
+        load_weights(network, saved)
         x = LOW_LEVEL.load(settings, None).x_test
         active = x @ network.W1.numpy() + network.b1.numpy() > 0
         assert dead[kind] == [128 - active.any(axis=0).sum()]

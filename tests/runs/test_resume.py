@@ -73,7 +73,7 @@ def files(folder):
 
 def saved_digests(name, folder):
     """Hashes the weights of a run's saved networks."""
-    record, chosen = saved.read_run(lesson(name), folder)
+    record, chosen = records.read_run(lesson(name), folder)
     networks = (saved.load_network(lesson(name), folder, t, chosen) for t in record["trainings"])
     return [weights_sha256(network) for network in networks]
 
@@ -528,7 +528,7 @@ def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):
 
 def test_an_unfinished_run_is_no_run_to_look_at(stopped):
     with pytest.raises(InputError, match=f"not finished; resume it: --resume {stopped}"):
-        saved.read_run(lesson("tiny_ae"), stopped)
+        records.read_run(lesson("tiny_ae"), stopped)
     for folder in (stopped, stopped.parent):
         with pytest.raises(InputError, match="no run here"):
             report.find_runs(folder)
