@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ae import onnx_models
 from ae.backend import keras
+from ae.export import onnx_models
 from ae.lesson import label_of
 from ae.lessons import load
 from ae.networks import count_parameters, weights_sha256

@@ -14,7 +14,13 @@ from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.paths import files_in, refuse_to_overwrite, remember
 from ae.runs import drawing, records
-from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
+from ae.runs.folder import (
+    claimed,
+    is_unfinished,
+    refuse_what_would_be_lost,
+    require_unfinished,
+    whole,
+)
 from ae.runs.records import RECORD, UNFINISHED, read_run
 from ae.runs.saved import load_data, load_network, load_networks
 from ae.runs.unfinished import Unfinished
@@ -96,11 +102,8 @@ def resume(
 
     The record is the same as that of a run that was never interrupted.
     """
-    folder = _whole(folder)
-    if not is_unfinished(folder):
-        if (folder / RECORD).is_file():
-            raise InputError(f"{folder}: this run is finished; there is nothing to resume.")
-        raise InputError(f"{folder}: there is no run here to resume.")
+    folder = whole(folder)
+    require_unfinished(folder)
     with claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         precision.require(settings, record["style"])
@@ -138,7 +141,7 @@ def redraw(
     They go to `out`, by default the run's own folder, whose record lists them then. `asked` are
     settings that replace the run's own. Returns the record, with `out` for `folder`.
     """
-    folder = _whole(folder)
+    folder = whole(folder)
     out = out or folder
     record, settings = read_run(lesson, folder, asked)
     if style not in ("both", *(training["style"] for training in record["trainings"])):
@@ -197,11 +200,6 @@ def _header(lesson: Lesson, settings: Settings, style: str, num_train: int, more
     amount = [counted(num_train, "training example"), counted(settings.num_epochs, "epoch")]
     parts = filter(None, [*amount, *networks, styles, more])
     return f"{colored(lesson.name, 'bold')}: {', '.join(parts)}"
-
-
-def _whole(folder: Path) -> Path:
-    """Returns a run's folder, also if its folder "unfinished" was named."""
-    return folder.parent if folder.name == UNFINISHED else folder
 
 
 def _source_sha256(lesson: Lesson) -> str | None:

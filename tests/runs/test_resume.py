@@ -15,12 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import tutorials
-from ae import report
 from ae.errors import InputError
 from ae.networks import weights_sha256
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle, records, saved
-from ae.runs.folder import claimed, is_unfinished
+from ae.runs.folder import claimed, find_runs, is_unfinished
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
 from tutorials.__main__ import main as tutorials_main
@@ -522,7 +521,7 @@ def test_nothing_is_made_for_a_run_that_is_not_there(tmp_path):
 
 def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):
     with pytest.raises(InputError, match="no run here"):
-        report.find_runs(stopped.parent)
+        find_runs(stopped.parent)
     assert f"{stopped}: left out" in capsys.readouterr().err
 
 
@@ -531,7 +530,7 @@ def test_an_unfinished_run_is_no_run_to_look_at(stopped):
         records.read_run(lesson("tiny_ae"), stopped)
     for folder in (stopped, stopped.parent):
         with pytest.raises(InputError, match="no run here"):
-            report.find_runs(folder)
+            find_runs(folder)
 
 
 def test_a_run_of_another_lesson(stopped):
