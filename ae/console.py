@@ -57,7 +57,9 @@ def guard(command: Callable[[], int | None]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A locale may lack a letter, and a reader of a log should not wait for a full buffer.
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
-    if threading.current_thread() is threading.main_thread():
+    in_charge = threading.current_thread() is threading.main_thread()
+    usual = signal.getsignal(signal.SIGTERM)
+    if in_charge:
         signal.signal(signal.SIGTERM, _terminate)  # a run can resume after a scheduler's, too
     warn_of_untested()
     try:
@@ -79,6 +81,9 @@ def guard(command: Callable[[], int | None]) -> int:
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    finally:
+        if in_charge:
+            signal.signal(signal.SIGTERM, usual)
 
 
 def _complain(text: str) -> None:

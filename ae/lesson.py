@@ -101,6 +101,28 @@ OWN_IMAGES = Option(
 )
 
 
+def presets_from(
+    constants: Settings,
+    options: Mapping[str, Option],
+    changes: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Settings]:
+    """Makes a lesson's presets of its constants and of what its article adds and changes."""
+    fields = [
+        (
+            name,
+            (o.type or type(o.default)) if o.default is not None else o.type | None,
+            dataclasses.field(default=o.default, metadata=o._asdict()),
+        )
+        for name, o in options.items()
+    ]
+    kind = dataclasses.make_dataclass(
+        "LessonSettings", fields, bases=(type(constants),), frozen=True, kw_only=True
+    )
+    article = kind(**dataclasses.asdict(constants))
+    changes = {"smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128}, **changes}
+    return {p: dataclasses.replace(article, **changes.get(p, {})) for p in PRESETS}
+
+
 class Claim(NamedTuple):
     """A statement of an article that can be measured on a trained network."""
 
@@ -189,16 +211,38 @@ def fit_line(epoch: int, logs: Mapping[str, float]) -> str:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """A lesson and its article, as the command line runs them."""
+class Outline:
+    """What the command line asks of a lesson before it runs it; `ae.outlines` reads it."""
 
     name: str
     doc: str
-    file: Path | None  # None if the lesson stands in a notebook's cells
     presets: Mapping[str, Settings]  # with the article's PRESETS (changes) and OPTIONS (additions)
+    networks: Mapping[str, Mapping[str, Any]]  # by name and style
+    # What the script does if its first argument is such a name; takes the lesson and the others.
+    commands: Mapping[str, Callable]
+
+    @property
+    def title(self) -> str:
+        """The first line of the lesson's docstring."""
+        return self.doc.strip().partition("\n")[0]
+
+    @property
+    def command(self) -> str:
+        """What starts the lesson in a shell: its file, if that was started so, or its module."""
+        script = Path(sys.argv[0])
+        if script.name == f"{self.name}.py" and sys.modules["__main__"].__spec__ is None:
+            return f"{python()} {shlex.quote(str(script))}"
+        return f"{python()} -m {PACKAGE} {self.name}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Lesson(Outline):
+    """A lesson and its article, as the command line runs them."""
+
+    file: Path | None  # None if the lesson stands in a notebook's cells
     load: Callable  # takes settings and the user's data folder; the data have a `provenance`
     networks: Mapping[str, Mapping[str, Style]]
-    # Takes network, data, settings and an `ae.runs.records.Report`, which has a `network_name`.
+    # Takes network, data, settings and an `ae.runs.drawing.Report`, which has a `network_name`.
     draw: Callable
     examples: Callable  # takes the data, returns `Examples`
     # Draws what is about all networks, or none; takes data, settings, report and `networks`, a
@@ -221,18 +265,3 @@ class Lesson:
     differs: Mapping[str, str]
     exercises: tuple[Exercise, ...]
     epoch_line: Callable[[int, Mapping[str, float]], str]  # writes what the article printed
-    # What the script does if its first argument is such a name; takes the lesson and the others.
-    commands: Mapping[str, Callable]
-
-    @property
-    def title(self) -> str:
-        """The first line of the lesson's docstring."""
-        return self.doc.strip().partition("\n")[0]
-
-    @property
-    def command(self) -> str:
-        """What starts the lesson in a shell: its file, if that was started so, or its module."""
-        script = Path(sys.argv[0])
-        if script.name == f"{self.name}.py" and sys.modules["__main__"].__spec__ is None:
-            return f"{python()} {shlex.quote(str(script))}"
-        return f"{python()} -m {PACKAGE} {self.name}"

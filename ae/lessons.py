@@ -28,11 +28,11 @@ from ae.lesson import (
     Examples,
     Exercise,
     Lesson,
-    Option,
     Settings,
     Step,
     Style,
     fit_line,
+    presets_from,
 )
 from ae.networks import codec, require_network
 
@@ -157,9 +157,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
 def presets_of(constants: Settings, name: str) -> dict[str, Settings]:
     """Makes a lesson's presets of its constants and of what its article adds and changes."""
     part = functools.partial(getattr, _article(name))
-    article_preset = _settings(constants, part("OPTIONS", {}))
-    changes = {"smoke": {"num_epochs": 1, "num_train": 512, "num_test": 128}, **part("PRESETS", {})}
-    return {p: dataclasses.replace(article_preset, **changes.get(p, {})) for p in PRESETS}
+    return presets_from(constants, part("OPTIONS", {}), part("PRESETS", {}))
 
 
 def examples_of(name: str, data: Any) -> Examples:
@@ -272,19 +270,3 @@ def _is_in_both_styles(styles: Any) -> bool:
         and set(styles) == set(STYLES)
         and all(len(p) == 2 and all(hasattr(f, "__name__") for f in p) for p in styles.values())
     )
-
-
-def _settings(constants: Settings, options: Mapping[str, Option]) -> Settings:
-    """Adds the article's options to the lesson's settings."""
-    fields = [
-        (
-            name,
-            (o.type or type(o.default)) if o.default is not None else o.type | None,
-            dataclasses.field(default=o.default, metadata=o._asdict()),
-        )
-        for name, o in options.items()
-    ]
-    kind = dataclasses.make_dataclass(
-        "LessonSettings", fields, bases=(type(constants),), frozen=True, kw_only=True
-    )
-    return kind(**dataclasses.asdict(constants))

@@ -7,8 +7,8 @@ from ae import lessons
 from ae.errors import InputError, did_you_mean
 from ae.networks import Codec, codec
 from ae.paths import PRETRAINED
-from ae.runs.records import UNFINISHED, read_record
-from ae.runs.saved import load_network, load_newest, read_run
+from ae.runs.records import UNFINISHED, read_record, read_run
+from ae.runs.saved import load_network, load_newest
 
 
 def load(run: str | Path, network: str | None = None, style: str | None = None) -> Codec:

@@ -149,6 +149,17 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def data_folder(path: str | Path) -> Path:
+    """Returns the folder of data sets that a user names; InputError if it is none."""
+    folder = expand(path)
+    if not folder.is_dir():
+        raise InputError(
+            f"The data folder {folder} does not exist or is not a folder; name one that is, "
+            "or leave it out to have the data fetched."
+        )
+    return folder
+
+
 def expand(path: str | Path) -> Path:
     """Replaces "~" or "~user" at the start of a path by the home folder."""
     try:

@@ -66,7 +66,7 @@ SUBJECTS = {
             "scans": "scans",
         }.items()
     },
-    "ae/onnx_models.py": "tests/test_onnx_models.py",
+    "ae/export/onnx_models.py": "tests/test_onnx_models.py",
     "ae/figures.py": "tests/test_figures.py tests/lessons/test_drawn.py",
     "ae/metrics.py": f"tests/test_metrics.py tests/proof/test_digits.py {PICTURE_METRICS}",
     "ae/networks.py": "tests/lessons/test_networks.py tests/lessons/test_expected.py",

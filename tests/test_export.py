@@ -1,9 +1,10 @@
 """Networks that leave for other programs, compared with Keras by an own reading of the files."""
 
 import tutorials.__main__ as commands
-from ae import export
 from ae.errors import InputError
-from ae.runs.saved import load_data, load_network, read_run
+from ae.export import models
+from ae.runs.records import read_run
+from ae.runs.saved import load_data, load_network
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_part_that_onnx_cannot_hold_is_named_and_the_others_are_written(smoke,
 
 
 def test_an_output_that_differs_is_not_called_done(smoke, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_run_onnx", lambda _, x: np.zeros((len(x), 128), np.float32))
+    monkeypatch.setattr(models, "_run_onnx", lambda _, x: np.zeros((len(x), 128), np.float32))
     run = smoke("dense_ae")
     with pytest.raises(InputError, match=r"low-level-encoder\.onnx: its output differs"):
-        list(export.write(lesson("dense_ae"), run, "onnx", tmp_path / "out", False, None))
+        list(models.write(lesson("dense_ae"), run, "onnx", tmp_path / "out", False, None))

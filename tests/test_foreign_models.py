@@ -8,7 +8,7 @@ import zipfile
 from ae.cleaning.command import main
 from ae.errors import InputError
 from ae.pictures import write_grey
-from ae.runs.records import load_weights, save_network
+from ae.runs.saved import load_weights, save_network
 
 import keras
 import numpy as np

@@ -9,8 +9,8 @@ from ae import loading
 from ae.errors import InputError
 from ae.maintain import pretrained
 from ae.runs.folder import CHECKPOINTS
-from ae.runs.records import UNFINISHED, write_record
-from ae.runs.saved import build, load_data, load_network, read_run
+from ae.runs.records import UNFINISHED, read_run, write_record
+from ae.runs.saved import build, load_data, load_network
 from ae.training.checkpoints import Checkpoints
 
 import numpy as np

@@ -10,8 +10,8 @@ from ae.errors import InputError
 from ae.pictures import read_grey
 from ae.proof.published import departures
 from ae.proof.reproduced import title, trainings_of
-from ae.runs.records import load_weights, save_network, table
-from ae.runs.saved import read_run
+from ae.runs.records import read_run, table
+from ae.runs.saved import load_weights, save_network
 from ae.training.checkpoints import Checkpoints
 
 import keras

@@ -1,7 +1,7 @@
 """Keras networks written as ONNX models give in ONNX Runtime what they give in Keras."""
 
-from ae import onnx_models
 from ae.errors import InputError
+from ae.export import onnx_models
 
 import keras
 import numpy as np

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tutorials
 from ae.console import guard
 from ae.pictures import write_grey
-from ae.runs.records import save_network
+from ae.runs.saved import save_network
 from benchmarks import __main__ as benchmarks
 from benchmarks import scaling
 from tutorials import __main__ as commands

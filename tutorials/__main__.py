@@ -1,6 +1,7 @@
 """`python -m tutorials`: lists the lessons, runs one or several, and checks them.
 
-A lesson also runs by itself: `python -m tutorials NAME`.
+A lesson also runs by itself: `python -m tutorials NAME`. Only after its arguments are parsed does a
+command import what starts TensorFlow: help and mistakes need not wait for that.
 """
 
 import functools
@@ -26,15 +27,16 @@ def chosen(names):
     """Loads the lessons of these names; none means all.
 
     Raises:
-        InputError: if there is no such lesson.
+        InputError: if there is no such lesson; said before TensorFlow starts.
     """
-    from ae import lessons
     from ae.errors import InputError, did_you_mean
 
     known = tutorials.names()
     for name in names:
         if name not in known:
             raise InputError(f"There is no lesson '{name}'{did_you_mean(name, known)}")
+    from ae import lessons
+
     return [lessons.load(name) for name in names or known]
 
 
@@ -51,23 +53,26 @@ def parser_of(command, names=True):
 
 def run_lessons(arguments):
     """Runs several lessons, or all, and prints a table of what they reached."""
-    from ae import cli, console
+    from ae import console
+    from ae.options import add_options, choose_settings
     from ae.paths import python
     from ae.runs.records import table
-    from ae.training import precision
 
     parser = parser_of("run")
-    cli.add_options(parser, default_preset="quick")
+    add_options(parser, default_preset="quick")
     parser.add_argument(
         "--resume", action="store_true", help="resume interrupted runs, keep finished ones"
     )
     options = parser.parse_args(arguments)
-    cli.draw_out_of_sight(options)
     out = options.out or Path("runs")
     records = []
     lessons = chosen(options.names)
+    from ae import cli
+    from ae.training import precision
+
+    cli.draw_out_of_sight(options)
     for lesson in lessons:
-        precision.require(cli.choose_settings(lesson, options), options.style)
+        precision.require(choose_settings(lesson, options), options.style)
     if not options.resume:
         planned = ((lesson, out / lesson.name, options) for lesson in lessons)
         cli.refuse_lossy(planned, "run", arguments)
@@ -88,8 +93,9 @@ def run_lessons(arguments):
 
 def check_curves(arguments):
     """Compares our curves and claims with the published ones; returns 1 if a curve differs."""
-    from ae import cli, console
-    from ae.proof import bands, check
+    from ae import console
+    from ae.options import article_options
+    from ae.runs.records import read_record
 
     parser = parser_of("check")
     parser.add_argument(
@@ -115,11 +121,16 @@ def check_curves(arguments):
     options = parser.parse_args(arguments)
     if (options.seeds or options.resume) and (options.kept or options.from_runs):
         parser.error("--seeds and --resume are for training; leave them out with --kept or --from")
-    options.seeds = options.seeds or bands.FEWEST_RUNS
+    for folder in options.from_runs or ():
+        read_record(folder)
     lessons = chosen(options.names)
+    from ae import cli
+    from ae.proof import bands, check
+
+    options.seeds = options.seeds or bands.FEWEST_RUNS
     if not (options.resume or options.kept or options.from_runs):
         planned = (
-            (lesson, folder, cli.article_options(**changes))
+            (lesson, folder, article_options(**changes))
             for lesson in lessons
             for folder, changes in check.planned(lesson, options)
         )
@@ -127,7 +138,7 @@ def check_curves(arguments):
     run = cli.run_or_resume if options.resume else cli.run
 
     def train(lesson, folder, changes):
-        return run(lesson, cli.article_options(**changes), folder)
+        return run(lesson, article_options(**changes), folder)
 
     with cli.resumed_by("check", arguments):
         return check.main(lessons, options, train)
@@ -136,7 +147,6 @@ def check_curves(arguments):
 def compare_styles(arguments):
     """Trains both styles from equal weights on equal batches; returns 1 if they differ."""
     from ae import console
-    from ae.proof import parity
 
     parser = parser_of("parity")
     parser.add_argument(
@@ -148,20 +158,24 @@ def compare_styles(arguments):
     )
     parser.add_out("for the figures; default: %(default)s", Path("runs") / "parity")
     options = parser.parse_args(arguments)
-    return parity.main(chosen(options.names), options)
+    lessons = chosen(options.names)
+    from ae.proof import parity
+
+    return parity.main(lessons, options)
 
 
 def print_errata(arguments):
     """Prints what the articles get wrong, its effect, and what this project does instead."""
+    lessons = chosen(parser_of("errata").parse_args(arguments).names)
     from ae.proof import errata
 
-    errata.print_all(chosen(parser_of("errata").parse_args(arguments).names))
+    errata.print_all(lessons)
 
 
 def write_report(arguments):
     """Turns the records of runs into pages to look at."""
-    from ae import report
     from ae.errors import InputError
+    from ae.runs.folder import find_runs
 
     parser = parser_of("report", names=False)
     parser.add_argument(
@@ -177,11 +191,13 @@ def write_report(arguments):
     )
     parser.add_out("default: RUNS/report")
     options = parser.parse_args(arguments)
-    runs = report.find_runs(options.runs)
+    runs = find_runs(options.runs)
     names = [name for name in tutorials.names() if name in runs]
     if not names:
         raise InputError(f"{options.runs}: there are runs here, but of no lesson that there is.")
     out = options.out or options.runs / "report"
+    from ae import report
+
     print(report.write(chosen(names), runs, out, options.overwrite, options.slides))
 
 
@@ -189,7 +205,6 @@ def write_notebooks(arguments):
     """Writes lessons as notebooks."""
     from ae.lesson import PRESETS
     from ae.paths import refuse_to_overwrite
-    from ae.report import notebooks
     from ae.terminal import bar, say
 
     parser = parser_of("notebooks")
@@ -204,25 +219,30 @@ def write_notebooks(arguments):
     lessons = chosen(options.names)
     paths = (options.out / f"{lesson.name}.ipynb" for lesson in lessons)
     refuse_to_overwrite(options.out, paths, options.overwrite)
+    from ae.report import notebooks
+
     for lesson in bar("notebooks", unit="notebook", iterable=lessons):
         say(notebooks.write(lesson, options.out, options.preset))
 
 
 def export_networks(arguments):
     """Writes the networks of a run as ONNX models or SavedModels, and checks each."""
-    from ae import export
+    from ae.export import KINDS
+    from ae.paths import data_folder
     from ae.runs.records import read_record
 
     parser = parser_of("export", names=False)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of an earlier run")
-    parser.add_argument("--to", choices=export.KINDS, default="onnx", help="default: %(default)s")
-    parser.add_argument("--data-dir", type=Path, help="folder with the data sets")
+    parser.add_argument("--to", choices=KINDS, default="onnx", help="default: %(default)s")
+    parser.add_argument("--data-dir", type=data_folder, help="folder with the data sets")
     parser.add_out("default: RUN/exported")
     options = parser.parse_args(arguments)
     (lesson,) = chosen([read_record(options.run)["lesson"]])
     out = options.out or options.run / "exported"
+    from ae.export import models
+
     chosen_as = options.to, out, options.overwrite, options.data_dir
-    for line in export.write(lesson, options.run, *chosen_as):
+    for line in models.write(lesson, options.run, *chosen_as):
         print(line)
 
 
@@ -270,16 +290,19 @@ def print_to_any_reader(show):
 
 def command(name, *arguments):
     """Carries out one command, or runs the lesson of this name."""
+    from ae import options
     from ae.errors import InputError, did_you_mean
 
     if name in COMMANDS:
         return COMMANDS[name](list(arguments))
-    from ae import cli
-
     known = [*COMMANDS, *tutorials.names()]
     if name not in known:
         raise InputError(f"'{name}' is no command and no lesson{did_you_mean(name, known)}")
-    return cli.run_script(*chosen([name]), arguments)
+    options.answer(name, arguments)
+    (lesson,) = chosen([name])
+    from ae import cli
+
+    return cli.run_script(lesson, arguments)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from ae.datasets import downloads, folders
 from ae.datasets.registry import DataSet, Source, SourceError
-from ae.errors import InputError, MissingDataError
-from ae.paths import cache_root, expand
+from ae.errors import MissingDataError
+from ae.paths import cache_root, data_folder, expand
 
 # The kinds of source after the data folder and the cache, in the order in which they are asked.
 # `data/registry.json` lists those of each data set.
@@ -108,17 +108,14 @@ def user_folder(data_dir: str | Path | None) -> Path | None:
     Raises:
         InputError: `data_dir` is not a folder, or there is no such home folder.
     """
-    named = (os.environ.get("AE_DATA_DIR") or None) if data_dir is None else data_dir
-    if named is None:
+    if data_dir is not None:
+        return data_folder(data_dir)
+    named = os.environ.get("AE_DATA_DIR")
+    if not named:
         return None
     folder = expand(named)
     if folder.is_dir():
         return folder
-    if data_dir is not None:
-        raise InputError(
-            f"The data folder {folder} does not exist or is not a folder; name one that is, "
-            "or leave it out to have the data fetched."
-        )
     folders.notify(f"AE_DATA_DIR names {folder}, which is not a folder; looking elsewhere.")
     return None
 

@@ -8,10 +8,11 @@ from typing import Any
 from ae import cli
 from ae.console import Parser
 from ae.lesson import Exercise, Lesson
+from ae.options import add_options, add_settings
 from ae.proof import exercises
 from ae.proof.exercises import PRESET, STYLE
-from ae.runs.records import write_json
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run, write_json
+from ae.runs.saved import load_data, load_network
 
 
 def keep(lesson: Lesson, out: Path) -> Path:
@@ -43,8 +44,8 @@ def _run(lesson: Lesson, options: Sequence[str], out: Path) -> dict[str, Any]:
 
 def _parsed(lesson: Lesson, options: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog=lesson.command)
-    cli.add_options(parser, default_preset=PRESET)
-    cli.add_settings(parser, lesson)
+    add_options(parser, default_preset=PRESET)
+    add_settings(parser, lesson)
     return parser.parse_args(options)
 
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ae import onnx_models
 from ae.backend import keras
 from ae.cleaning.cleaners import ARTICLE
-from ae.export import as_keras
+from ae.export import onnx_models
+from ae.export.models import as_keras
 from ae.lesson import label_of
 from ae.lessons import load
 from ae.networks import count_parameters, weights_sha256
 from ae.paths import PRETRAINED
-from ae.runs.records import environment, read_record, save_network, write_record
-from ae.runs.saved import load_network, read_run
+from ae.runs.records import environment, read_record, read_run, write_record
+from ae.runs.saved import load_network, save_network
 
 LEFT = ("figures", "plane", "snapshots")  # of a training; their files stay behind
 

@@ -9,8 +9,8 @@ from ae.lessons import load
 from ae.maintain.gallery import FOLDER, SOURCES, about
 from ae.networks import codec
 from ae.paths import replacing
-from ae.runs.records import read_record, write_json
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_record, read_run, write_json
+from ae.runs.saved import load_data, load_network
 
 import matplotlib.pyplot as plt
 from PIL import Image

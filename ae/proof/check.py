@@ -15,7 +15,7 @@ from ae.lesson import Lesson, with_network
 from ae.paths import make_folder, refuse_to_overwrite, remember
 from ae.proof import bands, claims, graph_mode, parity, pictures, published, reproduced
 from ae.proof.reproduced import Training
-from ae.runs import records
+from ae.runs import drawing, records
 from ae.terminal import working
 
 import matplotlib.pyplot as plt
@@ -252,7 +252,7 @@ def _check(
         print(f"{CURVE}not checked: {len(spread)} of {bands.FEWEST_RUNS} runs that it takes")
         return None
     wider = "" if float32 is None else f" in bfloat16, {len(float32)} in float32 for the band"
-    report = records.Report(out, f"{name}-")
+    report = drawing.Report(out, f"{name}-")
     passed = True
     for loss in printed:
         comparison = compare(lesson, network, trainings, float32, loss=loss)

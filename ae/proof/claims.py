@@ -11,8 +11,8 @@ from typing import Any
 from ae.lesson import ONLY_NETWORK, Lesson, Settings, label_of
 from ae.paths import remember
 from ae.proof import bands, pictures, published
-from ae.runs.records import write_record
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run, write_record
+from ae.runs.saved import load_data, load_network
 from ae.runs.unfinished import Training
 from ae.terminal import bar, colored, say, working
 from ae.training import interrupts

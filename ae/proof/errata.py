@@ -12,8 +12,8 @@ from ae.lesson import Erratum, Lesson
 from ae.paths import DATA
 from ae.proof import reproduced
 from ae.proof.claims import span
-from ae.runs.records import write_json
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run, write_json
+from ae.runs.saved import load_data, load_network
 from ae.training import interrupts
 
 FOLDER = DATA / "errata"

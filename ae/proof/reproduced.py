@@ -5,16 +5,14 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean, median, stdev
 from typing import Any, NamedTuple
 
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, with_network
 from ae.paths import DATA, replacing
 from ae.proof import published
-from ae.runs.records import changed_settings, read_json, write_json
-from ae.runs.saved import read_run
-
-import numpy as np
+from ae.runs.records import changed_settings, read_json, read_run, write_json
 
 FOLDER = DATA / "reproduced"
 TIMES = DATA / "times.json"
@@ -52,7 +50,7 @@ def read_runs(
     """Reads the records of finished runs of a lesson, at the article's settings unless told else.
 
     Raises:
-        InputError: as `ae.runs.saved.read_run`; if a run was interrupted, or departs from those
+        InputError: as `ae.runs.records.read_run`; if a run was interrupted, or departs from those
             settings; if two are of the same kind, seed and style.
     """
     runs, seen = [], set()
@@ -189,10 +187,10 @@ def _row(lesson: Lesson, trainings: Sequence[Training]) -> list[str]:
         epochs = min(epochs, len(curve["epoch"]))
         printed = " and ".join(f"{curve[column][epochs - 1]:.4f}" for column in columns[loss])
     values = [t.history[epochs - 1][loss] for t in trainings]
-    digits = 4 if np.mean(values) < 10 else 1 if np.mean(values) < 1000 else 0
-    reached = f"{np.mean(values):.{digits}f}"
+    digits = 4 if mean(values) < 10 else 1 if mean(values) < 1000 else 0
+    reached = f"{mean(values):.{digits}f}"
     if len(values) > 1:
-        reached += f" ± {np.std(values, ddof=1):.{digits}f}"
+        reached += f" ± {stdev(values):.{digits}f}"
     styles = Counter(t.about["style"] for t in trainings)
     runs = ", ".join(f"{count} {style}" for style, count in styles.items())
     what = {"loss": "mean loss", "last_batch_loss": "last minibatch's loss"}[loss]
@@ -245,7 +243,7 @@ def _article_time(trainings: Sequence[Training], device: str) -> str:
         return duration(None)
     where = device if device in devices else devices[0]
     here = [t for t in trainings if t.about["device"] == where]
-    seconds = [len(t.history) * np.median([logs["seconds"] for logs in t.history]) for t in here]
+    seconds = [len(t.history) * median([logs["seconds"] for logs in t.history]) for t in here]
     time = duration(sum(seconds) / len({t.about["seed"] for t in here}))
     return time if where == device else f"{time} ({where})"
 

@@ -4,12 +4,11 @@ import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from statistics import median
 
 from ae.lesson import STYLES, Lesson, Settings, own_folders
 from ae.proof.reproduced import TIMES, duration, kept
 from ae.runs.records import read_json
-
-import numpy as np
 
 FREE = ("num_epochs", "num_test", "seed")  # they change little or nothing of an epoch's time
 
@@ -49,7 +48,7 @@ def _of_kept(lesson: Lesson, settings: Settings, style: str, cores: str) -> Iter
         about = training.about
         here = about["device"].partition(",")[0] == cores
         if here and about["style"] == style and _alike(settings, about["settings"]):
-            epoch = np.median([logs["seconds"] for logs in training.history])
+            epoch = median([logs["seconds"] for logs in training.history])
             by_seed[about["seed"]].append(settings.num_epochs * epoch)
     return (sum(each) for each in by_seed.values() if len(each) == len(lesson.networks))
 

@@ -13,7 +13,8 @@ from ae.lessons import load
 from ae.networks import Network, codec, style_of
 from ae.proof.digits import test_error
 from ae.runs import saved
-from ae.runs.records import Report, trained
+from ae.runs.drawing import Report
+from ae.runs.records import trained
 from ae.training import interrupts, precision
 from ae.training.run import Run
 

@@ -1,9 +1,7 @@
 """The report: the records of runs as pages that need neither internet nor server."""
 
-import os
 import re
 import shutil
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,14 +9,11 @@ from typing import Any
 
 from ae.errors import InputError
 from ae.lesson import Lesson, heading_of
-from ae.paths import files_in, move_into, python, refuse_to_overwrite, remove_written
+from ae.paths import files_in, move_into, refuse_to_overwrite, remove_written
 from ae.proof import claims
 from ae.report import source
 from ae.report.content import page
 from ae.report.slides import slides_of
-from ae.runs import records
-from ae.runs.folder import is_unfinished
-from ae.runs.records import RECORD, UNFINISHED
 from ae.terminal import bar
 
 import jinja2
@@ -29,37 +24,6 @@ FOLDER = Path(__file__).resolve().parent
 # What an incomplete or damaged run raises while its page is made.
 _LACKS = (KeyError, TypeError, ValueError, IndexError, jinja2.UndefinedError)
 _LACKS += (FileNotFoundError, UnidentifiedImageError)
-
-
-def find_runs(folder: Path) -> dict[str, Path]:
-    """Finds the newest run of each lesson, by name. The folder is a run, or holds runs.
-
-    Raises:
-        InputError: there is no run, or a record cannot be read.
-    """
-    found: dict[str, tuple[str, Path]] = {}
-    for candidate in [folder, *sorted(folder.iterdir())] if folder.is_dir() else []:
-        if candidate.name == UNFINISHED or not os.access(candidate, os.R_OK | os.X_OK):
-            continue
-        if (candidate / RECORD).is_file():
-            record = records.read_record(candidate)
-            name, started = str(record["lesson"]), str(record.get("started", ""))
-            if name not in found or started > found[name][0]:
-                found[name] = (started, candidate)
-        elif is_unfinished(candidate):
-            print(
-                f"{candidate}: left out, because this run is not finished; "
-                f"resume it: --resume {candidate}.",
-                file=sys.stderr,
-            )
-    if not found:
-        below = sorted({path.parents[1] for path in folder.glob(f"*/*/{RECORD}")})
-        raise InputError(
-            f"{folder}: there is no run here, but in {' and '.join(map(str, below))}; name one."
-            if below
-            else f"{folder}: there is no run here; `{python()} -m tutorials run` makes some."
-        )
-    return {name: run for name, (_, run) in found.items()}
 
 
 def write(

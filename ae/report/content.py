@@ -11,8 +11,7 @@ from ae.proof import errata, exercises, pictures, published
 from ae.report import charts, live, source
 from ae.report.equations import mathml
 from ae.report.verdicts import claims_table, expected_claims, summary, verdicts
-from ae.runs.records import changed_settings
-from ae.runs.saved import read_run
+from ae.runs.records import changed_settings, read_run
 
 from PIL import Image
 

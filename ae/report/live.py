@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ae.backend import keras, tf
 from ae.errors import InputError
-from ae.export import as_keras
+from ae.export.models import as_keras
 from ae.lesson import STYLES, Lesson, Settings, heading_of
 from ae.networks import layers_of
 from ae.pictures import read_grey

@@ -7,6 +7,7 @@ early leaves an earlier one in the same folder as it was.
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ae.errors import InputError
-from ae.paths import files_in, move_into, refuse_to_overwrite, remove_written
+from ae.paths import files_in, move_into, python, refuse_to_overwrite, remove_written
 from ae.runs.records import RECORD, UNFINISHED, read_record
 
 from filelock import FileLock, Timeout
@@ -30,10 +31,54 @@ def is_unfinished(folder: Path) -> bool:
     return (folder / UNFINISHED / RECORD).is_file()
 
 
+def whole(folder: Path) -> Path:
+    """Returns a run's folder, also if its folder "unfinished" was named."""
+    return folder.parent if folder.name == UNFINISHED else folder
+
+
+def require_unfinished(folder: Path) -> None:
+    """Raises InputError if there is no interrupted run in a folder."""
+    if not is_unfinished(folder):
+        if (folder / RECORD).is_file():
+            raise InputError(f"{folder}: this run is finished; there is nothing to resume.")
+        raise InputError(f"{folder}: there is no run here to resume.")
+
+
 def was_interrupted(folder: Path) -> bool:
     """Says whether a run was interrupted here that is worth resuming: of an epoch or more."""
     begun = read_record(folder / UNFINISHED)["trainings"] if is_unfinished(folder) else []
     return bool(begun) or any((folder / UNFINISHED / CHECKPOINTS).glob("*/checkpoint"))
+
+
+def find_runs(folder: Path) -> dict[str, Path]:
+    """Finds the newest run of each lesson, by name. The folder is a run, or holds runs.
+
+    Raises:
+        InputError: there is no run, or a record cannot be read.
+    """
+    found: dict[str, tuple[str, Path]] = {}
+    for candidate in [folder, *sorted(folder.iterdir())] if folder.is_dir() else []:
+        if candidate.name == UNFINISHED or not os.access(candidate, os.R_OK | os.X_OK):
+            continue
+        if (candidate / RECORD).is_file():
+            record = read_record(candidate)
+            name, started = str(record["lesson"]), str(record.get("started", ""))
+            if name not in found or started > found[name][0]:
+                found[name] = (started, candidate)
+        elif is_unfinished(candidate):
+            print(
+                f"{candidate}: left out, because this run is not finished; "
+                f"resume it: --resume {candidate}.",
+                file=sys.stderr,
+            )
+    if not found:
+        below = sorted({path.parents[1] for path in folder.glob(f"*/*/{RECORD}")})
+        raise InputError(
+            f"{folder}: there is no run here, but in {' and '.join(map(str, below))}; name one."
+            if below
+            else f"{folder}: there is no run here; `{python()} -m tutorials run` makes some."
+        )
+    return {name: run for name, (_, run) in found.items()}
 
 
 def differences(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -13,10 +13,16 @@ from typing import Any
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.paths import files_in, refuse_to_overwrite, remember
-from ae.runs import records
-from ae.runs.folder import claimed, is_unfinished, refuse_what_would_be_lost
-from ae.runs.records import RECORD, UNFINISHED
-from ae.runs.saved import load_data, load_network, load_networks, read_run
+from ae.runs import drawing, records
+from ae.runs.folder import (
+    claimed,
+    is_unfinished,
+    refuse_what_would_be_lost,
+    require_unfinished,
+    whole,
+)
+from ae.runs.records import RECORD, UNFINISHED, read_run
+from ae.runs.saved import load_data, load_network, load_networks
 from ae.runs.unfinished import Unfinished
 from ae.terminal import colored, counted, say, working
 from ae.training import precision
@@ -96,11 +102,8 @@ def resume(
 
     The record is the same as that of a run that was never interrupted.
     """
-    folder = _whole(folder)
-    if not is_unfinished(folder):
-        if (folder / RECORD).is_file():
-            raise InputError(f"{folder}: this run is finished; there is nothing to resume.")
-        raise InputError(f"{folder}: there is no run here to resume.")
+    folder = whole(folder)
+    require_unfinished(folder)
     with claimed(folder):
         record, settings = read_run(lesson, folder / UNFINISHED)
         precision.require(settings, record["style"])
@@ -138,7 +141,7 @@ def redraw(
     They go to `out`, by default the run's own folder, whose record lists them then. `asked` are
     settings that replace the run's own. Returns the record, with `out` for `folder`.
     """
-    folder = _whole(folder)
+    folder = whole(folder)
     out = out or folder
     record, settings = read_run(lesson, folder, asked)
     if style not in ("both", *(training["style"] for training in record["trainings"])):
@@ -172,14 +175,14 @@ def redraw(
                     network = load_network(lesson, folder, training, settings)
                     about = training["network"], training["style"], training["history"]
                     with working(f"{label_of(*about[:2])}: figures"):
-                        drawn = records.draw(lesson, data, settings, out, show, network, *about)
+                        drawn = drawing.draw(lesson, data, settings, out, show, network, *about)
                     keep(training, drawn)
             appendix = record.setdefault("appendix", {})
             networks = partial(load_networks, lesson, folder, record, settings)
             chosen = lesson, data, settings, out, show
             results = appendix.get("results", {})
             with working(f"{lesson.name}: further figures"):
-                drawn = records.draw_appendix(*chosen, networks, results)
+                drawn = drawing.draw_appendix(*chosen, networks, results)
             keep(appendix, drawn)
         except BrokenPipeError:
             raise
@@ -197,11 +200,6 @@ def _header(lesson: Lesson, settings: Settings, style: str, num_train: int, more
     amount = [counted(num_train, "training example"), counted(settings.num_epochs, "epoch")]
     parts = filter(None, [*amount, *networks, styles, more])
     return f"{colored(lesson.name, 'bold')}: {', '.join(parts)}"
-
-
-def _whole(folder: Path) -> Path:
-    """Returns a run's folder, also if its folder "unfinished" was named."""
-    return folder.parent if folder.name == UNFINISHED else folder
 
 
 def _source_sha256(lesson: Lesson) -> str | None:

@@ -1,77 +1,68 @@
-"""What an earlier run left: its record, its settings, its data and its networks."""
+"""The networks of a run and its data: saved, and loaded again."""
 
 import dataclasses
 import sys
-import typing
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ae.backend import keras
+from ae.backend import keras, tf
 from ae.errors import InputError
 from ae.lesson import STYLES, Lesson, Settings, label_of
 from ae.networks import Network, name_of, reconstruct
-from ae.runs import records
+from ae.paths import replacing
 from ae.runs.folder import CHECKPOINTS
+from ae.runs.records import RECORD, UNFINISHED, read_run
 from ae.training import interrupts, precision
-from ae.training.checkpoints import Checkpoints
+from ae.training.checkpoints import Checkpoints, writing
 
 import numpy as np
 
 
-def read_run(
-    lesson: Lesson, folder: Path, asked: Mapping[str, Any] | None = None
-) -> tuple[dict[str, Any], Settings]:
-    """Reads the record and the settings of a lesson's earlier run; `asked` replaces settings."""
-    record = records.read_record(folder)
-    if record["lesson"] != lesson.name:
-        raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
-    try:
-        settings = _settings(lesson, {**record["settings"], **(asked or {})})
-        _require_parts(lesson, folder, record)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(
-            f"{folder}: its record does not fit this version of {lesson.name}; run it again."
-        ) from error
-    return record, settings
+def save_network(network: Network, folder: Path, name: str) -> Path:
+    """Saves a trained network: a Keras model as `NAME.keras`, a module as a `tf.train.Checkpoint`.
 
-
-def _require_parts(lesson: Lesson, folder: Path, record: Mapping[str, Any]) -> None:
-    """Uses all parts of a record as others will, so that one that does not fit fails here."""
-    for key in ("preset", "style", "tensorboard", "started", "device"):
-        record[key]
-    dict(record["versions"]), record["data"]["source"], record["data"]["sha256"]
-    for training in record["trainings"]:
-        lesson.networks[training["network"]][training["style"]]
-        folder / training["saved"]
-        training["parameters"], training["claims"]
-    records.table([record])
-    for part in (*record["trainings"], record.get("appendix", {})):
-        dict.fromkeys(part.get("figures", ())), dict(part.get("results", {}))
-
-
-def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
-    """Makes settings of a record's values; a TypeError if a value is of another type.
-
-    Settings that the lesson no longer has are left out.
+    The Keras model is for use: without optimizer, loss and metrics, unless it is of a class of its
+    own. Returns the path that `load_weights` takes.
     """
-    types = typing.get_type_hints(type(lesson.presets["article"]))
-    chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in types}
-    settings = dataclasses.replace(lesson.presets["article"], **chosen)
-    for name, hint in types.items():
-        if not _fits(getattr(settings, name), hint):
-            raise TypeError(f"{name} is {getattr(settings, name)!r}.")
-    return settings
+    if isinstance(network, keras.Model):
+        path = folder / f"{name}.keras"
+        alone = keras.Model(network.input, network.output, name=network.name)
+        with replacing(path) as partial:
+            (alone if type(alone) is type(network) else network).save(partial)
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with writing():
+        prefix = tf.train.Checkpoint(network=network).write(str(folder / name))
+    return Path(prefix)
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Says whether a value has the type of a field's hint; a whole number is a float too."""
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) is tuple:  # of any length
-        return isinstance(value, tuple) and all(_fits(one, arguments[0]) for one in value)
-    if arguments:
-        return any(_fits(value, argument) for argument in arguments)
-    return isinstance(value, (int, float) if hint is float else hint)
+def load_weights(network: Network, path: Path) -> None:
+    """Fills a network with weights that `save_network` wrote; no code in the file runs."""
+    is_keras = isinstance(network, keras.Model)
+    if not (path if is_keras else Path(f"{path}.index")).is_file():
+        raise InputError(f"{path}: there is no such saved network.")
+    try:
+        if is_keras:
+            with warnings.catch_warnings():  # what Keras skips stays untrained
+                warnings.filterwarnings("error", "Skipping nested container", UserWarning)
+                network.load_weights(path)
+        else:
+            checkpoint = tf.train.Checkpoint(network=network)
+            checkpoint.read(str(path)).assert_existing_objects_matched()
+    except (
+        *(ValueError, AssertionError, OSError, LookupError, UserWarning),  # another network's
+        # Damaged ones; a cut checkpoint is an IndexError, HDF5's links are RuntimeErrors.
+        *(zipfile.BadZipFile, tf.errors.OpError, RuntimeError),
+    ) as error:
+        raise InputError(
+            f"{path}: this is not a saved network of this lesson and style; "
+            "give a file that a run of the same lesson wrote."
+        ) from error
+    if not all(np.isfinite(weight.numpy()).all() for weight in network.trainable_variables):
+        raise InputError(f"{path}: its weights are not all finite numbers; give another file.")
 
 
 def load_data(
@@ -100,7 +91,7 @@ def load_network(
 ) -> Network:
     """Builds the network of a training in a run's record and fills it with its saved weights."""
     network = build(lesson, training["network"], training["style"], settings)
-    records.load_weights(network, folder / training["saved"])
+    load_weights(network, folder / training["saved"])
     return network
 
 
@@ -122,10 +113,8 @@ def load_newest(lesson: Lesson, folder: Path, network: str, style: str | None) -
     The folder is the run's, or "unfinished" in it. If both styles have begun and none is asked for,
     the network is the Keras one. None means that no run was interrupted here.
     """
-    work = folder if folder.name == records.UNFINISHED else folder / records.UNFINISHED
-    if not (work / records.RECORD).is_file() or (
-        (folder / records.RECORD).is_file() and work != folder
-    ):
+    work = folder if folder.name == UNFINISHED else folder / UNFINISHED
+    if not (work / RECORD).is_file() or ((folder / RECORD).is_file() and work != folder):
         return None
     record, settings = read_run(lesson, work)
     done = {t["style"]: t for t in record["trainings"] if t["network"] == network}
@@ -160,7 +149,7 @@ def require_saved(
     """Raises InputError if a new network that loads a saved one differs from it."""
     loaded, fails = build(lesson, training["network"], training["style"], settings), False
     try:
-        records.load_weights(loaded, folder / training["saved"])
+        load_weights(loaded, folder / training["saved"])
     except InputError:  # its sentence is about a file from elsewhere
         fails = True
     x = lesson.examples(data).x

@@ -13,10 +13,10 @@ from ae.backend import keras, tf
 from ae.errors import InputError, Interrupted, NotFiniteError
 from ae.lesson import Lesson, Settings, label_of
 from ae.networks import count_parameters, weights_sha256
-from ae.runs import records
+from ae.runs import drawing, records
 from ae.runs.folder import CHECKPOINTS, complete, was_interrupted
 from ae.runs.records import UNFINISHED
-from ae.runs.saved import build, load_networks, require_saved
+from ae.runs.saved import build, load_networks, require_saved, save_network
 from ae.terminal import working
 from ae.training import interrupts, precision
 from ae.training.checkpoints import Checkpoints
@@ -87,7 +87,7 @@ class Unfinished:
                     records.write_record(self.work, record)
                     keras.backend.clear_session()
                 with working(f"{lesson.name}: further figures"):
-                    record["appendix"] = records.draw_appendix(
+                    record["appendix"] = drawing.draw_appendix(
                         *(lesson, data, settings, self.work, self.show),
                         lambda: load_networks(lesson, self.work, record, settings),
                         results={},
@@ -154,13 +154,13 @@ class Unfinished:
             with precision.compiled_steps() if rewritten else nullcontext(), self._stops(run):
                 lesson.networks[network_name][style].train(network, data, settings, run)
 
-        saved = records.save_network(network, work / "networks", name).relative_to(work)
+        saved = save_network(network, work / "networks", name).relative_to(work)
         about = {"network": network_name, "style": style, "saved": saved}
         require_saved(lesson, work, about, settings, network, data)
         keras.utils.set_random_seed(settings.seed)  # so that what follows is the same if resumed
         shown = self.show, network, network_name, style, run.history
         with working(f"{run.label}: figures"):
-            drawn = records.draw(lesson, data, settings, work, *shown)
+            drawn = drawing.draw(lesson, data, settings, work, *shown)
         kept: dict[str, Any] = {}
         for observer in observers:
             kept.update(observer.result())

@@ -15,7 +15,8 @@ from ae.networks import codec
 from ae.paths import REPOSITORY
 from ae.pictures import read_grey, write_grey
 from ae.runs.folder import CHECKPOINTS
-from ae.runs.records import UNFINISHED, save_network, write_record
+from ae.runs.records import UNFINISHED, write_record
+from ae.runs.saved import save_network
 from ae.training.checkpoints import Checkpoints
 
 import drawn_pages

@@ -12,7 +12,7 @@ from ae.cleaning.page import PageNetwork, clean_in_tiles
 from ae.networks import codec
 from ae.paths import REPOSITORY
 from ae.pictures import read_grey, write_grey
-from ae.runs import records
+from ae.runs import saved
 
 import numpy as np
 import pytest
@@ -155,7 +155,7 @@ def scan(tmp_path):
 def cleaned_by(run_folder, style, page):
     network = CLEANER.networks["autoencoder"][style].build(CLEANER.presets["smoke"])
     file = "keras.keras" if style == "keras" else "low-level"
-    records.load_weights(network, run_folder / "networks" / file)
+    saved.load_weights(network, run_folder / "networks" / file)
     return cleaned_at_once(page, codec(network).reconstruct)
 
 
@@ -210,7 +210,7 @@ def test_the_command_refuses_what_it_cannot_use(smoke, scan, tmp_path, capsys):
 
 def test_a_large_page_is_cleaned_in_tiles_that_do_not_show(smoke):
     network = CLEANER.networks["autoencoder"]["keras"].build(CLEANER.presets["smoke"])
-    records.load_weights(network, smoke("document_cleaner") / "networks" / "keras.keras")
+    saved.load_weights(network, smoke("document_cleaner") / "networks" / "keras.keras")
     page = np.random.default_rng(0).integers(0, 256, (90, 130), np.uint8)
     cleaner = PageNetwork(apply=codec(network, batch_size=1).reconstruct, **FORMS["article"])
     tiled = clean_in_tiles(page, cleaner, tile=32).astype(int)

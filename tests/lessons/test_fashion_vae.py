@@ -8,7 +8,7 @@ import zipfile
 from ae import metrics
 from ae.networks import codec
 from ae.proof import judges
-from ae.runs import records
+from ae.runs import saved
 from tutorials import fashion_vae
 from tutorials.articles import fashion_vae as article
 
@@ -71,7 +71,7 @@ def test_the_saved_vae_loads_in_safe_mode_and_holds_no_lambda(smoke):
     assert [type(x) for x in layers].count(fashion_vae.VariationalLoss) == 1
     assert not any(isinstance(x, keras.layers.Lambda) for x in layers)
     again = fashion_vae.build_keras()
-    records.load_weights(again, path)
+    saved.load_weights(again, path)
     x = np.random.default_rng(0).random((3, 28, 28, 1), "float32")
     for one, two in zip(codec(vae).encode(x), codec(again).encode(x), strict=True):
         np.testing.assert_array_equal(one, two)

@@ -10,8 +10,9 @@ import struct
 
 from ae import cli, datasets, errors
 from ae.lesson import label_of
+from ae.options import article_options
 from ae.proof import published, variants
-from ae.runs import records
+from ae.runs import saved
 from ae.training.run import Run
 from tutorials.__main__ import main as tutorials_main
 from tutorials.articles import dense_ae
@@ -181,7 +182,7 @@ def test_a_finished_run_with_the_same_options_is_taken_as_it_is(smoke, name, mon
     folder = smoke(name)
     monkeypatch.setattr(cli, "run", lambda *_: pytest.fail("it trains again"))
     chosen = {"data": "synthetic", "jit_compile": name == WITH_XLA}
-    options = cli.article_options(preset="smoke", **chosen)
+    options = article_options(preset="smoke", **chosen)
     assert cli.run_or_resume(lesson(name), options, folder)["folder"] == folder
 
 
@@ -321,7 +322,7 @@ def test_a_saved_network_of_another_lesson_is_refused(smoke):
     other = smoke("sigmoid_ae") / "networks"
     for style, file in [("keras", "keras.keras"), ("low-level", "low-level")]:
         with pytest.raises(errors.InputError, match="not a saved network of this lesson"):
-            records.load_weights(networks[style].build(settings), other / file)
+            saved.load_weights(networks[style].build(settings), other / file)
 
 
 # Options.

@@ -4,6 +4,8 @@ import contextlib
 import shutil
 
 from ae import cli, datasets
+from ae.console import Parser
+from ae.options import add_options
 from ae.runs import lifecycle, saved
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
@@ -110,8 +112,8 @@ def test_class_names_are_those_of_the_data_set():
 def test_options_reach_the_run(monkeypatch):
     seen = {}
     monkeypatch.setattr(lifecycle, "train", lambda *_, **keywords: seen.update(keywords))
-    parser = cli.Parser()
-    cli.add_options(parser, "smoke")
+    parser = Parser()
+    add_options(parser, "smoke")
     arguments = ["--tensorboard", "--show", "--data-dir", "here", "--style", "keras"]
     cli.run(lesson("tiny_ae"), parser.parse_args(arguments), "out")
     assert seen["tensorboard"] is seen["show"] is True

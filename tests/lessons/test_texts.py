@@ -9,6 +9,7 @@ import string
 from xml.etree import ElementTree
 
 from ae import cli
+from ae.options import choose_settings
 from ae.proof import exercises
 
 import pytest
@@ -92,7 +93,7 @@ def test_an_exercise_changes_one_setting_of_the_preset(name, number, monkeypatch
     asked = []
 
     def stop(a_lesson, options, folder):
-        asked.append((options.preset, options.style, cli.choose_settings(a_lesson, options)))
+        asked.append((options.preset, options.style, choose_settings(a_lesson, options)))
         raise SystemExit(0)
 
     monkeypatch.setattr(cli, "run", stop)

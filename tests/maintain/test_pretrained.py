@@ -2,8 +2,8 @@
 
 from ae import cli, paths
 from ae.maintain import pretrained
-from ae.runs.records import read_record
-from ae.runs.saved import load_networks, read_run
+from ae.runs.records import read_record, read_run
+from ae.runs.saved import load_networks
 
 import numpy as np
 import pytest

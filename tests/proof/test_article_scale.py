@@ -2,6 +2,7 @@
 
 from ae import cli
 from ae.lesson import ONLY_NETWORK
+from ae.options import article_options
 from ae.proof import check, published, reproduced
 
 import numpy as np
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.long
 @pytest.mark.parametrize("style", ["low-level", "keras"])
 def test_a_new_seed_of_sigmoid_ae_follows_the_published_runs(tmp_path, style):
     sigmoid = lesson("sigmoid_ae")
-    options = cli.article_options(seed=11, style=style)
+    options = article_options(seed=11, style=style)
     record = cli.run(sigmoid, options, tmp_path)
     kept = reproduced.kept("sigmoid_ae")
     band = check.compare(sigmoid, ONLY_NETWORK, kept)
@@ -24,14 +25,14 @@ def test_a_new_seed_of_sigmoid_ae_follows_the_published_runs(tmp_path, style):
 
 @pytest.mark.parametrize("style", ["low-level", "keras"])
 def test_the_denoiser_of_the_notebook_comes_near_its_two_losses(tmp_path, style):
-    options = cli.article_options(seed=11, style=style, epochs=2, output="linear")
+    options = article_options(seed=11, style=style, epochs=2, output="linear")
     record = cli.run(lesson("conv_denoiser"), options, tmp_path)
     ours = [logs["loss"] for logs in record["trainings"][0]["history"]]
     np.testing.assert_allclose(ours, published.curve("conv_denoiser")["loss"], rtol=0.25)
 
 
 def test_two_epochs_of_the_vae_come_near_the_published_loss(tmp_path):
-    options = cli.article_options(seed=11, style="low-level", epochs=2)
+    options = article_options(seed=11, style="low-level", epochs=2)
     record = cli.run(lesson("fashion_vae"), options, tmp_path)
     ours = record["trainings"][0]["history"][-1]["loss"]
     assert ours == pytest.approx(published.curve("fashion_vae")["loss"][1], rel=0.03)

@@ -6,6 +6,7 @@ from ae import cli, console
 from ae.errors import Interrupted
 from ae.lesson import ONLY_NETWORK
 from ae.maintain import __main__ as maintain
+from ae.options import article_options
 from ae.proof import bands, check, graph_mode, parity, published, reproduced
 from ae.runs import lifecycle
 from ae.runs.records import write_record
@@ -328,7 +329,7 @@ def test_an_interrupted_check_resumes_where_it_was(monkeypatch, tmp_path, capsys
 
         def train(lesson, folder, changes):
             run = cli.run_or_resume if resume else cli.run
-            return run(lesson, cli.article_options(**changes), folder)
+            return run(lesson, article_options(**changes), folder)
 
         code = check.main([tiny], options, train)
         return code, capsys.readouterr().out.partition("  curve ")[2].replace(str(out), "OUT")

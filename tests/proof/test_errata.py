@@ -5,7 +5,9 @@ import shutil
 from ae import cli, console
 from ae.errors import InputError
 from ae.maintain import __main__ as maintain
+from ae.options import article_options
 from ae.proof import errata
+from ae.runs.saved import load_weights
 from tutorials import __main__ as tutorials
 
 import pytest
@@ -20,7 +22,7 @@ def runs(tmp_path_factory):
     """Runs low_level_ae for a moment, as published and corrected."""
     folders = {}
     for variant in ("published", "corrected"):
-        options = cli.article_options(
+        options = article_options(
             preset="smoke", style="low-level", variant=variant, jit_compile=False
         )
         folders[variant] = tmp_path_factory.mktemp(variant)
@@ -48,7 +50,7 @@ def test_both_kinds_of_run_are_measured_and_kept(runs, folder):
         settings = smoke_settings("low_level_ae", variant=variant)
         network = LOW_LEVEL.networks["class"]["low-level"].build(settings)
         saved = runs[variant] / "networks" / "class-low-level"
-        cli.records.load_weights(network, saved)
+        load_weights(network, saved)
         x = LOW_LEVEL.load(settings, None).x_test
         active = x @ network.W1.numpy() + network.b1.numpy() > 0
         assert dead[kind] == [128 - active.any(axis=0).sum()]
@@ -62,7 +64,7 @@ def test_an_erratum_may_change_how_long_to_train(runs, folder, tmp_path):
     (first, *_) = [e for e in LOW_LEVEL.errata if e.measures and e.network == "class"]
     longer = first._replace(quote="ten epochs", change=("num_epochs", 2))
     one = dataclasses.replace(LOW_LEVEL, errata=(first, longer))
-    options = cli.article_options(preset="smoke", style="low-level", epochs=2, jit_compile=False)
+    options = article_options(preset="smoke", style="low-level", epochs=2, jit_compile=False)
     cli.run(one, options, tmp_path / "longer")
     kept = json.loads(errata.measure(one, [*runs.values(), tmp_path / "longer"]).read_text())
     counts = {(e["erratum"], len(e["published"]), len(e["changed"])) for e in kept["measured"]}

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from ae import cli, datasets, metrics
 from ae.lesson import VARIANTS
+from ae.options import article_options
 from ae.proof import claims, digits, errata, garments, judges
 from tutorials.articles import (
     conv_denoiser,
@@ -28,7 +29,7 @@ def test_claims_are_measured_at_the_articles_settings(monkeypatch, tmp_path):
     (result,) = measured = [{"claim": "It works.", "quantity": "error", "value": 1.0}]
     result |= {"at_least": 0, "at_most": None, "holds": True}
     monkeypatch.setattr(claims, "measure", lambda *_: measured)
-    record = cli.run(lesson("tiny_ae"), cli.article_options(style="keras"), tmp_path / "run")
+    record = cli.run(lesson("tiny_ae"), article_options(style="keras"), tmp_path / "run")
     assert [training["claims"] for training in record["trainings"]] == [measured]
 
 

@@ -11,8 +11,8 @@ from ae.lesson import ONLY_NETWORK, Style, heading_of
 from ae.networks import codec, layers_of
 from ae.pictures import read_grey, write_grey
 from ae.report import live
-from ae.runs.records import save_network
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run
+from ae.runs.saved import load_data, load_network, save_network
 
 import jinja2
 import keras

@@ -1,6 +1,7 @@
 import dataclasses
 
 from ae import cli, report
+from ae.options import article_options
 from ae.proof import published
 from ae.report import charts, content
 from ae.runs import records
@@ -12,7 +13,7 @@ from running import lesson
 
 def test_a_run_of_several_epochs_reports_the_last(tmp_path):
     sigmoid = lesson("sigmoid_ae")
-    options = cli.article_options(preset="smoke", style="keras", epochs=3, jit_compile=False)
+    options = article_options(preset="smoke", style="keras", epochs=3, jit_compile=False)
     record = cli.run(sigmoid, options, tmp_path / "run")
     (training,) = record["trainings"]
     last = f"{training['history'][2]['last_batch_loss']:.4f}"

@@ -11,16 +11,9 @@ from types import SimpleNamespace
 from ae.errors import InputError
 from ae.networks import weights_sha256
 from ae.runs import saved
-from ae.runs.records import (
-    Report,
-    draw,
-    draw_appendix,
-    environment,
-    load_weights,
-    read_record,
-    save_network,
-    write_record,
-)
+from ae.runs.drawing import Report, draw, draw_appendix
+from ae.runs.records import environment, read_record, write_record
+from ae.runs.saved import load_weights, save_network
 
 import keras
 import matplotlib.pyplot as plt

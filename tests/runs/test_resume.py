@@ -15,12 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import tutorials
-from ae import report
 from ae.errors import InputError
 from ae.networks import weights_sha256
 from ae.paths import REPOSITORY
 from ae.runs import lifecycle, records, saved
-from ae.runs.folder import claimed, is_unfinished
+from ae.runs.folder import claimed, find_runs, is_unfinished
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
 from tutorials.__main__ import main as tutorials_main
@@ -73,7 +72,7 @@ def files(folder):
 
 def saved_digests(name, folder):
     """Hashes the weights of a run's saved networks."""
-    record, chosen = saved.read_run(lesson(name), folder)
+    record, chosen = records.read_run(lesson(name), folder)
     networks = (saved.load_network(lesson(name), folder, t, chosen) for t in record["trainings"])
     return [weights_sha256(network) for network in networks]
 
@@ -522,16 +521,16 @@ def test_nothing_is_made_for_a_run_that_is_not_there(tmp_path):
 
 def test_a_report_names_the_run_that_it_leaves_out(stopped, capsys):
     with pytest.raises(InputError, match="no run here"):
-        report.find_runs(stopped.parent)
+        find_runs(stopped.parent)
     assert f"{stopped}: left out" in capsys.readouterr().err
 
 
 def test_an_unfinished_run_is_no_run_to_look_at(stopped):
     with pytest.raises(InputError, match=f"not finished; resume it: --resume {stopped}"):
-        saved.read_run(lesson("tiny_ae"), stopped)
+        records.read_run(lesson("tiny_ae"), stopped)
     for folder in (stopped, stopped.parent):
         with pytest.raises(InputError, match="no run here"):
-            report.find_runs(folder)
+            find_runs(folder)
 
 
 def test_a_run_of_another_lesson(stopped):

@@ -16,7 +16,7 @@ import time
 from ae.datasets import images
 from ae.datasets.idx import format_idx
 from ae.paths import REPOSITORY
-from ae.runs import records
+from ae.runs import unfinished
 from ae.runs.folder import is_unfinished
 from ae.training.run import Run
 
@@ -130,7 +130,7 @@ def test_a_full_disk(disk, capsys, whole, size):
 @pytest.mark.fault("a full disk while training, saving or drawing")
 @pytest.mark.parametrize("style", ["low-level", "keras"])
 def test_a_disk_that_is_full_when_a_network_is_saved(disk, capsys, monkeypatch, style):
-    save, out = records.save_network, disk("1m") / "run"
+    save, out = unfinished.save_network, disk("1m") / "run"
 
     def full(*arguments):
         with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ def test_a_disk_that_is_full_when_a_network_is_saved(disk, capsys, monkeypatch, 
         return save(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(records, "save_network", full)
+        patch.setattr(unfinished, "save_network", full)
         assert new(out, "--style", style) == 2
     assert f"--resume {out}" in one_sentence(capsys)
     (out.parent / "mine").unlink()

@@ -13,7 +13,7 @@ from ae.lesson import Claim
 from ae.networks import in_batches
 from ae.paths import REPOSITORY
 from ae.proof import claims, judges
-from ae.runs.records import Report
+from ae.runs.drawing import Report
 from ae.training.checkpoints import Checkpoints
 from ae.training.interrupts import SIGNALS, Delivery, deliver, postponed
 

@@ -1,4 +1,4 @@
-"""Writes trained networks for programs without this project: as ONNX models or SavedModels.
+"""Writes the networks of a run as ONNX models or SavedModels.
 
 Every file is loaded again in its own runtime and compared with Keras, on inputs of the run's own
 data, before it counts as written.
@@ -8,18 +8,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ae import onnx_models
 from ae.backend import keras, tf
 from ae.errors import InputError
+from ae.export import onnx_models
 from ae.lesson import Lesson, Settings, label_of
 from ae.paths import make_folder, refuse_to_overwrite, remember
 from ae.proof.parity import to_keras
-from ae.runs.records import load_weights
-from ae.runs.saved import load_data, load_network, read_run
+from ae.runs.records import read_run
+from ae.runs.saved import load_data, load_network, load_weights
 
 import numpy as np
 
-KINDS = ("onnx", "savedmodel")
 NUM_INPUTS = 8  # that outputs are compared on
 CLOSE = 1e-4  # of the largest output; float32 in another order of sums
 

@@ -1,0 +1,3 @@
+"""Trained networks for programs without this project."""
+
+KINDS = ("onnx", "savedmodel")
