@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from ae import console
 from ae.cleaning import cleaners, page
@@ -201,15 +202,32 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
+_at_work = False  # whether this process, of several, is at a file
+
+
 def _start_worker(options: argparse.Namespace, threads: int) -> None:
     global _of_worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this
+    signal.signal(signal.SIGTERM, _leave)  # and this is what it sends then
     with redirect_stderr(io.StringIO()):
         _of_worker = _network(options, threads), options
 
 
+def _leave(*_) -> NoReturn:
+    if _at_work:
+        raise SystemExit  # on its way up, what is half written is removed
+    os._exit(1)  # an exception could leave a lock of the pool's behind
+
+
 def _work(job: Job) -> tuple[Job, str]:
-    return _try(job, *_of_worker)
+    global _at_work
+    _at_work = True
+    try:
+        return _try(job, *_of_worker)
+    except SystemExit:
+        os._exit(1)  # the pool would catch it, and begin the next file
+    finally:
+        _at_work = False
 
 
 def _try(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> tuple[Job, str]:

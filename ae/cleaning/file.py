@@ -12,14 +12,14 @@ from ae.cleaning import page, pdf, scans
 from ae.cleaning.jobs import COMPARISON, Job
 from ae.cleaning.scans import Sheet
 from ae.errors import InputError
-from ae.paths import make_folder
 from ae.terminal import counted, warn
 
 import cv2
 import numpy as np
 from PIL import Image
 
-NO_PLACE = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EROFS}
+FULL = {errno.EDQUOT, errno.ENOSPC}
+CLOSED = {errno.EACCES, errno.EROFS}
 UNCHANGED = 0.01  # share of a page of one bit; if no more changes, the page counts as unchanged
 
 
@@ -48,10 +48,10 @@ def clean_file(job: Job, network: page.PageNetwork, options: argparse.Namespace)
     except BrokenPipeError:
         raise
     except OSError as error:
-        kind = NoPlaceError if error.errno in NO_PLACE else InputError
+        kind = NoPlaceError if error.errno in FULL | CLOSED else InputError
         raise kind(
             f"{job.target or 'standard output'} cannot be written ({error.strerror or error}); "
-            "make room, or name another place with -o."
+            f"{'make room, or ' * (error.errno in FULL)}name another place with -o."
         ) from error
     except (MemoryError, cv2.error) as error:
         if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
@@ -64,7 +64,7 @@ def clean_file(job: Job, network: page.PageNetwork, options: argparse.Namespace)
 def _clean(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> None:
     out: Path | BinaryIO = job.target or sys.stdout.buffer
     if job.target:
-        make_folder(job.target.parent)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
     beside = job.comparison if options.compare else None
     ours = beside and scans.note_of(beside) == COMPARISON
     if beside and os.path.lexists(beside) and not (options.overwrite or ours):

@@ -215,7 +215,7 @@ def _state_of(job, sources, overwrite, note, compare) -> str:
 
 def _done(found: str, note: str, uncompared: bool) -> str:
     if found != note:
-        return f"{DONE} with {found or 'no options'}"
+        return f"{DONE} with {found}" if found else f"{DONE} without options"
     return f"{DONE} without --compare" if uncompared else DONE
 
 

@@ -437,7 +437,7 @@ def test_other_options_are_said_to_be_other_and_replace_nothing(tmp_path, capsys
         "To clean in this way what was cleaned in another, delete it or add --overwrite.\n"
     )
     assert clean(tmp_path / "in", "-o", out, "--grey") == 0
-    assert "1 cleaned already with --scale 2, 1 cleaned already with no options" in (
+    assert "1 cleaned already with --scale 2, 1 cleaned already without options" in (
         capsys.readouterr().out
     )
     assert {path: path.read_bytes() for path in out.iterdir()} == before
@@ -533,6 +533,27 @@ def test_a_mistake_ends_several_processes_too(box, tmp_path):
     assert done.returncode == 2
     assert f"{missing}: there is no such saved network" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_command_that_is_ended_leaves_nothing_half_written(tmp_path, scan, jobs):
+    """By a scheduler, whose SIGTERM counts as Ctrl-C; a shell may have told us to ignore that."""
+    for number in range(40):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(scan, tmp_path / "in" / f"{number}.png")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "tutorials", "clean", tmp_path / "in", "-o", out]
+    with subprocess.Popen(
+        [*command, "--jobs", str(jobs)], cwd=REPOSITORY, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        process.terminate()
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert said == f"{OURS}Interrupted; the same command cleans the rest.\n"
+    names = {path.name for path in out.iterdir()}
+    assert names < {f"{number}.png" for number in range(40)}
 
 
 def test_sub_folders_are_kept(tmp_path, scan, capsys):
@@ -844,7 +865,7 @@ def test_a_picture_that_is_none(tmp_path, capsys):
 
 
 def test_a_folder_that_cannot_be_made(scan, tmp_path):
-    refused("no folder can be made", scan, "-o", scan / "out" / "page.png")
+    refused("cannot be written (Not a directory)", scan, "-o", scan / "out" / "page.png")
     assert list(tmp_path.iterdir()) == [scan]
 
 

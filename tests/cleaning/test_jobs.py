@@ -306,7 +306,7 @@ def test_what_is_cleaned_in_another_way_is_left_alone_and_says_how(job):
     assert state(job, note="--grey") == "cleaned already with --grey --scale 2"
     assert state(job, note="--grey --scale 2") == "cleaned already"
     cleaned(job)
-    assert state(job, note="--grey") == "cleaned already with no options"
+    assert state(job, note="--grey") == "cleaned already without options"
 
 
 def test_a_comparison_that_is_not_there_is_said_to_be_missing(job):
