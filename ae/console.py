@@ -120,6 +120,12 @@ def positive(kind: type) -> Callable[[str], Any]:
     return _number(kind, f"{noun} above zero", lambda value: 0 < value < float("inf"))
 
 
+def between(least: float, most: float) -> Callable[[str], float]:
+    """Makes a function that parses a number from `least` to `most`."""
+    words = f"number from {least:g} to {most:g}"
+    return _number(float, words, lambda value: least <= value <= most)
+
+
 def number(kind: type, several: bool = False) -> Callable[[str], Any]:
     """Makes a function that parses a number from zero, or a tuple of `several` with commas."""
     noun = "whole number" if kind is int else "number"

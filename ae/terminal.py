@@ -29,6 +29,11 @@ def say(text: object) -> None:
     tqdm.write(str(text), file=sys.stdout)
 
 
+def warn(text: object) -> None:
+    """Prints a line to standard error, above the bars if there are any."""
+    tqdm.write(str(text), file=sys.stderr)
+
+
 @contextmanager
 def working(label: str) -> Iterator[None]:
     """Shows, after two seconds, that something goes on whose parts cannot be counted.

@@ -4,48 +4,57 @@ import argparse
 import io
 import multiprocessing
 import os
+import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import NoReturn
 
 from ae import console
-from ae.cleaning import cleaners, page, scans
-from ae.cleaning.jobs import Job, plan, state_of
-from ae.cleaning.scans import Sheet
+from ae.cleaning import cleaners, page
+from ae.cleaning.file import NoPlaceError, clean_file, noted
+from ae.cleaning.jobs import DONE, STANDARD, Job, identities, plan, state_of
 from ae.errors import InputError, Interrupted
-from ae.paths import make_folder
-from ae.terminal import bar, counted, say
-
-import numpy as np
-from PIL import Image
+from ae.terminal import bar, counted, say, warn
 
 
 def main(arguments: Sequence[str], prog: str = "python -m tutorials clean") -> int:
     """Runs the command; returns 1 if some of several files could not be cleaned."""
     options = _parser(prog).parse_args(arguments)
-    jobs = plan(options.pages, options.out, options.recursive)
+    if options.compare and options.out == STANDARD:
+        raise InputError("--compare writes a file beside the cleaned one; name a file with -o.")
+    jobs = plan(options.pages, options.out, options.recursive, options.shard)
+    state = partial(
+        state_of,
+        sources=identities(jobs),
+        overwrite=options.overwrite,
+        note=noted(options),
+        compare=options.compare,
+    )
     if options.dry_run:
-        return _say_what_would_be_done(jobs, options.overwrite)
+        return _say_what_would_be_done(jobs, state)
     network = partial(_network, options)
-    if len(jobs) == 1:
-        return _clean_one(jobs[0], network, options)
+    if len(jobs) == 1 and not options.shard:
+        return _clean_one(jobs[0], state, network, options)
     try:
-        return _clean_all(jobs, network, options)
+        return _clean_all(jobs, state, network, options)
     except KeyboardInterrupt as error:
-        raise Interrupted("Interrupted; the same command cleans the rest.") from error
+        then = "begins again" if options.overwrite else "cleans the rest"
+        raise Interrupted(f"Interrupted; the same command {then}.") from error
 
 
 def _parser(prog: str) -> console.Parser:
     parser = console.Parser(
         prog=prog,
         description="Clean scanned pages of any size: PNG, JPEG, TIFF, WebP, PDF and others. Text, "
-        "resolution, color and number of pages stay.",
+        "resolution, color and number of pages stay. In a folder each file keeps its name; kinds "
+        "that can only be read, such as BMP, become NAME.bmp.png, or .tif with several pages.",
     )
     add = parser.add_argument
     add("pages", nargs="+", metavar="IN", help="scans, folders, patterns such as '*.png', or -")
@@ -58,16 +67,33 @@ def _parser(prog: str) -> console.Parser:
     which.add_argument("--from", dest="from_run", type=Path, metavar="RUN",
         help="use the network of a run of document_cleaner: its folder or .keras file")  # fmt: skip
     add("--style", choices=("low-level", "keras"), help="of --from; default: keras, if it is there")
-    add("--dpi", type=console.positive(float), help="dots an inch, where the file is wrong")
-    add("--scale", type=console.positive(float),
-        help=f"height of small letters over {page.LETTER:g} pixels; default: measured")  # fmt: skip
+    size = parser.add_mutually_exclusive_group().add_argument
+    size("--dpi", type=console.between(*page.DPIS),
+        help="dots an inch, where the file is wrong: {:g} to {:g}".format(*page.DPIS))  # fmt: skip
+    size("--scale", type=console.between(*page.SCALES),
+        help=f"height of small letters over {page.LETTER:g} pixels: {page.SCALES[0]:g} to "
+        f"{page.SCALES[1]:g}; default: measured")  # fmt: skip
     add("--grey", action="store_true", help="drop colors")
     add("--jobs", type=console.up_to(256), default=1, help="files to clean at once; default: 1")
+    add("--shard", type=_shard, metavar="N/M",
+        help="clean only the Nth of M shares of the files, such as 3/16; each machine takes one, "
+        "and a file stays in its share when others come")  # fmt: skip
     add("--compare", action="store_true",
         help="also write NAME-compare.png: the first page before and after")  # fmt: skip
     add("--dry-run", action="store_true", help="print what would be written, and clean nothing")
-    add("--overwrite", action="store_true", help="replace files that are there already")
+    add("--overwrite", action="store_true",
+        help="replace files that are there already, also those that were cleaned")  # fmt: skip
     return parser
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
+    number, shares = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= shares:
+        raise argparse.ArgumentTypeError(
+            f"must be two numbers such as 3/16, from 1/16 to 16/16, not '{text}'"
+        )
+    return number, shares
 
 
 def _network(options: argparse.Namespace, threads: int | None = None) -> page.PageNetwork:
@@ -80,58 +106,71 @@ def _network(options: argparse.Namespace, threads: int | None = None) -> page.Pa
     return cleaners.pretrained(options.network, threads)
 
 
-def _say_what_would_be_done(jobs: list[Job], overwrite: bool) -> int:
+def _say_what_would_be_done(jobs: list[Job], state: partial) -> int:
     refused = 0
     for job in jobs:
         try:
-            done = state_of(job, jobs, overwrite)
-            if isinstance(job.source, Path) and not job.source.exists():
-                raise InputError(f"There is no file {job.name}; check the name.")
-            print(done or f"{job.name} -> {job.target or 'standard output'}")
+            done = state(job)
+            to = job.target or "standard output"
+            print(_notice(job, done) if done else f"{job.name} -> {to}")
         except InputError as error:
             print(error, file=sys.stderr)
             refused = 1
     return refused
 
 
+def _notice(job: Job, done: str) -> str:
+    return f"{job.target}: {done}; to clean it again, add --overwrite."
+
+
 # Cleaning
 
 
-def _clean_one(job: Job, network: partial, options: argparse.Namespace) -> int:
-    if done := state_of(job, [job], options.overwrite):
-        print(done)
+def _clean_one(job: Job, state: partial, network: partial, options: argparse.Namespace) -> int:
+    if done := state(job):
+        print(_notice(job, done))
         return 0
-    _clean(job, network(), options)
+    clean_file(job, network(), options)
     if job.target:
         print(job.target)
     return 0
 
 
-def _clean_all(jobs: list[Job], network: partial, options: argparse.Namespace) -> int:
-    failures, done, left = [], 0, []
+def _clean_all(
+    jobs: list[Job], state: partial, network: partial, options: argparse.Namespace
+) -> int:
+    failures, done, left, older = [], Counter(), [], set()
     for job in jobs:
         try:
-            if state_of(job, jobs, options.overwrite):
-                done += 1
+            if what := state(job):
+                done[what] += 1
             else:
                 left.append(job)
+                if os.path.lexists(job.target):
+                    older.add(job.target)
         except InputError as error:
             failures.append(str(error))
     for failure in failures:
         print(failure, file=sys.stderr)
-    cleaned = 0
+    cleaned = again = 0
     with bar("clean", len(left), "file") as progress:
         for job, failure in _results(left, network, options):
             progress.update()
             if failure:
                 failures.append(failure)
-                progress.write(failure, file=sys.stderr)
+                warn(failure)
             else:
                 cleaned += 1
+                again += job.target in older
                 say(job.target)
     parts = [f"{counted(cleaned, 'file')} cleaned"]
-    parts += [f"{done} done already"] * bool(done) + [f"{len(failures)} failed"] * bool(failures)
+    if again and not options.overwrite:
+        parts += [f"{again} of them again, because the scan is newer"]
+    parts += [f"{number} {what}" for what, number in sorted(done.items())]
+    parts += [f"{len(failures)} failed"] * bool(failures)
     print(", ".join(parts))
+    if done.keys() - {DONE}:
+        warn("To clean in this way what was cleaned in another, delete it or add --overwrite.")
     return 1 if failures else 0
 
 
@@ -166,89 +205,39 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
+_at_work = False  # whether this process, of several, is at a file
+
+
 def _start_worker(options: argparse.Namespace, threads: int) -> None:
     global _of_worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this
+    signal.signal(signal.SIGTERM, _leave)  # and this is what it sends then
     with redirect_stderr(io.StringIO()):
         _of_worker = _network(options, threads), options
 
 
+def _leave(*_) -> NoReturn:
+    if _at_work:
+        raise SystemExit  # on its way up, what is half written is removed
+    os._exit(1)  # an exception could leave a lock of the pool's behind
+
+
 def _work(job: Job) -> tuple[Job, str]:
-    return _try(job, *_of_worker)
+    global _at_work
+    _at_work = True
+    try:
+        return _try(job, *_of_worker)
+    except SystemExit:
+        os._exit(1)  # the pool would catch it, and begin the next file
+    finally:
+        _at_work = False
 
 
 def _try(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> tuple[Job, str]:
     try:
-        _clean(job, network, options)
+        clean_file(job, network, options)
+    except NoPlaceError:
+        raise
     except InputError as error:
         return job, str(error)
-    except MemoryError:
-        return job, f"{job.name} does not fit in memory; save a smaller copy and name that."
     return job, ""
-
-
-def _clean(job: Job, network: page.PageNetwork, options: argparse.Namespace) -> None:
-    target = job.target
-    out: Path | BinaryIO = sys.stdout.buffer if target is None else target
-    if target:
-        make_folder(target.parent)
-    beside = target.with_name(f"{target.stem}-compare.png") if target and options.compare else None
-    if beside and os.path.lexists(beside) and not (options.overwrite or scans.is_ours(beside)):
-        raise InputError(f"{beside} is there already; move it away, or add --overwrite.")
-    compared: list[Sheet] = []
-
-    def clean(sheet):
-        cleaned = clean_sheet(sheet, network, options, job.name)
-        if beside and not compared:
-            compared.extend([sheet, cleaned])
-        return cleaned
-
-    try:
-        if job.is_pdf:
-            scans.clean_pdf(job.source, job.name, out, clean)
-        else:
-            number = scans.count(job.source, job.name)
-            kind = scans.format_of(target) if target else "TIFF" if number > 1 else "PNG"
-            if number > 1 and kind not in scans.OF_MANY_PAGES:
-                raise InputError(
-                    f"{job.name} holds {number} pages, and a {kind} file holds one; "
-                    "end -o in .tif or .pdf."
-                )
-            scans.write(out, map(clean, scans.read(job.source, job.name)), kind)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise InputError(
-            f"{target} cannot be written ({error.strerror or error}); name another place."
-        ) from error
-    if target and isinstance(job.source, Path):
-        about = job.source.stat()
-        os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns))
-    if beside:
-        _write_comparison(beside, *compared)
-
-
-def clean_sheet(
-    sheet: Sheet, network: page.PageNetwork, options: argparse.Namespace, name: str
-) -> Sheet:
-    """Cleans one page, at the scale that its letters, or the options, give it."""
-    pixels = sheet.pixels
-    if pixels.ndim == 3 and (options.grey or not page.has_color(pixels)):
-        pixels = np.array(Image.fromarray(pixels).convert("L"))
-    scale = options.scale or (options.dpi / page.DPI if options.dpi else None)
-    cleaned, lost = page.restore(pixels, network, sheet.dpi and sheet.dpi[0], scale)
-    if lost:
-        print(
-            f"{name}: this page stays as it is, because cleaning would remove {lost:.0%} of what "
-            "is dark on it.",
-            file=sys.stderr,
-        )
-    return sheet._replace(pixels=cleaned)
-
-
-def _write_comparison(path: Path, before: Sheet, after: Sheet) -> None:
-    pair = [Image.fromarray(sheet.pixels).convert("RGB") for sheet in (before, after)]
-    both = Image.new("RGB", (2 * pair[0].width + 20, pair[0].height), "white")
-    both.paste(pair[0], (0, 0))
-    both.paste(pair[1], (pair[0].width + 20, 0))
-    scans.write(path, iter([Sheet(np.array(both), before.dpi)]), "PNG")

@@ -1,10 +1,11 @@
 """What `clean` is to clean, where to, and what it may replace."""
 
 import glob
+import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ from ae.cleaning import scans
 from ae.errors import InputError
 
 STANDARD = "-"  # standard input, or standard output
-KEPT_SUFFIXES = (".pdf", ".tif", ".tiff")  # of files in a folder; others become .png
+COMPARISON = "comparison"  # the note in a picture of a page before and after
+DONE = "cleaned already"
 
 
 class Job(NamedTuple):
@@ -29,15 +31,26 @@ class Job(NamedTuple):
             return self.source.suffix.lower() == ".pdf"
         return self.source.startswith(b"%PDF")
 
+    @property
+    def comparison(self) -> Path | None:
+        """Where a picture of the page before and after goes: NAME-compare.png."""
+        name = self.target and self.target.name.removesuffix(".png")
+        return self.target and self.target.with_name(f"{name}-compare.png")
 
-def plan(pages: Sequence[str], out: str, recursive: bool) -> list[Job]:
+
+def plan(
+    pages: Sequence[str], out: str, recursive: bool, share: tuple[int, int] | None = None
+) -> list[Job]:
     """Lists what to clean; the files need not exist.
+
+    What a file becomes, and whose share it is, depends on no other file.
 
     Args:
         pages: files, folders, patterns, or "-".
         out: a file, a folder, or "-". It is a folder if it exists as one, ends in a slash or has no
             suffix of a picture.
         recursive: whether folders within folders count.
+        share: (3, 16) lists the third of 16 shares; default: all.
 
     Raises:
         InputError: these do not fit together.
@@ -45,9 +58,15 @@ def plan(pages: Sequence[str], out: str, recursive: bool) -> list[Job]:
     if not out:
         raise InputError("-o: name a file to write, a folder, or -.")
     found = [pair for text in pages for pair in _found(text, recursive, Path(out))]
+    found = list(dict.fromkeys(found))
     if not found:
-        raise InputError(f"{pages[0]}: there are no scans here; name others.")
+        raise InputError(
+            f"{pages[0]}: there are no scans in this folder; name another"
+            f"{'' if recursive else ', or add --recursive for the folders in it'}."
+        )
     if STANDARD in (out, *pages):
+        if share:
+            raise InputError("--shard shares out files; leave it out with -.")
         return [_standard_job(pages, out, found)]
     place = Path(out)
     is_folder = out.endswith(("/", os.sep)) or place.is_dir()
@@ -56,8 +75,21 @@ def plan(pages: Sequence[str], out: str, recursive: bool) -> list[Job]:
         raise InputError(f"-o {out}: several pages need a folder, and this is a file.")
     if names_file or (place.suffix and not is_folder):
         scans.format_of(place)
-        return [Job(found[0][0], str(found[0][0]), place)]
-    return _into_folder(found, place)
+        jobs = [Job(found[0][0], str(found[0][0]), place)]
+    else:
+        jobs = _into_folder(found, place)
+    if share is None:
+        return jobs
+    return [
+        job
+        for job, (path, below) in zip(jobs, found, strict=True)
+        if _share_of(below / path.name, share[1]) == share[0]
+    ]
+
+
+def _share_of(path: Path, shares: int) -> int:
+    digest = hashlib.sha256(os.fsencode(path.as_posix())).digest()
+    return int.from_bytes(digest[:8], "big") % shares + 1
 
 
 def _standard_job(pages: Sequence[str], out: str, found: list[tuple[Path, Path]]) -> Job:
@@ -85,44 +117,33 @@ def _found(text: str, recursive: bool, out: Path) -> list[tuple[Path, Path]]:
         inside = path.rglob("*") if recursive else path.glob("*")
         inside = (each for each in inside if out.resolve() not in each.resolve().parents)
         files = sorted(each for each in inside if scans.is_scan(each) and each.is_file())
-        files = [file for file in files if not scans.is_ours(file)]
+        files = [file for file in files if scans.note_of(file) is None]
         return [(file, file.parent.relative_to(path)) for file in files]
     if not path.exists() and glob.has_magic(text):
         matches = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207
         if not matches:
-            raise InputError(f"There is no file {text}; check the name.")
+            raise InputError(f"No file matches the pattern {text}; check it.")
         return [(match, Path()) for match in matches if match.is_file()]
     return [(path, Path())]
 
 
 def _into_folder(found: list[tuple[Path, Path]], out: Path) -> list[Job]:
-    """Gives each file a name in a folder; those that would collide get longer names."""
+    jobs = [Job(path, str(path), out / below / _name_of(path)) for path, below in found]
+    times = Counter(job.target for job in jobs)
+    if twice := [job for job in jobs if times[job.target] > 1]:
+        raise InputError(
+            f"{twice[0].name} and {twice[1].name} would both become {twice[0].target}; "
+            "clean the folder above them with --recursive, or give each an -o of its own."
+        )
+    return jobs
 
-    def named(path, stem):
-        suffix = path.suffix.lower()
-        if suffix not in KEPT_SUFFIXES:
-            suffix = ".tif" if _has_pages(path) else ".png"
-        return f"{stem}{suffix}"
 
-    forms = (
-        lambda path: named(path, path.stem),
-        lambda path: named(path, f"{path.resolve().parent.name}-{path.stem}"),
-        lambda path: named(path, path.name.replace(".", "-")),
-        lambda path: named(path, f"{path.resolve().parent.name}-{path.name.replace('.', '-')}"),
-    )
-    found = list(dict.fromkeys(found))
-    targets = [out / below / forms[0](path) for path, below in found]
-    for form in forms[1:]:
-        times = Counter(map(str, targets))
-        targets = [
-            out / below / form(path) if times[str(target)] > 1 else target
-            for (path, below), target in zip(found, targets, strict=True)
-        ]
-    for target, times in Counter(map(str, targets)).items():
-        if times > 1:
-            raise InputError(f"{times} of the pages would become {target}; clean them apart.")
-    pairs = zip(found, targets, strict=True)
-    return [Job(path, str(path), target) for (path, _), target in pairs]
+def _name_of(path: Path) -> str:
+    """A file keeps its name, unless no file of its kind can be written with its pages."""
+    kind = scans.FORMATS.get(path.suffix.lower())
+    if kind not in scans.OF_MANY_PAGES and _has_pages(path):
+        return f"{path.name}.tif"
+    return path.name if kind else f"{path.name}.png"
 
 
 def _has_pages(path: Path) -> bool:
@@ -133,12 +154,41 @@ def _has_pages(path: Path) -> bool:
         return False
 
 
-def state_of(job: Job, jobs: Sequence[Job], overwrite: bool) -> str:
-    """Returns a sentence if a file is cleaned already, and "" if it is still to clean.
+def identities(jobs: Sequence[Job]) -> dict[tuple[int, int], Path]:
+    """Maps device and inode of each scan that is there to its path."""
+    there = [job.source for job in jobs if isinstance(job.source, Path) and job.source.exists()]
+    return {_identity(path): path for path in there}
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_dev, about.st_ino
+
+
+def state_of(
+    job: Job,
+    sources: Mapping[tuple[int, int], Path],
+    overwrite: bool,
+    note: str = "",
+    compare: bool = False,
+) -> str:
+    """Returns that a file is cleaned already, and how, or "" if it is still to clean.
+
+    Args:
+        sources: `identities` of all that is to clean.
+        note: what its cleaned page is to hold, as `scans.note_of` returns it.
+        compare: whether a comparison belongs to it.
 
     Raises:
-        InputError: what is at its target may not be replaced.
+        InputError: there is nothing to clean, or what is at its target may not be replaced.
     """
+    state = _state_of(job, sources, overwrite, note, compare)
+    if not state:
+        _refuse_if_nothing(job)
+    return state
+
+
+def _state_of(job, sources, overwrite, note, compare) -> str:
     target = job.target
     if target is None:
         return ""
@@ -146,21 +196,41 @@ def state_of(job: Job, jobs: Sequence[Job], overwrite: bool) -> str:
         raise InputError(f"{job.name}: a PDF becomes a PDF; end -o in .pdf.")
     if not os.path.lexists(target):
         return ""
-    for source in (one.source for one in jobs if isinstance(one.source, Path)):
-        if source.exists() and target.exists() and target.samefile(source):
-            raise InputError(f"{target}: this would overwrite the scan {source}; name another -o.")
+    if target.exists() and (source := sources.get(_identity(target))):
+        raise InputError(f"{target}: this would overwrite the scan {source}; name another -o.")
     if target.is_dir():
         raise InputError(f"{target} is a folder; name another place with -o.")
     if scans.is_protected(target):
         raise InputError(f"{target} is read-only; name another place with -o.")
     if overwrite:
         return ""
-    if isinstance(job.source, Path) and scans.is_ours(target):
+    found = scans.note_of(target)
+    if isinstance(job.source, Path) and found not in (None, COMPARISON):
         if not job.source.exists() or _date(job.source) == _date(target):
-            return f"{target}: cleaned already; to clean it again, add --overwrite."
+            return _done(found, note, compare and not os.path.lexists(job.comparison))
         if _date(job.source) > _date(target):
             return ""  # the scan has changed since; otherwise the cleaned page has
     raise InputError(f"{target} is there already; name another place with -o, or add --overwrite.")
+
+
+def _done(found: str, note: str, uncompared: bool) -> str:
+    if found != note:
+        return f"{DONE} with {found}" if found else f"{DONE} without options"
+    return f"{DONE} without --compare" if uncompared else DONE
+
+
+def _refuse_if_nothing(job: Job) -> None:
+    if isinstance(job.source, bytes):
+        size = len(job.source)
+    elif job.source.is_file():
+        size = job.source.stat().st_size
+    elif job.source.exists():
+        raise InputError(f"{job.name} is not an ordinary file; name a picture or a PDF.")
+    else:
+        kind = "file" if scans.is_scan(job.source) else "file or folder"
+        raise InputError(f"There is no {kind} {job.name}; check the name.")
+    if size == 0:
+        raise InputError(f"{job.name} is empty; scan or copy it again.")
 
 
 def _date(path: Path) -> int:

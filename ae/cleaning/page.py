@@ -27,6 +27,9 @@ FEWEST_COLORED = 2e-4  # share of such pixels that makes a page a colored one
 INK = 0.75  # a pixel that is darker, over its surroundings, counts as ink ...
 GONE = 0.9  # ... and is gone if it has more than this afterwards
 MOST_INK = 0.5  # share of a page's ink; if cleaning takes more, the page stays as it is
+DITHERED = 0.1  # share of pixels that differ from most around them, where greys are dots
+SCALES = 0.3, 20  # that somebody may ask for
+DPIS = 50, 2400  # that scanners give; a file or an option with another one is wrong
 UNTRUSTED_DPI = (72, 96)
 
 
@@ -65,10 +68,10 @@ def clean_page(page: np.ndarray, network: PageNetwork, scale: float = 1.0) -> np
         scale: the page's size over the size that the network knows, as `scale_of` returns it.
     """
     if page.ndim == 3:
-        channels = [
-            clean_page(np.ascontiguousarray(c), network, scale) for c in np.moveaxis(page, 2, 0)
-        ]
-        return np.stack(channels, axis=2)
+        result = np.empty_like(page)
+        for c in range(page.shape[2]):
+            result[:, :, c] = clean_page(np.ascontiguousarray(page[:, :, c]), network, scale)
+        return result
     if COARSEST <= scale <= FINEST:
         return clean_in_tiles(page, network)
     height, width = (max(8, round(size / scale)) for size in page.shape)
@@ -134,12 +137,13 @@ def scale_of(page: np.ndarray, dpi: float | None = None) -> float:
     """Returns a page's size over the size that the network knows: 1.9 at 300 dots an inch.
 
     The letters tell it. If there are few, `dpi` does; without it, the result is 1. So it is where
-    it is 72 or 96, which programs write that do not know.
+    it is 72 or 96, which programs write that do not know, or what no scanner gives.
     """
     height = letter_height(page)
     if height is not None:
         return height / LETTER
-    trusted = dpi and round(dpi) not in UNTRUSTED_DPI  # a PNG's 72 is 72.009
+    known = dpi and DPIS[0] <= dpi <= DPIS[1]
+    trusted = known and round(dpi) not in UNTRUSTED_DPI  # a PNG's 72 is 72.009
     return dpi / DPI if trusted else 1.0
 
 
@@ -167,8 +171,16 @@ def letter_height(page: np.ndarray) -> float | None:
 
 def has_color(page: np.ndarray) -> bool:
     """Says whether some of a page (height, width, 3) is colored, such as a stamp, or its paper."""
-    spread = page.max(axis=2).astype(np.int16) - page.min(axis=2)
-    return float((spread > COLORFUL).mean()) > FEWEST_COLORED
+    colored, height = 0, max(1, STRIP // page.shape[1])
+    for top in range(0, len(page), height):
+        rows = page[top : top + height]
+        colored += np.count_nonzero(rows.max(axis=2) - rows.min(axis=2) > COLORFUL)
+    return colored > FEWEST_COLORED * page[:, :, 0].size
+
+
+def is_dithered(page: np.ndarray) -> bool:
+    """Says whether a page of black and white pixels has dots for greys."""
+    return float((cv2.medianBlur(page, 3) != page).mean()) > DITHERED
 
 
 def ink_lost(page: np.ndarray, cleaned: np.ndarray, scale: float = 1.0) -> float:

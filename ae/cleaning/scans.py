@@ -1,13 +1,13 @@
 """Reads scans of one or several pages, and writes them with what a scan needs to keep.
 
-That is the resolution, the kind of pixel (one bit, grey or color) and the number of pages; of a PDF
-also its text and all else that is no picture.
+That is the resolution, the kind of pixel (one bit, grey or color), the number of pages and the
+quality of a JPEG.
 """
 
 import io
+import math
 import stat
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,6 +21,7 @@ from PIL import Image, ImageSequence, PngImagePlugin, UnidentifiedImageError
 
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG",
     ".webp": "WEBP", ".pdf": "PDF"}  # fmt: skip
+LONGEST = {"JPEG": 65_500, "PDF": 65_500, "WEBP": 16_383}  # px a side; a PDF holds JPEG
 READ_ONLY = {".gif", ".jfif", ".bmp", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".apng"}
 OF_MANY_PAGES = {"TIFF", "PDF"}
 SOFTWARE = "autoencoder lessons: clean"  # by this a second run knows what a first one wrote
@@ -28,7 +29,7 @@ SOFTWARE_TAG = 305  # of TIFF, and of EXIF; so are the next ones
 ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, INCH = 282, 283, 296, 2
 MAX_MEGAPIXELS = 1500
-SMALLEST = 0.05  # share of a PDF page's pixels, at 100 dots an inch, that make a picture a scan
+QUALITY = 95  # of a JPEG that was none before
 
 
 class Sheet(NamedTuple):
@@ -37,6 +38,7 @@ class Sheet(NamedTuple):
     pixels: np.ndarray  # uint8, grey (height, width) or color (height, width, 3)
     dpi: tuple[float, float] | None = None  # dots an inch across and down, if the file says so
     bilevel: bool = False  # whether its pixels are black or white
+    rounding: dict[int, list[int]] | None = None  # of a JPEG: its quantization tables
 
 
 def read(source: Path | bytes, name: str) -> Iterator[Sheet]:
@@ -45,18 +47,24 @@ def read(source: Path | bytes, name: str) -> Iterator[Sheet]:
     Raises:
         InputError: it is missing, damaged or no picture, or its values have an unknown range.
     """
-    with _in_one_sentence(name), _opened(source) as picture:
-        for frame in ImageSequence.Iterator(picture):
+    with in_one_sentence(name), _opened(source) as picture:
+        for frame in [picture] if is_photo(picture) else ImageSequence.Iterator(picture):
             if is_reduced_copy(frame):
                 continue
             refuse_if_too_large(frame, name, MAX_MEGAPIXELS)
-            yield _sheet(frame, name)
+            yield sheet_of(frame, name)
 
 
 def count(source: Path | bytes, name: str) -> int:
     """Counts the pages of a picture file, without decoding them."""
-    with _in_one_sentence(name), _opened(source) as picture:
-        return count_pages(picture) if getattr(picture, "n_frames", 1) > 1 else 1
+    with in_one_sentence(name), _opened(source) as picture:
+        many = getattr(picture, "n_frames", 1) > 1 and not is_photo(picture)
+        return count_pages(picture) if many else 1
+
+
+def is_photo(picture: Image.Image) -> bool:
+    """Says whether a JPEG is of a camera that keeps more than the picture in it: no pages."""
+    return picture.format == "MPO"
 
 
 def format_of(path: Path) -> str:
@@ -66,47 +74,73 @@ def format_of(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
+def refuse_if_too_long(sheet: Sheet, kind: str, name: str) -> None:
+    """Raises InputError if a format does not allow a page's size."""
+    side, most = max(sheet.pixels.shape[:2]), LONGEST.get(kind, math.inf)
+    if side > most:
+        raise InputError(
+            f"{name} is {side} pixels long, and {kind} allows {most}; end -o in .png or .tif."
+        )
+
+
 def is_scan(path: Path) -> bool:
     """Says whether a file's name is that of a picture or PDF, and not hidden."""
     known = path.suffix.lower() in FORMATS.keys() | READ_ONLY
     return known and not path.name.startswith(".")
 
 
-def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str) -> None:
+def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str, note: str = "") -> None:
     """Writes pages in a format of `FORMATS`. If that fails, an older file stays as it was.
 
     A PNG, JPEG or WebP file takes one page.
+
+    Args:
+        note: what `note_of` is to return of the file; ASCII.
     """
-    first = next(sheets)
-    options = _options(first, kind)
-    if kind in OF_MANY_PAGES:
-        options |= {"save_all": True, "append_images": (_later(sheet, kind) for sheet in sheets)}
-    else:
-        for _ in sheets:
-            raise AssertionError(f"a {kind} file has one page")
-    with replaced(target) if isinstance(target, Path) else _as_is(target) as file:
-        _image(first).save(file, kind, **options)
+    with output(target) as file:  # before the first page is made: it may not be writable
+        first = next(sheets)
+        options = _options(first, kind, note)
+        if kind in OF_MANY_PAGES:
+            later = (_later(sheet, kind, note) for sheet in sheets)
+            options |= {"save_all": True, "append_images": later}
+        else:
+            for _ in sheets:
+                raise AssertionError(f"a {kind} file has one page")
+        image_of(first).save(file, kind, **options)
 
 
 @contextmanager
-def _as_is(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Lets Pillow seek in a file that cannot, such as a pipe."""
+def output(target: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Opens what replaces a file once all is written, or gets it all at once, such as a pipe."""
+    if isinstance(target, Path):
+        with replaced(target) as file:
+            yield file
+        return
     buffer = io.BytesIO()
     yield buffer
-    file.write(buffer.getvalue())
-    file.flush()
+    target.write(buffer.getvalue())
+    target.flush()
 
 
-def is_ours(path: Path) -> bool:
-    """Says whether `write` or `clean_pdf` wrote a file."""
+def signature(note: str) -> str:
+    """Returns what a file says of the program that wrote it, with a note."""
+    return f"{SOFTWARE} {note}".rstrip()
+
+
+def note_of(path: Path) -> str | None:
+    """Returns the note in a file that `write` or `clean_pdf` wrote, or None if none of them did."""
     with suppress(Exception):
         if FORMATS.get(path.suffix.lower()) == "PDF":
-            with _pikepdf(str(path)).open(path) as document:
-                return str(document.docinfo.get("/Producer")) == SOFTWARE
-        with Image.open(path) as picture:
-            exif = picture.getexif().get(SOFTWARE_TAG)
-            return SOFTWARE in (picture.info.get("Software"), exif)
-    return False
+            import pikepdf
+
+            with pikepdf.open(path) as document:
+                found = str(document.docinfo.get("/Producer"))
+        else:
+            with Image.open(path) as picture:
+                found = picture.info.get("Software") or picture.getexif().get(SOFTWARE_TAG) or ""
+        if f"{found} ".startswith(f"{SOFTWARE} "):
+            return found[len(SOFTWARE) :].strip()
+    return None
 
 
 def is_protected(path: Path) -> bool:
@@ -114,38 +148,46 @@ def is_protected(path: Path) -> bool:
     return path.exists() and not path.stat().st_mode & stat.S_IWUSR
 
 
-def _image(sheet: Sheet) -> Image.Image:
+def image_of(sheet: Sheet) -> Image.Image:
+    """Returns a page as Pillow has it, in mode 1, L or RGB."""
     image = Image.fromarray(sheet.pixels)
     return image.point(lambda value: 255 * (value > 127), mode="1") if sheet.bilevel else image
 
 
-def _later(sheet: Sheet, kind: str) -> Image.Image:
+def _later(sheet: Sheet, kind: str, note: str) -> Image.Image:
     """Makes a later page of a file, which Pillow saves with options of its own."""
-    image = _image(sheet)
-    image.encoderinfo = _options(sheet, kind)
+    image = image_of(sheet)
+    image.encoderinfo = _options(sheet, kind, note)
     return image
 
 
-def _options(sheet: Sheet, kind: str) -> dict[str, Any]:
+def _options(sheet: Sheet, kind: str, note: str) -> dict[str, Any]:
+    software = signature(note)
     exif = Image.Exif()
-    exif[SOFTWARE_TAG] = SOFTWARE
+    exif[SOFTWARE_TAG] = software
     if sheet.dpi:  # for WebP, which has no other place
         exif[X_RESOLUTION], exif[Y_RESOLUTION], exif[RESOLUTION_UNIT] = *sheet.dpi, INCH
     options: dict[str, Any] = {"dpi": sheet.dpi} if sheet.dpi else {}
     if kind == "PNG":
         text = PngImagePlugin.PngInfo()
-        text.add_text("Software", SOFTWARE)
+        text.add_text("Software", software)
         return {**options, "pnginfo": text}
     if kind == "TIFF":
         compression = "group4" if sheet.bilevel else "tiff_deflate"
-        return {**options, "compression": compression, "software": SOFTWARE}
+        return {**options, "compression": compression, "software": software}
     if kind == "PDF":
-        return {**options, "producer": SOFTWARE, "quality": 95}
-    quality = {"quality": 95} if kind == "JPEG" else {"lossless": True}
+        return {**options, **quality_of(sheet), "producer": software}
+    quality = quality_of(sheet) if kind == "JPEG" else {"lossless": True}
     return {**options, **quality, "exif": exif}
 
 
-def _sheet(frame: Image.Image, name: str) -> Sheet:
+def quality_of(sheet: Sheet) -> dict[str, Any]:
+    """Returns Pillow's options for a JPEG as good as the page's own, so about as large."""
+    return {"qtables": sheet.rounding} if sheet.rounding else {"quality": QUALITY}
+
+
+def sheet_of(frame: Image.Image, name: str) -> Sheet:
+    """Returns a page that Pillow has opened."""
     dpi = frame.info.get("dpi") or _dpi_of_webp(frame)
     dpi = tuple(map(float, dpi)) if dpi and min(dpi) > 1 else None
     if dpi and frame.getexif().get(ORIENTATION) in SIDEWAYS:
@@ -153,7 +195,9 @@ def _sheet(frame: Image.Image, name: str) -> Sheet:
     flat = flattened(frame, name)
     bilevel = flat.mode == "1"
     pixels = np.array(flat.convert("L") if bilevel else flat)
-    return Sheet(pixels, dpi, bilevel)
+    tables = getattr(frame, "quantization", None) or {}  # above 255 only some programs read them
+    rounding = {key: [min(value, 255) for value in table] for key, table in tables.items()}
+    return Sheet(pixels, dpi, bilevel, rounding or None)
 
 
 def _dpi_of_webp(frame: Image.Image) -> tuple[float, float] | None:
@@ -171,7 +215,8 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _in_one_sentence(name: str) -> Iterator[None]:
+def in_one_sentence(name: str) -> Iterator[None]:
+    """Turns what goes wrong with a file into an InputError."""
     try:
         yield
     except (InputError, MemoryError, GeneratorExit):
@@ -190,74 +235,3 @@ def _in_one_sentence(name: str) -> Iterator[None]:
 def _or(words) -> str:
     *most, last = words
     return f"{', '.join(most)} or {last}"
-
-
-# PDF: the pictures in it are replaced, and all else stays
-
-
-def clean_pdf(source: Path | bytes, name: str, target: Path | BinaryIO, clean: Callable) -> int:
-    """Writes a PDF whose scanned pages are cleaned; its text, links and page sizes stay.
-
-    Args:
-        clean: from a `Sheet` to a cleaned one.
-
-    Returns:
-        The number of scanned pages.
-    """
-    pikepdf = _pikepdf(name)
-    opened = source if isinstance(source, Path) else io.BytesIO(source)
-    try:
-        document = pikepdf.open(opened)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no file {name}; check the name.") from error
-    except pikepdf.PasswordError as error:
-        raise InputError(f"{name} has a password; save it without one.") from error
-    except pikepdf.PdfError as error:
-        raise InputError(f"{name} cannot be read ({error}); replace it by a good copy.") from error
-    done = set()
-    with document:
-        for number, page in enumerate(document.pages, start=1):
-            left, bottom, right, top = map(float, page.mediabox)
-            inches = (right - left) / 72, (top - bottom) / 72
-            for raw in _images(page):
-                size = int(raw.Width), int(raw.Height)
-                enough = size[0] * size[1] > SMALLEST * 1e4 * inches[0] * inches[1]
-                if raw.objgen in done or raw.get("/ImageMask") or "/SMask" in raw or not enough:
-                    continue
-                done.add(raw.objgen)
-                with _in_one_sentence(f"{name}, page {number}"):
-                    image = pikepdf.PdfImage(raw).as_pil_image()
-                    image.getexif().pop(ORIENTATION, None)  # a PDF's reader does not heed it
-                    image.info["dpi"] = [n / side for n, side in zip(size, inches, strict=True)]
-                    sheet = clean(_sheet(image, name))
-                _replace(pikepdf, raw, sheet)
-        if not done:
-            raise InputError(f"{name} holds no scanned page, so there is nothing to clean.")
-        document.docinfo["/Producer"] = SOFTWARE
-        with replaced(target) if isinstance(target, Path) else _as_is(target) as file:
-            document.save(file)
-    return len(done)
-
-
-def _pikepdf(name: str) -> Any:
-    try:
-        import pikepdf
-    except ImportError as error:
-        raise InputError(f"{name}: PDF needs the package pikepdf; pip install pikepdf.") from error
-    return pikepdf
-
-
-def _images(page: Any) -> Iterable[Any]:
-    """Lists a page's pictures; an older pikepdf does not find those within its forms."""
-    return (page.get_images() if hasattr(page, "get_images") else page.images).values()
-
-
-def _replace(pikepdf: Any, raw: Any, sheet: Sheet) -> None:
-    image = _image(sheet)
-    raw.write(zlib.compress(image.tobytes(), 9), filter=pikepdf.Name.FlateDecode)
-    raw.ColorSpace = pikepdf.Name.DeviceRGB if image.mode == "RGB" else pikepdf.Name.DeviceGray
-    raw.BitsPerComponent = 1 if image.mode == "1" else 8
-    raw.Width, raw.Height = image.size
-    for key in ("/Decode", "/DecodeParms", "/Intent", "/Mask"):
-        if key in raw:
-            del raw[key]

@@ -1,13 +1,14 @@
 """What a person sees who cleans scans: with the network that comes with the project, or a run's."""
 
 import colorsys
+import errno
 import os
 import re
 import shutil
 import subprocess
 import sys
 
-from ae.cleaning import scans
+from ae.cleaning import cleaners, scans
 from ae.cleaning.command import main
 from ae.cleaning.page import DPI
 from ae.errors import InputError
@@ -19,6 +20,7 @@ from ae.runs.records import UNFINISHED, write_record
 from ae.runs.saved import save_network
 from ae.training.checkpoints import Checkpoints
 
+import cv2
 import drawn_pages
 import numpy as np
 import pikepdf
@@ -39,8 +41,15 @@ def clean(*arguments):
 
 
 def save(path, pixels, dpi=None):
+    path.parent.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(path, **({"dpi": (dpi, dpi)} if dpi else {}))
     return path
+
+
+def cv2_error(code):
+    error = cv2.error("Failed to allocate")
+    error.code = code
+    return error
 
 
 def pixels_of(path):
@@ -208,6 +217,17 @@ def test_a_fax_keeps_its_resolution_its_one_bit_and_its_compression(tmp_path):
     assert same.mean() > 0.99
 
 
+def test_a_page_of_dots_is_said_to_stay(tmp_path, capsys):
+    page = Image.fromarray(a_dirty_page())
+    for name, how in (("dots", Image.Dither.FLOYDSTEINBERG), ("clear", Image.Dither.NONE)):
+        page.convert("1", dither=how).save(tmp_path / f"{name}.tif")
+        assert clean(tmp_path / f"{name}.tif", "-o", tmp_path / "out") == 0
+    assert capsys.readouterr().err.replace(OURS, "") == (
+        f"{tmp_path / 'dots.tif'}: this page stays as it is, because its greys are black dots; "
+        "scan it in grey.\n"
+    )
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
 def test_the_resolution_is_kept(tmp_path, scan, suffix):
     with Image.open(scan) as picture:
@@ -260,6 +280,30 @@ def test_a_pdf_keeps_its_pages(tmp_path, two_pages, cleaned):
             assert np.median(pikepdf.PdfImage(raw).as_pil_image()) >= 250
 
 
+def test_pictures_of_a_pdf_that_stay_are_counted(tmp_path, two_pages, capsys):
+    page, small = Image.fromarray(two_pages[0]), Image.fromarray(two_pages[0][:20, :20])
+    source = tmp_path / "in.pdf"
+    page.save(source, save_all=True, append_images=[small], resolution=100)
+    with pikepdf.open(source, allow_overwriting_input=True) as document:
+        document.pages[1].MediaBox = document.pages[0].MediaBox
+        document.save(source)
+    assert clean(source, "-o", tmp_path / "out.pdf") == 0
+    said = capsys.readouterr().err.replace(OURS, "")
+    assert said == f"{source}: 1 small or transparent picture left as before.\n"
+
+
+@pytest.mark.parametrize("quality", [50, 85])
+def test_a_jpeg_stays_one_and_about_as_large(tmp_path, quality):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(a_dirty_page()).save(folder / "page.jpg", quality=quality)
+    assert clean(folder, "-o", tmp_path / "out") == 0
+    with Image.open(tmp_path / "out" / "page.jpg") as picture:
+        assert picture.format == "JPEG"
+    sizes = [(one / "page.jpg").stat().st_size for one in (folder, tmp_path / "out")]
+    assert sizes[1] < 1.3 * sizes[0]
+
+
 def test_the_date_of_the_scan_is_kept(tmp_path, scan):
     os.utime(scan, (1e9, 1e9))
     assert clean(scan, "-o", tmp_path / "clean.png") == 0
@@ -289,13 +333,13 @@ def test_a_comparison_replaces_no_scan(tmp_path, scan):
     assert not (tmp_path / "clean.png").exists()
 
 
-def test_a_second_scan_of_one_stem_stays(tmp_path, capsys):
-    """page1.jpg would become page1.png, which is a scan too."""
-    png = save(tmp_path / "page1.png", a_dirty_page(seed=1))
-    jpg = save(tmp_path / "page1.jpg", a_dirty_page(seed=2))
+def test_a_second_scan_of_one_stem_stays(tmp_path):
+    """page1.gif would become page1.gif.png, which is a scan too."""
+    png = save(tmp_path / "page1.gif.png", a_dirty_page(seed=1))
+    gif = save(tmp_path / "page1.gif", a_dirty_page(seed=2))
     before = png.read_bytes()
-    with pytest.raises(InputError, match=r"page1\.png is there already; .*--overwrite"):
-        clean(jpg, "-o", tmp_path)
+    with pytest.raises(InputError, match=r"page1\.gif\.png is there already; .*--overwrite"):
+        clean(gif, "-o", tmp_path)
     assert png.read_bytes() == before
     with pytest.raises(InputError, match="would overwrite the scan"):
         clean(png, "-o", png, "--overwrite")
@@ -350,7 +394,7 @@ def test_bad_files_are_named_and_the_others_cleaned(box, tmp_path, capsys):
 
     assert clean(*sorted(box.iterdir()), "-o", out) == 1
     said = capsys.readouterr()
-    assert said.out == "0 files cleaned, 2 done already, 3 failed\n"
+    assert said.out == "0 files cleaned, 2 cleaned already, 3 failed\n"
     assert len(said.err.replace(OURS, "").splitlines()) == 3
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == written
 
@@ -358,7 +402,10 @@ def test_bad_files_are_named_and_the_others_cleaned(box, tmp_path, capsys):
         (box / name).unlink()
     os.utime(box / "page4.png", (2e9, 2e9))  # it is scanned again
     assert clean(box, "-o", out) == 0
-    assert capsys.readouterr().out == f"{out / 'page4.png'}\n1 file cleaned, 1 done already\n"
+    assert capsys.readouterr().out.splitlines() == [
+        str(out / "page4.png"),
+        "1 file cleaned, 1 of them again, because the scan is newer, 1 cleaned already",
+    ]
 
 
 def test_what_may_not_be_replaced_is_named_and_the_others_cleaned(tmp_path, capsys):
@@ -373,6 +420,81 @@ def test_what_may_not_be_replaced_is_named_and_the_others_cleaned(tmp_path, caps
     assert f"{out / 'page1.png'} is there already" in said.err
     assert (out / "page1.png").read_bytes() == b"mine"
     assert np.median(pixels_of(out / "page2.png")) >= 250
+
+
+def test_other_options_are_said_to_be_other_and_replace_nothing(tmp_path, capsys):
+    """Somebody may have cleaned one page again, and synchronises the folder every night."""
+    for number in (1, 2):
+        save(tmp_path / "in" / f"{number}.png", a_dirty_page(seed=number))
+    out = tmp_path / "out"
+    assert clean(tmp_path / "in", "-o", out) == 0
+    assert clean(tmp_path / "in" / "2.png", "-o", out, "--scale", "2", "--overwrite") == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    assert clean(tmp_path / "in", "-o", out) == 0
+    said = capsys.readouterr()
+    assert said.out == "0 files cleaned, 1 cleaned already, 1 cleaned already with --scale 2\n"
+    assert said.err == (
+        "To clean in this way what was cleaned in another, delete it or add --overwrite.\n"
+    )
+    assert clean(tmp_path / "in", "-o", out, "--grey") == 0
+    assert "1 cleaned already with --scale 2, 1 cleaned already without options" in (
+        capsys.readouterr().out
+    )
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert clean(tmp_path / "in", "-o", out, "--grey", "--overwrite") == 0
+    assert clean(tmp_path / "in", "-o", out, "--grey") == 0
+    assert capsys.readouterr().out.endswith("0 files cleaned, 2 cleaned already\n")
+
+
+def test_the_network_of_a_run_is_an_option_too(tmp_path, scan, run_folder, capsys):
+    out = tmp_path / "clean.png"
+    assert clean(scan, "-o", out, "--from", run_folder, "--style", "keras") == 0
+    capsys.readouterr()
+    assert clean(scan, "-o", out) == 0
+    assert capsys.readouterr().out == (
+        f"{out}: cleaned already with --from {run_folder.name} --style keras; "
+        "to clean it again, add --overwrite.\n"
+    )
+
+
+def test_a_share_is_cleaned_and_counted(tmp_path, capsys):
+    for number in range(3):
+        save(tmp_path / "in" / f"{number}.png", a_dirty_page(seed=number))
+    counted = []
+    for share in ("1/2", "2/2"):
+        assert clean(tmp_path / "in", "-o", tmp_path / "out", "--shard", share) == 0
+        counted.append(int(re.findall(r"(\d) files? cleaned\n", capsys.readouterr().out)[0]))
+    assert sum(counted) == len(list((tmp_path / "out").iterdir())) == 3
+
+
+@pytest.mark.fault("a full disk while training, saving or drawing")
+def test_a_full_disk_ends_the_command_at_once(tmp_path, monkeypatch):
+    for number in (1, 2):
+        save(tmp_path / "in" / f"{number}.png", a_dirty_page(seed=number))
+    tried = []
+
+    def replaced(path):
+        tried.append(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(scans, "replaced", replaced)
+    sentence = r"out/1\.png cannot be written \(No space left on device\); make room, or name"
+    with pytest.raises(InputError, match=sentence):
+        clean(tmp_path / "in", "-o", tmp_path / "out")
+    assert len(tried) == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError(), cv2_error(cv2.Error.StsNoMem)])
+def test_a_page_that_is_too_large_for_memory_is_named(tmp_path, scan, monkeypatch, error):
+    def apply(x):
+        raise error
+
+    network = cleaners.pretrained("ours")._replace(apply=apply)
+    monkeypatch.setattr(cleaners, "pretrained", lambda *_: network)
+    with pytest.raises(InputError, match=rf"^{scan} does not fit in memory"):
+        clean(scan, "-o", tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_one_file_alone_says_what_is_wrong_with_it(box, tmp_path):
@@ -412,6 +534,27 @@ def test_a_mistake_ends_several_processes_too(box, tmp_path):
     assert done.returncode == 2
     assert f"{missing}: there is no such saved network" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_command_that_is_ended_leaves_nothing_half_written(tmp_path, scan, jobs):
+    """By a scheduler, whose SIGTERM counts as Ctrl-C; a shell may have told us to ignore that."""
+    for number in range(40):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        shutil.copy(scan, tmp_path / "in" / f"{number}.png")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "tutorials", "clean", tmp_path / "in", "-o", out]
+    with subprocess.Popen(
+        [*command, "--jobs", str(jobs)], cwd=REPOSITORY, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        process.terminate()
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert said == f"{OURS}Interrupted; the same command cleans the rest.\n"
+    names = {path.name for path in out.iterdir()}
+    assert names < {f"{number}.png" for number in range(40)}
 
 
 def test_sub_folders_are_kept(tmp_path, scan, capsys):
@@ -702,17 +845,28 @@ def test_options_that_contradict_each_other(run_folder, scan, tmp_path):
     assert not out.exists()
 
 
-def test_a_picture_that_is_none(tmp_path):
+def test_a_pipe_has_no_place_for_a_comparison(scan):
+    refused("name a file with -o", scan, "-o", "-", "--compare")
+
+
+def test_a_picture_that_is_none(tmp_path, capsys):
     text = tmp_path / "notes.png"
     text.write_text("not a picture")
     refused(f"{text} cannot be read", text, "-o", tmp_path / "o.png")
     missing = tmp_path / "missing.png"
     refused(f"no file {missing}", missing, "-o", tmp_path / "o.png")
+    capsys.readouterr()
+    folder = tmp_path / "folder"
+    refused(f"There is no file or folder {folder}; check the name", folder, "-o", tmp_path / "o")
+    refused("There is no file or folder", f"{folder}/", "-o", tmp_path / "o")
+    text.write_text("")
+    refused(f"{text} is empty; scan or copy it again", text, "-o", tmp_path / "o.png")
+    assert capsys.readouterr().err == ""  # no network was loaded for it
     assert not (tmp_path / "o.png").exists()
 
 
 def test_a_folder_that_cannot_be_made(scan, tmp_path):
-    refused("no folder can be made", scan, "-o", scan / "out" / "page.png")
+    refused("cannot be written (Not a directory)", scan, "-o", scan / "out" / "page.png")
     assert list(tmp_path.iterdir()) == [scan]
 
 
@@ -721,8 +875,10 @@ def test_a_folder_that_cannot_be_made(scan, tmp_path):
     [
         *([], ["a.png"], ["-o", "b.png"], ["a", "-o", "b", "--no"]),
         ["a", "-o", "b", "--style", "no"],
-        ["a", "-o", "b", "--scale", "0"],
-        ["a", "-o", "b", "--dpi", "-3"],
+        *(["a", "-o", "b", "--scale", number] for number in ("0", "0.29", "20.1", "nan")),
+        *(["a", "-o", "b", "--dpi", number] for number in ("-3", "49", "2401", "inf")),
+        ["a", "-o", "b", "--dpi", "300", "--scale", "2"],
+        *(["a", "-o", "b", "--shard", share] for share in ("0/4", "5/4", "x", "3", "1/0", "1/2/3")),
         ["a", "-o", "b", "--jobs", "0"],
     ],
 )

@@ -3,7 +3,7 @@ import os
 import sys
 
 from ae.cleaning import scans
-from ae.cleaning.jobs import Job, plan, state_of
+from ae.cleaning.jobs import COMPARISON, Job, identities, plan, state_of
 from ae.cleaning.scans import Sheet
 from ae.errors import InputError
 
@@ -30,8 +30,8 @@ def a_scan(name, pages=1):
     return name
 
 
-def planned(*pages, out, recursive=False):
-    return {job.name: str(job.target) for job in plan(pages, out, recursive)}
+def planned(*pages, out, recursive=False, share=None):
+    return {job.name: str(job.target) for job in plan(pages, out, recursive, share)}
 
 
 def refused(sentence, *pages, out):
@@ -57,7 +57,7 @@ def test_a_folder_is_named_with_a_slash_or_without(out):
     assert planned("page.png", out=out) == {"page.png": f"{folder}/page.png"}
     assert planned("page.png", "other.jpg", out=out) == {
         "page.png": f"{folder}/page.png",
-        "other.jpg": f"{folder}/other.png",
+        "other.jpg": f"{folder}/other.jpg",
     }
 
 
@@ -67,20 +67,35 @@ def test_a_folder_that_is_there_is_one_whatever_its_name(name, tmp_path):
     assert planned(a_scan("page.png"), out=name) == {"page.png": f"{name}/page.png"}
 
 
-def test_the_kind_of_a_file_stays_where_it_holds_pages():
+def test_a_file_keeps_its_name_unless_no_such_file_can_hold_it():
     targets = {
         "a.png": "a.png",
-        "b.jpg": "b.png",
-        "c.gif": "c.png",
-        "d.bmp": "d.png",
-        "e.tif": "e.tif",
-        "f.TIFF": "f.tiff",
-        "g.pdf": "g.pdf",
-        "two.gif": "two.tif",
+        "a.jpg": "a.jpg",
+        "a.JPG": "a.JPG",
+        "a.bmp": "a.bmp.png",
+        "a.gif": "a.gif.png",
+        "a.tif": "a.tif",
+        "a.TIFF": "a.TIFF",
+        "a.pdf": "a.pdf",
+        "a.webp": "a.webp",
+        "scan.001": "scan.001.png",
+        "two.gif": "two.gif.tif",
+        "two.png": "two.png.tif",
     }
     for name in targets:
-        a_scan(name, pages=2 if name == "two.gif" else 1)
+        a_scan(name, pages=2 if name.startswith("two") else 1)
     assert planned(*targets, out="o") == {name: f"o/{out}" for name, out in targets.items()}
+
+
+def test_no_name_changes_when_a_folder_grows():
+    names = ["x.png", "x.jpg", "deep/x.png", "x.gif", "x.bmp", "deep/x.jpg", "deeper/x.png"]
+    before = {}
+    for name in names:
+        a_scan(f"in/{name}")
+        targets = planned("in", out="o", recursive=True)
+        assert targets.items() >= before.items()
+        before = targets
+    assert len(set(before.values())) == len(names)
 
 
 def test_files_need_not_exist_nor_be_pictures(tmp_path):
@@ -88,7 +103,7 @@ def test_files_need_not_exist_nor_be_pictures(tmp_path):
     (tmp_path / "Thumbs.db").write_text("mine")
     assert planned("gone.png", "Thumbs.db", out="o") == {
         "gone.png": "o/gone.png",
-        "Thumbs.db": "o/Thumbs.png",
+        "Thumbs.db": "o/Thumbs.db.png",
     }
 
 
@@ -111,32 +126,56 @@ def test_several_pages_do_not_fit_in_a_file(tmp_path, out):
 # Names that would collide
 
 
-def test_pages_of_one_name_get_that_of_their_folder():
-    pages = [a_scan("a/0001.png"), a_scan("b/0001.png"), a_scan("a/0002.png")]
-    targets = planned(*pages, out="o").values()
-    assert list(targets) == ["o/a-0001.png", "o/b-0001.png", "o/0002.png"]
-
-
-def test_pages_of_one_stem_keep_their_suffixes():
-    targets = planned(a_scan("x.png"), a_scan("x.jpg"), out="o").values()
-    assert list(targets) == ["o/x-png.png", "o/x-jpg.png"]
-    targets = planned(*map(a_scan, ("scan.001", "scan.002", "scan.003")), out="o").values()
-    assert list(targets) == ["o/scan-001.png", "o/scan-002.png", "o/scan-003.png"]
-
-
-def test_no_two_pages_ever_get_one_name():
-    pages = ["a/1.png", "a/1.jpg", "b/1.png", "b/1.jpg", "b/2.jpg", "c/b/2.png"]
-    targets = planned(*map(a_scan, pages), out="o")
-    assert len(set(targets.values())) == len(pages)
-
-
 def test_a_page_that_is_named_twice_is_cleaned_once():
     assert len(plan([a_scan("a.png"), "a.png"], "o", False)) == 1
 
 
-def test_what_cannot_be_told_apart_is_refused():
-    pages = [a_scan("a/x/1.png"), a_scan("b/x/1.png")]
-    refused(r"2 of the pages would become o/x-1-png\.png; clean them apart", *pages, out="o")
+@pytest.mark.parametrize("pages", [("a/1.png", "b/1.png"), ("x.gif", "x.gif.png")])
+def test_pages_that_would_get_one_name_are_refused(pages):
+    sentence = rf"{pages[0]} and {pages[1]} would both become o/.*png; clean the folder above them"
+    refused(sentence, *map(a_scan, pages), out="o")
+
+
+# Shares
+
+
+@pytest.mark.parametrize("of", [1, 2, 16])
+def test_every_page_is_in_one_share_and_stays_there_when_others_come(of):
+    def shares():
+        return [
+            planned("in", out="o", recursive=True, share=(number, of))
+            for number in range(1, of + 1)
+        ]
+
+    names = {a_scan(f"in/{folder}page {n}.png") for folder in ("", "ä/") for n in range(20)}
+    before = shares()
+    assert sorted(name for share in before for name in share) == sorted(names)
+    assert all(before) or of == 16
+    assert max(map(len, before)) < 40 or of == 1
+    for n in range(20, 30):
+        a_scan(f"in/{n}.png")
+    for share, later in zip(before, shares(), strict=True):
+        assert {name for name in later if name in names} == share.keys()
+
+
+def test_a_share_is_the_same_wherever_the_folder_is_and_however_it_is_named(tmp_path):
+    for n in range(20):
+        a_scan(f"in/{n}.png")
+        a_scan(f"elsewhere/there/{n}.png")
+    share = {str(target) for target in planned("in", out="o", share=(1, 2)).values()}
+    for other in ("elsewhere/there", str(tmp_path / "in"), "in/*.png"):
+        assert set(planned(other, out="o", share=(1, 2)).values()) == share
+
+
+def test_a_share_may_be_empty():
+    a_scan("in/1.png")
+    assert sorted(len(planned("in", out="o", share=(n, 9))) for n in range(1, 10)) == [0] * 8 + [1]
+
+
+def test_standard_input_has_no_shares(standard_input):
+    standard_input(b"bytes")
+    with pytest.raises(InputError, match="--shard shares out files; leave it out with -"):
+        plan(["-"], "-", False, (1, 2))
 
 
 # Folders and patterns
@@ -148,11 +187,11 @@ def test_the_scans_in_a_folder_are_cleaned_in_the_order_of_their_names(tmp_path)
     (tmp_path / "in" / "Thumbs.db").write_text("")
     (tmp_path / "in" / "folder.png").mkdir()
     assert planned("in", out="o") == {
-        "in/a.jpg": "o/a.png",
+        "in/a.jpg": "o/a.jpg",
         "in/b.png": "o/b.png",
         "in/c.pdf": "o/c.pdf",
     }
-    refused(r"There is no file in/\*\.gif", "in/*.gif", out="o")
+    refused(r"No file matches the pattern in/\*\.gif; check it", "in/*.gif", out="o")
 
 
 def test_recursion_keeps_the_folders_within():
@@ -172,7 +211,7 @@ def test_a_pattern_is_followed_where_the_shell_did_not():
     assert list(planned("*.png", out="o")) == ["a.png", "b.png"]
     assert list(planned("**/*.png", out="o")) == ["a.png", "b.png", "in/d.png"]
     assert list(planned("[ac].*", out="o")) == ["a.png", "c.jpg"]
-    refused(r"There is no file \*\.tif; check the name", "*.tif", out="o")
+    refused(r"No file matches the pattern \*\.tif; check it", "*.tif", out="o")
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
@@ -183,7 +222,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
 
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    refused("empty: there are no scans here", "empty", out="o")
+    refused("empty: there are no scans in this folder; .* add --recursive", "empty", out="o")
 
 
 # Standard input and output
@@ -226,9 +265,9 @@ def test_what_comes_in_tells_whether_it_is_a_pdf():
 # What is at the target
 
 
-def cleaned(job):
+def cleaned(job, note=""):
     """Writes what a command leaves: its own file, with the date of the scan."""
-    scans.write(job.target, iter([Sheet(np.zeros((6, 8), np.uint8))]), "PNG")
+    scans.write(job.target, iter([Sheet(np.zeros((6, 8), np.uint8))]), "PNG", note)
     date = job.source.stat().st_mtime
     os.utime(job.target, (date, date))
 
@@ -239,8 +278,8 @@ def job(tmp_path):
     return Job(tmp_path / "page.png", "page.png", tmp_path / "clean.png")
 
 
-def state(job, others=(), overwrite=False):
-    return state_of(job, [job, *others], overwrite)
+def state(job, others=(), overwrite=False, **how):
+    return state_of(job, identities([job, *others]), overwrite, **how)
 
 
 def state_refused(sentence, job, others=(), overwrite=False):
@@ -256,14 +295,59 @@ def test_what_is_not_there_is_to_clean(job):
 
 def test_what_is_cleaned_already_is_left_alone(job):
     cleaned(job)
-    assert "cleaned already; to clean it again, add --overwrite" in state(job)
+    assert state(job) == "cleaned already"
     assert state(job, overwrite=True) == ""
+
+
+def test_what_is_cleaned_in_another_way_is_left_alone_and_says_how(job):
+    """Somebody may have cleaned this one page again, with an option that it needs."""
+    cleaned(job, "--grey --scale 2")
+    assert state(job) == "cleaned already with --grey --scale 2"
+    assert state(job, note="--grey") == "cleaned already with --grey --scale 2"
+    assert state(job, note="--grey --scale 2") == "cleaned already"
+    cleaned(job)
+    assert state(job, note="--grey") == "cleaned already without options"
+
+
+def test_a_comparison_that_is_not_there_is_said_to_be_missing(job):
+    cleaned(job)
+    assert state(job, compare=True) == "cleaned already without --compare"
+    a_scan("clean-compare.png")
+    assert state(job, compare=True) == "cleaned already"
+
+
+def test_a_comparison_is_no_cleaned_page(job):
+    cleaned(job, COMPARISON)
+    state_refused("is there already", job)
+
+
+def test_files_of_one_stem_have_comparisons_of_their_own(job):
+    places = [job.target.with_suffix(suffix) for suffix in (".png", ".jpg", ".pdf")]
+    names = [job._replace(target=place).comparison.name for place in places]
+    assert names == ["clean-compare.png", "clean.jpg-compare.png", "clean.pdf-compare.png"]
+
+
+@pytest.mark.fault("a picture of an odd kind, or none")
+def test_what_holds_nothing_is_refused_before_anything_starts(job, tmp_path):
+    job.source.write_bytes(b"")
+    state_refused(r"page\.png is empty; scan or copy it again", job)
+    nothing = Job(b"", "standard input", None)
+    state_refused("standard input is empty", nothing)
+    job.source.unlink()
+    state_refused(r"There is no file page\.png; check the name", job)
+    state_refused(
+        "There is no file or folder box; check the name",
+        job._replace(source=tmp_path / "box", name="box"),
+    )
+    os.mkfifo(tmp_path / "pipe.pdf")
+    pipe = Job(tmp_path / "pipe.pdf", "pipe.pdf", tmp_path / "o.pdf")
+    state_refused(r"pipe\.pdf is not an ordinary file", pipe)
 
 
 def test_a_cleaned_page_stays_when_its_scan_has_gone(job):
     cleaned(job)
     job.source.unlink()
-    assert "cleaned already" in state(job)
+    assert state(job) == "cleaned already"
 
 
 def test_a_scan_that_has_changed_is_cleaned_again(job):
@@ -282,7 +366,6 @@ def test_a_cleaned_page_that_was_edited_since_stays(job):
 
 
 def test_a_file_of_the_user_s_is_replaced_only_if_asked(job):
-    """Such as another scan: page1.jpg becomes page1.png, where page1.png is a scan too."""
     a_scan("clean.png")
     state_refused("is there already; name another place with -o, or add --overwrite", job)
     assert state(job, overwrite=True) == ""
@@ -319,6 +402,7 @@ def test_a_folder_in_the_place_of_the_file_stays(job, overwrite):
 
 
 def test_a_pdf_becomes_a_pdf_and_nothing_else(job, tmp_path):
+    (tmp_path / "scan.pdf").write_bytes(b"%PDF")
     pdf = job._replace(source=tmp_path / "scan.pdf", name="scan.pdf")
     state_refused(r"scan\.pdf: a PDF becomes a PDF; end -o in \.pdf", pdf)
     assert state(pdf._replace(target=tmp_path / "out.pdf")) == ""

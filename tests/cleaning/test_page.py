@@ -332,6 +332,8 @@ def test_a_few_words_are_too_few_letters():
     page = drawn_pages.text(150, inches=(1.2, 0.5), heading=False)
     assert (page < 128).any()
     assert scale_of(page, 150) == 150 / DPI
+    for nonsense in (1.5, 40, 10_000):  # a page would grow to 80 times its size, or to a dot
+        assert scale_of(page, nonsense) == 1
 
 
 # Color and ink

@@ -5,7 +5,7 @@ import struct
 import zlib
 
 from ae.cleaning import scans
-from ae.cleaning.scans import SOFTWARE, Sheet
+from ae.cleaning.scans import Sheet
 from ae.errors import InputError
 
 import drawn_pages
@@ -60,6 +60,22 @@ def test_jpeg_is_nearly_what_was_written(tmp_path, pixels):
     assert sheet.pixels.shape == pixels.shape
     assert abs(sheet.pixels.astype(int) - pixels).mean() < 4
     assert sheet.dpi == (200, 200)
+
+
+@pytest.mark.parametrize("pixels", [GREY, COLOR], ids=["grey", "color"])
+@pytest.mark.parametrize("quality", [1, 30, 75, 98])
+def test_a_jpeg_keeps_its_quality(tmp_path, quality, pixels):
+    Image.fromarray(pixels).save(tmp_path / "page.jpg", quality=quality)
+    again = write(tmp_path / "again.jpg", *read(tmp_path / "page.jpg"))
+    with Image.open(tmp_path / "page.jpg") as before, Image.open(again) as after:
+        assert after.quantization == before.quantization
+
+
+def test_tables_that_only_some_programs_read_are_not_written(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "page.jpg", qtables=[[300] * 64])
+    again = write(tmp_path / "again.jpg", *read(tmp_path / "page.jpg"))
+    with Image.open(again) as picture:
+        assert picture.quantization == {0: [255] * 64}
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
@@ -164,6 +180,15 @@ def test_every_page_of_a_file_is_read(tmp_path, kind):
     first, second = (sheet.pixels.astype(int) for sheet in read(path))
     assert abs(first.reshape(*GREY.shape, -1) - GREY[:, :, None]).max() <= 3
     assert abs(second.reshape(*GREY.shape, -1) - (255 - GREY[:, :, None].astype(int))).max() <= 3
+
+
+def test_what_a_camera_keeps_beside_a_picture_is_no_page(tmp_path):
+    path = tmp_path / "photo.jpg"
+    small = Image.fromarray(GREY[:20, :30])
+    Image.fromarray(GREY).save(path, "MPO", save_all=True, append_images=[small])
+    assert scans.count(path, path.name) == 1
+    (sheet,) = read(path)
+    assert sheet.pixels.shape == GREY.shape
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
@@ -294,6 +319,16 @@ def test_a_name_of_no_format_is_refused_with_those_there_are(tmp_path, name):
         scans.format_of(tmp_path / name)
 
 
+@pytest.mark.parametrize(("kind", "most"), [("WEBP", 16_383), ("JPEG", 65_500), ("PDF", 65_500)])
+def test_a_page_that_is_too_long_for_a_format_is_refused(kind, most):
+    scans.refuse_if_too_long(Sheet(np.zeros((1, most), np.uint8)), kind, "plan.png")
+    with pytest.raises(
+        InputError, match=rf"plan\.png is {most + 1} pixels long, and {kind} allows"
+    ):
+        scans.refuse_if_too_long(Sheet(np.zeros((most + 1, 1), np.uint8)), kind, "plan.png")
+    scans.refuse_if_too_long(Sheet(np.zeros((most + 1, 1), np.uint8)), "PNG", "plan.png")
+
+
 def test_suffixes_in_capitals_count():
     assert [scans.format_of(scans.Path(name)) for name in ("A.PNG", "B.Tif")] == ["PNG", "TIFF"]
     assert scans.is_scan(scans.Path("A.JPEG"))
@@ -304,15 +339,17 @@ def test_suffixes_in_capitals_count():
 
 
 @pytest.mark.parametrize("suffix", WRITTEN)
-def test_what_is_ours_is_known_again(tmp_path, suffix):
-    ours = write(tmp_path / f"ours{suffix}", Sheet(GREY, (200, 200)))
+@pytest.mark.parametrize("note", ["", "--from My run --scale 2"])
+def test_what_is_ours_is_known_again_with_its_note(tmp_path, suffix, note):
+    ours = tmp_path / f"ours{suffix}"
+    scans.write(ours, iter([Sheet(GREY, (200, 200))]), scans.format_of(ours), note)
     theirs = tmp_path / f"theirs{suffix}"
     Image.fromarray(GREY).save(theirs)
-    assert scans.is_ours(ours)
-    assert not scans.is_ours(theirs)
+    assert scans.note_of(ours) == note
+    assert scans.note_of(theirs) is None
     ours.write_bytes(b"")
-    assert not scans.is_ours(ours)
-    assert not scans.is_ours(tmp_path / "gone.png")
+    assert scans.note_of(ours) is None
+    assert scans.note_of(tmp_path / "gone.png") is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".pdf"])
@@ -346,237 +383,3 @@ def test_a_link_stays_a_link(tmp_path):
     write(tmp_path / "link.png", Sheet(GREY))
     assert (tmp_path / "link.png").is_symlink()
     np.testing.assert_array_equal(read(tmp_path / "page.png")[0].pixels, GREY)
-
-
-# PDF
-
-
-PDF_PAGE = drawn_pages.on_cloudy_paper(drawn_pages.text(100), 100)
-
-
-def image_in(document, pixels, **more):
-    height, width = pixels.shape[:2]
-    color = pikepdf.Name.DeviceGray if pixels.ndim == 2 else pikepdf.Name.DeviceRGB
-    stream = pikepdf.Stream(document, pixels.tobytes())
-    about = {"Width": width, "Height": height, "ColorSpace": color, "BitsPerComponent": 8, **more}
-    stream.update({f"/{key}": value for key, value in about.items()})
-    stream.Type, stream.Subtype = pikepdf.Name.XObject, pikepdf.Name.Image
-    return document.make_indirect(stream)
-
-
-def scanned_pdf(path, pages, box=(0, 0, 324, 187.2), **more):
-    """Writes pages with an image each and an invisible layer of text, as programs for OCR do."""
-    with pikepdf.new() as document:
-        font = pikepdf.Dictionary(
-            Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica
-        )
-        for number, pixels in enumerate(pages):
-            width, height = box[2] - box[0], box[3] - box[1]
-            content = (
-                f"q {width} 0 0 {height} {box[0]} {box[1]} cm /Scan Do Q "
-                f"BT 3 Tr /F 10 Tf 20 100 Td (hidden words {number}) Tj ET"
-            )
-            scan = image_in(document, pixels, **more)
-            page = document.add_blank_page(page_size=(width, height))
-            page.obj.MediaBox = list(box)
-            page.obj.Resources = pikepdf.Dictionary(
-                XObject=pikepdf.Dictionary(Scan=scan), Font=pikepdf.Dictionary(F=font)
-            )
-            page.obj.Contents = document.make_stream(content.encode())
-        document.save(path)
-    return path
-
-
-def image_of(page):
-    (raw,) = page.get_images().values()
-    return pikepdf.PdfImage(raw).as_pil_image()
-
-
-def words_of(page):
-    return [
-        str(instruction.operands[0])
-        for instruction in pikepdf.parse_content_stream(page)
-        if str(instruction.operator) == "Tj"
-    ]
-
-
-def negative(sheet):
-    return sheet._replace(pixels=255 - sheet.pixels)
-
-
-def test_the_scans_in_a_pdf_are_replaced_and_all_else_stays(tmp_path):
-    source = scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE, PDF_PAGE // 2])
-    seen = []
-
-    def clean(sheet):
-        seen.append(sheet)
-        return negative(sheet)
-
-    assert scans.clean_pdf(source, "in.pdf", tmp_path / "out.pdf", clean) == 2
-    np.testing.assert_array_equal(seen[1].pixels, PDF_PAGE // 2)
-    assert seen[0].dpi == pytest.approx((100, 100))
-    with pikepdf.open(tmp_path / "out.pdf") as document:
-        assert len(document.pages) == 2
-        for number, (page, pixels) in enumerate(
-            zip(document.pages, [PDF_PAGE, PDF_PAGE // 2], strict=True)
-        ):
-            np.testing.assert_array_equal(image_of(page), 255 - pixels)
-            assert words_of(page) == [f"hidden words {number}"]
-            assert [float(side) for side in page.mediabox] == [0, 0, 324, 187.2]
-    assert scans.is_ours(tmp_path / "out.pdf")
-    assert not scans.is_ours(source)
-
-
-def test_the_resolution_of_a_page_whose_corner_is_elsewhere(tmp_path):
-    source = scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE], box=(100, 50, 424, 237.2))
-    seen = []
-    scans.clean_pdf(source, "in.pdf", io.BytesIO(), lambda sheet: seen.append(sheet) or sheet)
-    assert seen[0].dpi == pytest.approx((100, 100))
-
-
-def test_colors_stay_in_a_pdf(tmp_path):
-    pixels = np.stack([PDF_PAGE, PDF_PAGE // 2, PDF_PAGE // 3], axis=2)
-    source = scanned_pdf(tmp_path / "in.pdf", [pixels])
-    scans.clean_pdf(source, "in.pdf", tmp_path / "out.pdf", negative)
-    with pikepdf.open(tmp_path / "out.pdf") as document:
-        np.testing.assert_array_equal(image_of(document.pages[0]), 255 - pixels)
-
-
-def test_a_color_scan_that_becomes_grey_is_shown_so(tmp_path):
-    pixels = np.stack([PDF_PAGE] * 3, axis=2)
-    source = scanned_pdf(tmp_path / "in.pdf", [pixels])
-    to_grey = lambda sheet: sheet._replace(pixels=sheet.pixels[:, :, 0])  # noqa: E731
-    scans.clean_pdf(source, "in.pdf", tmp_path / "out.pdf", to_grey)
-    with pikepdf.open(tmp_path / "out.pdf") as document:
-        shown = image_of(document.pages[0])
-        assert shown.mode == "L"
-        np.testing.assert_array_equal(shown, PDF_PAGE)
-
-
-@pytest.mark.parametrize("inverted", [False, True])
-def test_one_bit_stays_one_in_a_pdf(tmp_path, inverted):
-    bits = np.where(drawn_pages.text(100) < 128, 0, 255).astype(np.uint8)
-    packed = np.packbits((bits > 0) ^ inverted, axis=1)
-    more = {"Width": bits.shape[1], "BitsPerComponent": 1}
-    more |= {"Decode": [1, 0]} if inverted else {}
-    source = scanned_pdf(tmp_path / "in.pdf", [packed], **more)
-    seen = []
-
-    def clean(sheet):
-        seen.append(sheet)
-        return sheet
-
-    scans.clean_pdf(source, "in.pdf", tmp_path / "out.pdf", clean)
-    assert seen[0].bilevel
-    np.testing.assert_array_equal(seen[0].pixels, bits)
-    with pikepdf.open(tmp_path / "out.pdf") as document:
-        shown = image_of(document.pages[0])
-        assert shown.mode == "1"
-        np.testing.assert_array_equal(np.array(shown.convert("L")), bits)
-
-
-def test_the_scan_of_a_jpeg_is_replaced(tmp_path):
-    path = tmp_path / "in.pdf"
-    Image.fromarray(PDF_PAGE).save(path, resolution=100)  # Pillow takes JPEG
-    scans.clean_pdf(path, "in.pdf", tmp_path / "out.pdf", negative)
-    with pikepdf.open(path) as before, pikepdf.open(tmp_path / "out.pdf") as after:
-        old, new = (np.array(image_of(one.pages[0])).astype(int) for one in (before, after))
-    np.testing.assert_array_equal(new, 255 - old)
-
-
-def test_the_tag_of_a_sideways_photograph_does_not_count_in_a_pdf(tmp_path):
-    """Its reader shows the picture as it is stored."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(PDF_PAGE).save(jpeg := io.BytesIO(), "JPEG", exif=exif, quality=95)
-    path = scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE])
-    with pikepdf.open(path, allow_overwriting_input=True) as document:
-        (raw,) = document.pages[0].get_images().values()
-        raw.write(jpeg.getvalue(), filter=pikepdf.Name.DCTDecode)
-        document.save(path)
-    scans.clean_pdf(path, "in.pdf", tmp_path / "out.pdf", negative)
-    with pikepdf.open(tmp_path / "out.pdf") as document:
-        shown = np.array(image_of(document.pages[0])).astype(int)
-    assert abs(shown - (255 - PDF_PAGE.astype(int))).mean() < 4
-
-
-def test_a_scan_within_a_form_is_cleaned_too(tmp_path):
-    path = scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE])
-    with pikepdf.open(path, allow_overwriting_input=True) as document:
-        page = document.pages[0]
-        form = pikepdf.Stream(document, page.Contents.read_bytes())
-        form.Type, form.Subtype = pikepdf.Name.XObject, pikepdf.Name.Form
-        form.BBox, form.Resources = page.mediabox, page.Resources
-        inside = pikepdf.Dictionary(Form=document.make_indirect(form))
-        page.obj.Resources = pikepdf.Dictionary(XObject=inside)
-        page.obj.Contents = document.make_stream(b"/Form Do")
-        document.save(path)
-    assert scans.clean_pdf(path, "in.pdf", tmp_path / "out.pdf", negative) == 1
-    with pikepdf.open(tmp_path / "out.pdf") as document:
-        np.testing.assert_array_equal(image_of(document.pages[0]), 255 - PDF_PAGE)
-
-
-def test_an_image_of_several_pages_is_cleaned_once(tmp_path):
-    with pikepdf.open(scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE])) as document:
-        document.pages.append(document.pages[0])
-        document.save(tmp_path / "twice.pdf")
-    assert scans.clean_pdf(tmp_path / "twice.pdf", "twice.pdf", io.BytesIO(), negative) == 1
-
-
-def test_a_small_picture_on_a_page_is_no_scan(tmp_path):
-    source = scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE[:40, :60]])
-    with pytest.raises(InputError, match=r"in\.pdf holds no scanned page"):
-        scans.clean_pdf(source, "in.pdf", tmp_path / "out.pdf", negative)
-
-
-def pdf_refused(source, sentence):
-    target = source.with_name("out.pdf")
-    target.write_bytes(b"old")
-    with pytest.raises(InputError, match=re.escape(sentence)) as error:
-        scans.clean_pdf(source, source.name, target, negative)
-    assert str(error.value).count("\n") == 0
-    assert target.read_bytes() == b"old"
-    assert {path.name for path in source.parent.iterdir()} <= {source.name, target.name}
-
-
-def test_a_pdf_without_pictures_is_refused(tmp_path):
-    with pikepdf.new() as document:
-        document.add_blank_page()
-        document.save(tmp_path / "text.pdf")
-    pdf_refused(tmp_path / "text.pdf", "text.pdf holds no scanned page")
-
-
-def test_a_pdf_with_a_password_is_refused(tmp_path):
-    path = tmp_path / "secret.pdf"
-    with pikepdf.open(scanned_pdf(path, [PDF_PAGE]), allow_overwriting_input=True) as document:
-        document.save(path, encryption=pikepdf.Encryption(owner="a", user="b"))
-    pdf_refused(path, "secret.pdf has a password; save it without one.")
-
-
-@pytest.mark.fault("a picture of an odd kind, or none")
-def test_a_damaged_or_missing_pdf_is_refused(tmp_path):
-    path = tmp_path / "in.pdf"
-    pdf_refused(path, "There is no file in.pdf")
-    path.write_bytes(b"%PDF-1.5\nnothing")
-    pdf_refused(path, "in.pdf cannot be read")
-    path.write_bytes(b"")
-    pdf_refused(path, "in.pdf cannot be read")
-
-
-@pytest.mark.fault("a picture of an odd kind, or none")
-def test_a_damaged_picture_in_a_pdf_is_refused_with_its_page(tmp_path):
-    path = tmp_path / "in.pdf"
-    with pikepdf.open(scanned_pdf(path, [PDF_PAGE] * 2), allow_overwriting_input=True) as document:
-        (raw,) = document.pages[1].get_images().values()
-        raw.write(b"\xff\xd8\xff nothing", filter=pikepdf.Name.DCTDecode)
-        document.save(path)
-    pdf_refused(path, "in.pdf, page 2 cannot be read")
-
-
-def test_a_pdf_comes_and_goes_through_pipes(tmp_path):
-    source = scanned_pdf(tmp_path / "in.pdf", [PDF_PAGE])
-    out = io.BytesIO()
-    scans.clean_pdf(source.read_bytes(), "standard input", out, negative)
-    with pikepdf.open(out) as document:
-        assert str(document.docinfo["/Producer"]) == SOFTWARE
-        np.testing.assert_array_equal(image_of(document.pages[0]), 255 - PDF_PAGE)
