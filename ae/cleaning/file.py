@@ -29,7 +29,8 @@ class NoPlaceError(InputError):
 
 def noted(options: argparse.Namespace) -> str:
     """Returns the options that change pages, as a cleaned file keeps them: "--grey --scale 2"."""
-    words = [f"--from {options.from_run.resolve().name}"] if options.from_run else []
+    words = [f"--network {options.network}"] if options.network != "ours" else []
+    words += [f"--from {options.from_run.resolve().name}"] if options.from_run else []
     words += [f"--style {options.style}"] if options.style else []
     words += [f"--dpi {options.dpi:g}"] if options.dpi else []
     words += [f"--scale {options.scale:g}"] if options.scale else []

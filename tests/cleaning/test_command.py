@@ -458,6 +458,17 @@ def test_the_network_of_a_run_is_an_option_too(tmp_path, scan, run_folder, capsy
     )
 
 
+def test_the_article_s_network_can_be_chosen(tmp_path, scan, capsys):
+    ours, article = tmp_path / "ours.png", tmp_path / "article.png"
+    assert clean(scan, "-o", ours) == 0
+    assert clean(scan, "-o", article, "--network", "article") == 0
+    assert "Using the article's network.\n" in capsys.readouterr().err
+    assert np.median(pixels_of(article)) >= 250
+    assert (pixels_of(article) != pixels_of(ours)).any()
+    assert clean(scan, "-o", article) == 0
+    assert "cleaned already with --network article; " in capsys.readouterr().out
+
+
 def test_a_share_is_cleaned_and_counted(tmp_path, capsys):
     for number in range(3):
         save(tmp_path / "in" / f"{number}.png", a_dirty_page(seed=number))
