@@ -31,6 +31,7 @@ from ae.runs.folder import (
     was_interrupted,
 )
 from ae.terminal import counted
+from ae.training.strategies import STRATEGIES
 
 import matplotlib.pyplot
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -120,10 +121,13 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> int | None:
             overwrite=options.overwrite,
         )
     elif options.resume is not None:
-        _refuse_other_options(parser, options, "resume")
-        record = lifecycle.resume(lesson, options.resume, options.data_dir, options.show, OBSERVERS)
+        _refuse_other_options(parser, options, "resume", "strategy")
+        chosen = options.resume, options.data_dir, options.show, OBSERVERS, options.strategy
+        record = lifecycle.resume(lesson, *chosen)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
+    if record is None:  # another worker keeps the run
+        return None
     print(f"\n{records.table([record])}\n")
     console.print_time()
     print(f"Open {Path(record['folder']) / 'figures'}")
@@ -213,6 +217,9 @@ def add_options(parser: Parser, default_preset: str, presets: str = PRESETS_OF_A
         help="multiply and convolve in bfloat16; the low-level style not with XLA")  # fmt: skip
     add("--deterministic", action="store_true", default=None,
         help="use only operations that give the same bits each time, on a GPU too")  # fmt: skip
+    add("--strategy", choices=STRATEGIES,
+        help="train on all GPUs of this machine (mirrored), or on the machines that the variable "
+        "TF_CONFIG names (multi-worker, low-level style)")  # fmt: skip
     add("--xla", dest="jit_compile", action=argparse.BooleanOptionalAction,
         help="compile the training steps with XLA; default: the lesson's choice")  # fmt: skip
 
@@ -264,7 +271,7 @@ def article_options(**chosen: Any) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(parser.parse_args([])), **chosen})
 
 
-def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any] | None:
     """Trains a lesson as its options say; returns the record, as `ae.runs.lifecycle.train`."""
     settings = choose_settings(lesson, options)
     return lifecycle.train(
@@ -276,16 +283,17 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         data_dir=options.data_dir,
         show=options.show,
         tensorboard=options.tensorboard,
+        strategy=options.strategy,
         overwrite=options.overwrite,
         observers=OBSERVERS,
-        expected=times.expected(lesson, settings, options.style),
+        expected="" if options.strategy else times.expected(lesson, settings, options.style),
     )
 
 
 def _beginning(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
     """Returns how the record of a run begins that a lesson's options ask for."""
     settings = choose_settings(lesson, options)
-    chosen = options.preset, options.style, options.tensorboard
+    chosen = options.preset, options.style, options.tensorboard, options.strategy
     return lifecycle.beginning(lesson, settings, *chosen)
 
 

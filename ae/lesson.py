@@ -194,6 +194,7 @@ class Lesson:
     # Takes network and settings; returns a sentence to print before training, or "".
     notice: Callable
     figures_by: Mapping[str, tuple[str, ...]]  # those of the "article", and of its "notebook"
+    summed: tuple[str, ...]  # networks whose loss adds up over a minibatch; the others' is a mean
     printed_loss: str  # what the article printed: "loss", an epoch's mean, or "last_batch_loss"
     # Columns of data/published/NAME.csv, by network and history entry.
     published: Mapping[str, Mapping[str, tuple[str, ...]]]
