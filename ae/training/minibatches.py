@@ -120,7 +120,8 @@ def weighed(value: tf.Tensor, factor: float = 1.0) -> tf.Tensor:
 def gathered(z: tf.Tensor) -> tf.Tensor:
     """Joins what all replicas made (share, ...) of their shares of a minibatch: (batch, ...).
 
-    It is for a loss that is no mean over examples. Without a strategy it returns z.
+    It is for a loss that is no mean over examples; of the layers of a Keras model, one may add such
+    a loss, and no other then. Without a strategy it returns z.
     """
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:

@@ -83,14 +83,22 @@ class Replicas:
         optimizer.apply = apply_weighed
 
     def weigh_fit(self, model: keras.Model, summed: bool) -> None:
-        """Does for `fit` what `step` and `weigh` do; Keras divides each loss by the replicas."""
+        """Does for `fit` what `step` and `weigh` do.
+
+        Keras expects a replica's loss divided by the number of replicas, and divides some losses
+        itself: not those that return a scalar.
+        """
         compute_loss = model.compute_loss
 
         def compute_own_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
             replica = tf.distribute.get_replica_context()
-            loss = compute_loss(x, y, y_pred, sample_weight, training=training)
             if replica is None:  # while Keras looks at the shapes
-                return loss
+                return compute_loss(x, y, y_pred, sample_weight, training=training)
+            losses = list(model.losses)
+            if model.loss is not None:
+                losses.append(tf.reduce_mean(keras.losses.get(model.loss)(y, y_pred)))
+            loss = tf.add_n(losses) / self.number
+            model._clear_losses()  # a replica that waited in `gathered` adds its own only now
             size = tf.shape(x)[0]
             whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, size)
             share.weight = 1.0 if summed else size / whole

@@ -47,9 +47,11 @@ assert exit_code(tiny, "--resume", stopped) == 0
 
 def python(*arguments, **variables):
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    # Not with the level of TensorFlow's log that this process has chosen.
+    environment = {n: v for n, v in os.environ.items() if n != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.Popen(
         [sys.executable, "-c", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": paths, **variables},
+        env=environment | {"PYTHONPATH": paths, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

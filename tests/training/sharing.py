@@ -14,6 +14,7 @@ import tutorials.dense_ae
 from ae.backend import keras, tf
 from ae.lessons import load_all
 from ae.networks import weights_sha256
+from ae.proof.stepwise import computing_in, in_float64
 from ae.training import peers, strategies
 from ae.training.run import Run
 
@@ -24,6 +25,14 @@ SHAPES = IMAGES | {"document_cleaner": (12, 16, 1)}
 FEW = mock.patch.object(tutorials.dense_ae, "STEPS_PER_EPOCH", 3)  # of 100
 
 
+class Wide(AnyData):
+    """Random images in float64."""
+
+    def __getattr__(self, field):
+        setattr(self, field, super().__getattr__(field).astype("float64"))
+        return getattr(self, field)
+
+
 def train(style, replicas=None):
     """Yields for each network its style, its name, its history and a digest of its weights."""
     for lesson in load_all():
@@ -32,13 +41,17 @@ def train(style, replicas=None):
             chosen = {"num_epochs": 2, "batch_size": 8, "steps_per_call": 2}
             settings = dataclasses.replace(lesson.presets["smoke"], **chosen)
             settings = strategies.adapted(settings, style)
-            data = AnyData(SHAPES.get(lesson.name, (784,)), 37)
+            data = Wide(SHAPES.get(lesson.name, (784,)), 37)
             name = f"{lesson.name} {network_name}"
             run = Run(name, 2, settings.steps_per_call, replicas=replicas)
             run.summed = network_name in lesson.summed
             keras.utils.set_random_seed(0)
-            with FEW, replicas.making_variables() if replicas else contextlib.nullcontext():
+            making = replicas.making_variables() if replicas else contextlib.nullcontext()
+            # In float64: some networks magnify what float32 rounds, and a mistake does not shrink.
+            with FEW, computing_in("float64"), making:
                 network = styles[style].build(settings)
+                if style == "low-level":
+                    in_float64(network)
                 styles[style].train(network, data, settings, run)
             history = [{n: v for n, v in logs.items() if n != "seconds"} for logs in run.history]
             yield style, name, history, weights_sha256(network)
