@@ -95,8 +95,9 @@ class Replicas:
             if replica is None:  # while Keras looks at the shapes
                 return compute_loss(x, y, y_pred, sample_weight, training=training)
             losses = list(model.losses)
-            if model.loss is not None:
-                losses.append(tf.reduce_mean(keras.losses.get(model.loss)(y, y_pred)))
+            if (function := keras.losses.get(model.loss)) is not None:
+                function = getattr(function, "call", function)  # of an object, which would divide
+                losses.append(tf.reduce_mean(function(y, y_pred)))
             loss = tf.add_n(losses) / self.number
             model._clear_losses()  # a replica that waited in `gathered` adds its own only now
             size = tf.shape(x)[0]
@@ -169,6 +170,8 @@ def multi_worker(cluster: Cluster) -> Replicas:
         faulthandler.dump_traceback_later(PATIENCE, exit=True, file=nowhere)
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except LOST as error:
+            raise InputError("Another worker has ended; start all workers again.") from error
         finally:
             faulthandler.cancel_dump_traceback_later()
     return Replicas(strategy, is_shared=True)
