@@ -68,7 +68,8 @@ def _start_tensorflow_quietly() -> None:
     Two notices are written before TensorFlow's logging reads its level, so no setting silences
     them.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Among several workers, TensorFlow logs as errors what a worker says itself when another ends.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # the environment or keras.json may say otherwise
     with stderr_aside():
         import tensorflow

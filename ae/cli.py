@@ -96,9 +96,12 @@ def run_script(lesson: Lesson, arguments: Sequence[str]) -> int | None:
             overwrite=options.overwrite,
         )
     elif options.resume is not None:
-        record = lifecycle.resume(lesson, options.resume, options.data_dir, options.show, OBSERVERS)
+        chosen = options.resume, options.data_dir, options.show, OBSERVERS, options.strategy
+        record = lifecycle.resume(lesson, *chosen)
     else:
         record = run(lesson, options, options.out or Path("runs") / lesson.name)
+    if record is None:  # another worker keeps the run
+        return None
     print(f"\n{records.table([record])}\n")
     console.print_time()
     print(f"Open {Path(record['folder']) / 'figures'}")
@@ -134,7 +137,7 @@ def show_figures(options: argparse.Namespace) -> None:
         matplotlib.pyplot.show()
 
 
-def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, Any] | None:
     """Trains a lesson as its options say; returns the record, as `ae.runs.lifecycle.train`."""
     settings = choose_settings(lesson, options)
     return lifecycle.train(
@@ -146,16 +149,17 @@ def run(lesson: Lesson, options: argparse.Namespace, folder: Path) -> dict[str, 
         data_dir=options.data_dir,
         show=options.show,
         tensorboard=options.tensorboard,
+        strategy=options.strategy,
         overwrite=options.overwrite,
         observers=OBSERVERS,
-        expected=times.expected(lesson, settings, options.style),
+        expected="" if options.strategy else times.expected(lesson, settings, options.style),
     )
 
 
 def _beginning(lesson: Lesson, options: argparse.Namespace) -> dict[str, Any]:
     """Returns how the record of a run begins that a lesson's options ask for."""
     settings = choose_settings(lesson, options)
-    chosen = options.preset, options.style, options.tensorboard
+    chosen = options.preset, options.style, options.tensorboard, options.strategy
     return lifecycle.beginning(lesson, settings, *chosen)
 
 

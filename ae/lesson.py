@@ -33,6 +33,7 @@ from ae.paths import python
 PACKAGE = "tutorials"
 STYLES = ("low-level", "keras")
 PRESETS = ("smoke", "quick", "article")
+STRATEGIES = ("mirrored", "multi-worker")  # to train on several devices; tf.distribute's
 VARIANTS = ("published", "corrected")
 PAIRS = ("network", "loss", "training")  # the cells that each style has
 ONLY_NETWORK = "autoencoder"  # what a lesson with one network calls it
@@ -253,6 +254,7 @@ class Lesson(Outline):
     # Takes network and settings; returns a sentence to print before training, or "".
     notice: Callable
     figures_by: Mapping[str, tuple[str, ...]]  # those of the "article", and of its "notebook"
+    summed: tuple[str, ...]  # networks whose loss adds up over a minibatch; the others' is a mean
     printed_loss: str  # what the article printed: "loss", an epoch's mean, or "last_batch_loss"
     # Columns of data/published/NAME.csv, by network and history entry.
     published: Mapping[str, Mapping[str, tuple[str, ...]]]

@@ -140,6 +140,7 @@ def gather(module: ModuleType, name: str) -> Lesson:
         plane=plane if hasattr(article, "plane") else None,
         notice=part("notice", lambda network, settings: ""),
         figures_by=part("FIGURES_BY", {}),
+        summed=tuple(part("SUMMED", ())),
         printed_loss=part("PRINTED_LOSS", "loss"),
         published=part("PUBLISHED", {}),
         published_with=part("PUBLISHED_WITH", {}),
@@ -233,6 +234,7 @@ def _mistakes(module: ModuleType, article: ModuleType | None) -> Iterator[str]:
     named = [
         ("PRESETS has no preset", part("PRESETS", {}), PRESETS),
         *(("PRESETS: no setting is called", c, settings) for c in part("PRESETS", {}).values()),
+        ("SUMMED: no network is called", part("SUMMED", ()), networks),
         ("CLAIMS: no network is called", [c.network for c in claims if c.network], networks),
         ("ERRATA: no network is called", [e.network for e in errata if e.measures], networks),
         ("EXERCISES: no network is called", [e.network for e in exercises], networks),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ae.backend import keras
+from ae.training.minibatches import weighed
 
 import numpy as np
 from keras import ops
@@ -28,7 +29,7 @@ class LastBatch(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Stores the loss of this minibatch."""
         y_true, y_pred = (ops.cast(y, self.dtype) for y in (y_true, y_pred))
-        self.value.assign(ops.mean(self.loss(y_true, y_pred)))
+        self.value.assign(weighed(ops.mean(self.loss(y_true, y_pred))))
 
     def result(self):
         """Returns the stored loss."""

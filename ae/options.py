@@ -12,7 +12,7 @@ from typing import Any
 from ae import console, outlines
 from ae.console import Parser, positive, up_to
 from ae.errors import InputError
-from ae.lesson import PACKAGE, PRESETS, STYLES, VARIANTS, Outline, Settings
+from ae.lesson import PACKAGE, PRESETS, STRATEGIES, STYLES, VARIANTS, Outline, Settings
 from ae.paths import PRETRAINED, data_folder
 from ae.proof import times
 from ae.runs import records
@@ -81,8 +81,9 @@ def parse(lesson: Outline, arguments: Sequence[str]) -> argparse.Namespace:
         _refuse_other_options(parser, options, "from_run", "style", "out", "overwrite", *redrawn)
         records.read_run(lesson, whole(options.from_run))
     if options.resume is not None:
-        _refuse_other_options(parser, options, "resume")
-        require_unfinished(whole(options.resume))
+        _refuse_other_options(parser, options, "resume", "strategy")
+        if options.strategy != "multi-worker":  # else another machine may have it
+            require_unfinished(whole(options.resume))
     return options
 
 
@@ -145,6 +146,9 @@ def add_options(parser: Parser, default_preset: str, presets: str = PRESETS_OF_A
         help="multiply and convolve in bfloat16; the low-level style not with XLA")  # fmt: skip
     add("--deterministic", action="store_true", default=None,
         help="use only operations that give the same bits each time, on a GPU too")  # fmt: skip
+    add("--strategy", choices=STRATEGIES,
+        help="train on all GPUs of this machine (mirrored), or on the machines that the variable "
+        "TF_CONFIG names (multi-worker, low-level style)")  # fmt: skip
     add("--xla", dest="jit_compile", action=argparse.BooleanOptionalAction,
         help="compile the training steps with XLA; default: the lesson's choice")  # fmt: skip
 

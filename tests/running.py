@@ -1,5 +1,6 @@
 """Lessons run as a user runs them, for the tests of several files."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -7,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 from pathlib import Path
 
 import tutorials
@@ -98,6 +100,19 @@ def press(number=signal.SIGINT):
         signal.set_wakeup_fd(before)
         os.close(received)
         os.close(told)
+
+
+def free_ports(number):
+    """Finds ports of this machine that nothing listens at."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(number)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def config(ports, index):
+    """Writes TF_CONFIG for a worker among several on this machine."""
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
 
 
 def pixels(path):

@@ -54,6 +54,7 @@ def parser_of(command, names=True):
 def run_lessons(arguments):
     """Runs several lessons, or all, and prints a table of what they reached."""
     from ae import console
+    from ae.errors import InputError
     from ae.options import add_options, choose_settings
     from ae.paths import python
     from ae.runs.records import table
@@ -67,12 +68,19 @@ def run_lessons(arguments):
     out = options.out or Path("runs")
     records = []
     lessons = chosen(options.names)
+    if options.strategy == "multi-worker":
+        raise InputError(
+            "run: --strategy multi-worker trains one lesson at a time, as in python -m tutorials "
+            f"{lessons[0].name} --strategy multi-worker --style low-level"
+        )
     from ae import cli
-    from ae.training import precision
+    from ae.training import precision, strategies
 
     cli.draw_out_of_sight(options)
     for lesson in lessons:
-        precision.require(choose_settings(lesson, options), options.style)
+        settings = choose_settings(lesson, options)
+        precision.require(settings, options.style)
+        strategies.require(options.strategy, settings, options.style)
     if not options.resume:
         planned = ((lesson, out / lesson.name, options) for lesson in lessons)
         cli.refuse_lossy(planned, "run", arguments)

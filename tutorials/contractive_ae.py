@@ -136,7 +136,7 @@ def train_low_level(network, data, settings, run, penalty=lambda h, W: 0.0):
     def train_steps(rows):  # rows (steps, 20): which digits make up each minibatch
         losses = tf.TensorArray(digits.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
-            losses = losses.write(i, train_step(tf.gather(digits, rows[i])))
+            losses = losses.write(i, run.step(train_step, tf.gather(digits, rows[i])))
         return losses.stack()
 
     for epoch in run.epochs(optimizer):  # shows progress, saves and resumes

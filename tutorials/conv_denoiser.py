@@ -136,7 +136,8 @@ def train_low_level(network, data, settings, run, noisy=drawn_once):
     def train_steps(x_noisy, rows):  # rows (steps, 2048): which images make up each minibatch
         losses = tf.TensorArray(x.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
-            losses = losses.write(i, train_step(tf.gather(x_noisy, rows[i]), tf.gather(x, rows[i])))
+            pair = tf.gather(x_noisy, rows[i]), tf.gather(x, rows[i])
+            losses = losses.write(i, run.step(train_step, *pair))
         return losses.stack()
 
     test_step = tf.function(loss_of, reduce_retracing=True)
@@ -191,8 +192,7 @@ def draw(encode, decode, data):
 
 
 # %% Run
-# `cli.main` calls `load`, then builds, trains and draws each style; `encode` and `decode` take
-# NumPy arrays. Options pass arguments: see ARGUMENTS in tutorials/articles/conv_denoiser.py.
+# `cli.main` calls `load`, builds, trains and draws. Options pass arguments: see tutorials/articles.
 STYLES = {"low-level": (Denoiser, train_low_level), "keras": (build_keras, train_keras)}
 NETWORKS = {"autoencoder": STYLES}
 

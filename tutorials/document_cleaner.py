@@ -132,7 +132,7 @@ def train_low_level(network, data, settings, run):
         losses = tf.TensorArray(dirty.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
             x, y = tf.gather(dirty, rows[i]), tf.gather(clean, rows[i])
-            losses = losses.write(i, train_step(x, y))
+            losses = losses.write(i, run.step(train_step, x, y))
         return losses.stack()
 
     @tf.function(reduce_retracing=True)

@@ -161,7 +161,7 @@ def train_low_level(network, data, settings, run, kl_weight=KL_WEIGHT):
     def train_steps(rows):  # rows (steps, 16): which images make up each minibatch
         losses = tf.TensorArray(images.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
-            losses = losses.write(i, train_step(tf.gather(images, rows[i])))
+            losses = losses.write(i, run.step(train_step, tf.gather(images, rows[i])))
         return losses.stack()
 
     test_step = tf.function(loss_of, reduce_retracing=True)

@@ -168,7 +168,7 @@ def train_low_level(network, data, settings, run, kl_weight=KL_WEIGHT):
     def train_steps(rows):  # rows (steps, 128): which images make up each minibatch
         losses = tf.TensorArray(images.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
-            losses = losses.write(i, train_step(tf.gather(images, rows[i])))
+            losses = losses.write(i, run.step(train_step, tf.gather(images, rows[i])))
         return losses.stack()
 
     for epoch in run.epochs(optimizer):  # shows progress, saves and resumes

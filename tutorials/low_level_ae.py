@@ -131,7 +131,7 @@ def doubled_sigmoid_cross_entropy(x, x_hat):
 
 
 # %% Low-level: training
-def compile_steps(network, output, loss, optimizer, digits, settings):
+def compile_steps(network, output, loss, optimizer, digits, settings, run):
     """Compiles a function that takes many steps; `output` turns a code into what the loss takes."""
 
     def train_step(x):  # x stands for the article's placeholder
@@ -145,7 +145,7 @@ def compile_steps(network, output, loss, optimizer, digits, settings):
     def train_steps(rows):  # rows (steps, batch): which digits make up each batch
         losses = tf.TensorArray(digits.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
-            losses = losses.write(i, train_step(tf.gather(digits, rows[i])))
+            losses = losses.write(i, run.step(train_step, tf.gather(digits, rows[i])))
         return losses.stack()
 
     return train_steps
@@ -162,7 +162,7 @@ def train_class_low_level(network, data, settings, run):
     optimizer = RMSpropTF1(settings.learning_rate)
     optimizer.build(network.weights)
     loss, output = sum_of_cross_entropies, network.logits
-    train_steps = compile_steps(network, output, loss, optimizer, digits, settings)
+    train_steps = compile_steps(network, output, loss, optimizer, digits, settings, run)
 
     for epoch in run.epochs(optimizer):  # shows progress, saves and resumes
         # Permute the input data: an epoch sees each digit at most once, in a new order.
@@ -183,7 +183,7 @@ def train_layers_low_level(network, data, settings, run, loss=doubled_sigmoid_cr
     digits, order = tf.constant(data.x_train), shuffled(data, settings)
     optimizer = keras.optimizers.Adam(LAYERS_LEARNING_RATE, epsilon=1e-8)  # TensorFlow 1's epsilon
     optimizer.build(network.weights)
-    train_steps = compile_steps(network, network.decode, loss, optimizer, digits, settings)
+    train_steps = compile_steps(network, network.decode, loss, optimizer, digits, settings, run)
     for epoch in run.epochs(optimizer):
         for rows in run.chunks(order.epoch(epoch)):  # the order of `fit` with batch_size=32
             run.log(train_steps(rows))

@@ -27,7 +27,7 @@ from collections import namedtuple
 
 from ae import cli, datasets, figures  # before keras: importing ae starts TensorFlow quietly
 from ae.lesson import Settings
-from ae.training.minibatches import Shuffled
+from ae.training.minibatches import Shuffled, gathered
 from ae.training.optimizers import NadamKeras2
 
 import keras
@@ -73,6 +73,7 @@ def kl_penalty(z):
 
     p is TARGET, q a unit's mean over the batch. Keras 2 divides this by the size of the batch too.
     """
+    z = gathered(z)  # the whole batch, if --strategy shares it among devices
     q = tf.reduce_mean(z, axis=0)  # (300,)
     pairs = (TARGET, q), (1 - TARGET, 1 - q)  # clipped as in Keras, so that no log is infinite
     divergences = [p * tf.math.log(p / tf.maximum(q, 1e-7)) for p, q in pairs]
@@ -154,7 +155,7 @@ def train_low_level(network, data, settings, run, penalty=lambda z: 0.0):
     def train_steps(rows):  # rows (steps, 32): which images make up each minibatch
         losses = tf.TensorArray(images.dtype, len(rows))
         for i in tf.range(len(rows)):  # one loop in the graph: no return to Python between steps
-            losses = losses.write(i, train_step(tf.gather(images, rows[i])))
+            losses = losses.write(i, run.step(train_step, tf.gather(images, rows[i])))
         return losses.stack()
 
     test_step = tf.function(loss_of, reduce_retracing=True)
@@ -265,8 +266,7 @@ def draw(encode, decode, data):
 
 
 # %% Run
-# `cli.main` calls `load` once. For each network and style it builds the network, calls its train
-# function, then `draw`, whose `encode` and `decode` take and return NumPy arrays.
+# `cli.main` calls `load`, builds, trains and draws; `encode` and `decode` take NumPy arrays.
 NETWORKS = {
     name: {"low-level": (network, train), "keras": (build, train_keras)}
     for name, network, train, build in [

@@ -76,7 +76,8 @@ def of_run(run: Path, style: str | None) -> PageNetwork:
     from ae.lessons import load
     from ae.networks import codec
     from ae.proof import published
-    from ae.runs.saved import load_network, load_newest, read_run
+    from ae.runs.records import read_run
+    from ae.runs.saved import load_network, load_newest
 
     lesson = load(ARTICLE)
 

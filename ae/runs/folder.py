@@ -84,7 +84,10 @@ def find_runs(folder: Path) -> dict[str, Path]:
 def differences(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Says how a run differs from one whose record begins as `wanted`."""
     wanted = json.loads(json.dumps(wanted))  # a record holds no tuples
-    old, new = ({**one, **one.get("data", {}), **one["settings"]} for one in (record, wanted))
+    old, new = (
+        {"strategy": None, **one, **one.get("data", {}), **one["settings"]}
+        for one in (record, wanted)
+    )
     asked = {name: value for name, value in new.items() if not isinstance(value, dict)}
     return [f"{n} {old[n]!r}, not {v!r}" for n, v in asked.items() if old.get(n, v) != v]
 

@@ -24,8 +24,9 @@ from ae.runs.folder import (
 from ae.runs.records import RECORD, UNFINISHED, read_run
 from ae.runs.saved import load_data, load_network, load_networks
 from ae.runs.unfinished import Unfinished
+from ae.runs.workers import assist, begin
 from ae.terminal import colored, counted, say, working
-from ae.training import precision
+from ae.training import precision, strategies
 
 
 def train(
@@ -38,24 +39,30 @@ def train(
     data_dir: Path | None = None,
     show: bool = False,
     tensorboard: bool = False,
+    strategy: str | None = None,
     overwrite: bool = False,
     observers: Sequence[type] = (),
     expected: str = "",
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Trains a lesson's networks, draws their figures and writes the record.
 
     Args:
         folder: where everything goes.
         preset: the preset that the settings come from; claims are measured at "article".
         style: "low-level", "keras" or "both".
+        strategy: one of `ae.lesson.STRATEGIES`, to train on several devices.
         overwrite: whether to replace what this run would not make again.
         observers: what keeps more of each training; see `ae.runs.unfinished.Unfinished`.
         expected: how long it may take, in words.
 
     Returns:
-        The record, as `record.json` in the folder holds it, and the `folder`.
+        The record, as `record.json` in the folder holds it, and the `folder`. None, if this is one
+        of several workers and another keeps the run.
     """
-    about = beginning(lesson, settings, preset, style, tensorboard)
+    about = beginning(lesson, settings, preset, style, tensorboard, strategy)
+    cluster = strategies.require(strategy, settings, style)
+    if cluster is not None and not cluster.is_chief:
+        return assist(lesson, cluster, _source(lesson) | about, settings, folder, data_dir)
     with claimed(folder):
         refuse_what_would_be_lost(folder, about, overwrite)
         precision.require(settings, style)
@@ -67,19 +74,29 @@ def train(
             **about,
             "data": data.provenance._asdict(),
             **records.environment(),
-            "source_sha256": _source_sha256(lesson),
+            **_source(lesson),
             "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "printed_loss": lesson.printed_loss,
             "trainings": [],
         }
+        replicas = begin(lesson, cluster, record, folder, resumed=False)
+        if replicas is not None:
+            record["replicas"] = replicas.number
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-        say(_header(lesson, settings, style, len(data.x_train), expected))
-        run = Unfinished(lesson, settings, data, record, folder, data_dir, show, observers)
+        say(_header(lesson, record, settings, len(data.x_train), expected))
+        run = Unfinished(
+            *(lesson, settings, data, record, folder, data_dir, show, observers), replicas
+        )
         return run.finish()
 
 
 def beginning(
-    lesson: Lesson, settings: Settings, preset: str, style: str, tensorboard: bool
+    lesson: Lesson,
+    settings: Settings,
+    preset: str,
+    style: str,
+    tensorboard: bool,
+    strategy: str | None,
 ) -> dict[str, Any]:
     """Returns how the record of a run begins: with what the user chose."""
     return {
@@ -88,6 +105,7 @@ def beginning(
         "style": style,
         "tensorboard": tensorboard,
         "settings": dataclasses.asdict(settings),
+        **({} if strategy is None else {"strategy": strategy}),
     }
 
 
@@ -97,23 +115,38 @@ def resume(
     data_dir: Path | None = None,
     show: bool = False,
     observers: Sequence[type] = (),
-) -> dict[str, Any]:
+    strategy: str | None = None,
+) -> dict[str, Any] | None:
     """Resumes an interrupted run after its last finished epoch, on the same data.
 
-    The record is the same as that of a run that was never interrupted.
+    The record is the same as that of a run that was never interrupted. It says which strategy
+    trains, but to the workers of other machines, which return None as in `train`.
     """
-    folder = whole(folder)
+    folder, cluster = whole(folder), None
+    unfinished = folder / UNFINISHED
+    recorded = records.read_record(unfinished).get("strategy") if is_unfinished(folder) else None
+    if "multi-worker" in (strategy, recorded):
+        cluster = strategies.read_cluster()
+        if not cluster.is_chief:
+            about = {"lesson": lesson.name, "strategy": "multi-worker"}
+            return assist(lesson, cluster, _source(lesson) | about, None, folder, data_dir)
     require_unfinished(folder)
+    if strategy not in (None, recorded):
+        begun = f"with --strategy {recorded}" if recorded else "without --strategy"
+        raise InputError(f"{folder}: this run began {begun}; resume it so.")
     with claimed(folder):
-        record, settings = read_run(lesson, folder / UNFINISHED)
+        record, settings = read_run(lesson, unfinished)
         precision.require(settings, record["style"])
         with working(f"{lesson.name}: loading the data"):
             data = load_data(lesson, folder, record, settings, data_dir)
-        say(_header(lesson, settings, record["style"], len(data.x_train), "resumed"))
+        replicas = begin(lesson, cluster, record, folder, resumed=True)
+        say(_header(lesson, record, settings, len(data.x_train), "resumed"))
         changes = []
+        if replicas is not None and record["replicas"] != replicas.number:
+            changes.append(f"{record['replicas']} replicas, not {replicas.number},")
         if record["versions"] != records.environment()["versions"]:
             changes.append("other versions of its packages")
-        if record.get("source_sha256") != _source_sha256(lesson):
+        if record.get("source_sha256") != _source(lesson)["source_sha256"]:
             changes.append(f"another version of {lesson.name}.py")
         if changes:
             print(
@@ -121,7 +154,9 @@ def resume(
                 "numbers than without the interruption.",
                 file=sys.stderr,
             )
-        run = Unfinished(lesson, settings, data, record, folder, data_dir, show, observers)
+        run = Unfinished(
+            *(lesson, settings, data, record, folder, data_dir, show, observers), replicas
+        )
         return run.finish()
 
 
@@ -193,17 +228,22 @@ def redraw(
     return {**record, "folder": out}
 
 
-def _header(lesson: Lesson, settings: Settings, style: str, num_train: int, more: str) -> str:
+def _header(
+    lesson: Lesson, record: Mapping[str, Any], settings: Settings, num_train: int, more: str
+) -> str:
     """Says what is going to be trained, on how much, and how long."""
+    style = record["style"]
     networks = [f"{len(lesson.networks)} networks"] if len(lesson.networks) > 1 else []
     styles = f"{style.replace('keras', 'Keras')} style" if style in STYLES else "both styles"
     amount = [counted(num_train, "training example"), counted(settings.num_epochs, "epoch")]
-    parts = filter(None, [*amount, *networks, styles, more])
+    replicas = [counted(record["replicas"], "replica")] if "replicas" in record else []
+    parts = filter(None, [*amount, *networks, styles, *replicas, more])
     return f"{colored(lesson.name, 'bold')}: {', '.join(parts)}"
 
 
-def _source_sha256(lesson: Lesson) -> str | None:
-    return lesson.file and hashlib.sha256(lesson.file.read_bytes()).hexdigest()
+def _source(lesson: Lesson) -> dict[str, str | None]:
+    sha256 = lesson.file and hashlib.sha256(lesson.file.read_bytes()).hexdigest()
+    return {"source_sha256": sha256}
 
 
 def _add(part: dict[str, Any], drawn: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ def read_run(
     if record["lesson"] != lesson.name:
         raise InputError(f"{folder}: this is a run of {record['lesson']}, not of {lesson.name}.")
     try:
-        settings = _settings(lesson, {**record["settings"], **(asked or {})})
+        settings = settings_of(lesson, {**record["settings"], **(asked or {})})
         _require_parts(lesson, folder, record)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
@@ -108,7 +108,7 @@ def _require_parts(lesson: Lesson, folder: Path, record: Mapping[str, Any]) -> N
         dict.fromkeys(part.get("figures", ())), dict(part.get("results", {}))
 
 
-def _settings(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
+def settings_of(lesson: Lesson, values: Mapping[str, Any]) -> Settings:
     """Makes settings of a record's values; a TypeError if a value is of another type.
 
     Settings that the lesson no longer has are left out.

@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +18,10 @@ from ae.runs.folder import CHECKPOINTS, complete, was_interrupted
 from ae.runs.records import UNFINISHED
 from ae.runs.saved import build, load_networks, require_saved, save_network
 from ae.terminal import working
-from ae.training import interrupts, precision
+from ae.training import interrupts, precision, strategies
 from ae.training.checkpoints import Checkpoints
 from ae.training.run import Run
+from ae.training.strategies import Replicas
 
 
 class Training(NamedTuple):
@@ -59,6 +60,7 @@ class Unfinished:
     data_dir: Path | None
     show: bool
     observers: Sequence[type]
+    replicas: Replicas | None = None  # train with `--strategy`
 
     @property
     def work(self) -> Path:
@@ -70,6 +72,9 @@ class Unfinished:
         lesson, settings, data, record = self.lesson, self.settings, self.data, self.record
         if settings.mixed_precision and not precision.is_native():
             print("This processor lacks bfloat16, so training in it is slower.", file=sys.stderr)
+        if self.replicas is not None:
+            about = strategies.notice(settings, record["style"], self.replicas.number)
+            print(about, end="\n" if about else "", file=sys.stderr)
         if settings.deterministic:
             tf.config.experimental.enable_op_determinism()
         with self._advice():
@@ -81,7 +86,7 @@ class Unfinished:
                 trainings = [(n, s) for n, styles in lesson.networks.items() for s in styles]
                 chosen = [(n, s) for n, s in trainings if record["style"] in (s, "both")]
                 for network_name, style in chosen[len(record["trainings"]) :]:
-                    with interrupts.postponed():
+                    with interrupts.postponed(), self._making_variables():
                         trained = self._train(network_name, style)
                     record["trainings"].append(trained)
                     records.write_record(self.work, record)
@@ -108,8 +113,19 @@ class Unfinished:
         again = f"{self.lesson.command} --resume {shlex.quote(str(self.folder))}"
         if self.data_dir is not None:
             again += f" --data-dir {shlex.quote(str(self.data_dir))}"
+        if self.replicas is not None:
+            again += f" --strategy {self.record['strategy']}"
         try:
             yield
+        except strategies.LOST as error:
+            if self.replicas is None or not self.replicas.is_shared:
+                raise
+            advice = "start all workers again."
+            if was_interrupted(self.folder):
+                advice = f"to resume, start all workers: {again}"
+            else:
+                shutil.rmtree(self.work)
+            raise InputError(f"{self.folder}: another worker has ended; {advice}") from error
         except KeyboardInterrupt as error:
             raise Interrupted(f"Interrupted; to resume: {again}") from error
         except InputError:
@@ -124,21 +140,27 @@ class Unfinished:
                 f"make room or fix that, then resume: {again}"
             ) from error
 
+    def _making_variables(self) -> AbstractContextManager:
+        return nullcontext() if self.replicas is None else self.replicas.making_variables()
+
     def _train(self, network_name: str, style: str) -> dict[str, Any]:
         """Trains one network, from where it was stopped, and returns its part of the record."""
         lesson, settings, data, work = self.lesson, self.settings, self.data, self.work
         label = label_of(network_name, style)
         name = label.replace(" ", "-")
+        told = settings if self.replicas is None else strategies.adapted(settings, style)
         network = build(lesson, network_name, style, settings)
         checkpoints = Checkpoints(work / CHECKPOINTS / name, network)
         run = Run(
             f"{lesson.name} {label}",
             settings.num_epochs,
-            settings.steps_per_call,
+            told.steps_per_call,
             lesson.epoch_line,
             work / "tensorboard" / name if self.record["tensorboard"] else None,
             lambda epoch: [observer.after_epoch(epoch) for observer in observers],
             checkpoints,
+            self.replicas,
+            network_name in lesson.summed,
         )
         training = Training(
             *(lesson, network_name, style, network, data, settings),
@@ -152,7 +174,9 @@ class Unfinished:
                 print(f"{label}: {notice}", file=sys.stderr)
             rewritten = settings.mixed_precision and style == "low-level"
             with precision.compiled_steps() if rewritten else nullcontext(), self._stops(run):
-                lesson.networks[network_name][style].train(network, data, settings, run)
+                lesson.networks[network_name][style].train(network, data, told, run)
+        if self.replicas is not None:
+            self.replicas.end_making()
 
         saved = save_network(network, work / "networks", name).relative_to(work)
         about = {"network": network_name, "style": style, "saved": saved}

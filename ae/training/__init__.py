@@ -1,1 +1,1 @@
-"""How a lesson trains: epochs, minibatches, optimizers, checkpoints, interrupts, precision."""
+"""How a lesson trains: epochs, minibatches, optimizers, checkpoints, interrupts, devices."""

@@ -30,8 +30,9 @@ def writing() -> Iterator[None]:
 class Checkpoints:
     """The newest state of one training: weights, optimizer, noise generators and history."""
 
-    def __init__(self, folder: Path, network: Any):
-        self._folder, self._network = folder, network
+    def __init__(self, folder: Path, network: Any, keeps: bool = True):
+        """Reads the state in the folder, if any; `keeps` says whether `save` writes there."""
+        self._folder, self._network, self._keeps = folder, network, keeps
         self._epochs = _Epochs()
         self._newest = None
         if (folder / "checkpoint").exists():  # the file that TensorFlow names the newest state in
@@ -67,8 +68,9 @@ class Checkpoints:
     def save(self, history: list[dict[str, float]], stopped: bool) -> None:
         """Saves the state after an epoch; the one before it is kept until this one is complete."""
         self._epochs.history, self._epochs.stopped = list(history), stopped
-        with writing():
-            self._manager.save(len(history))
+        if self._keeps:
+            with writing():
+                self._manager.save(len(history))
 
     def _try(self, read: Callable, *arguments: str) -> Any:
         try:

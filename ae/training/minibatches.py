@@ -1,10 +1,12 @@
 """Which examples make up each minibatch, in the orders that the articles' code drew them.
 
 An order is a pure function of its seed and the epoch. So a run can resume at any epoch, and both
-styles of a lesson see the same minibatches.
+styles of a lesson see the same minibatches. Where several devices train, each gets a share of every
+minibatch; see `ae.training.strategies`.
 """
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ from ae.backend import tf
 from ae.errors import InputError
 
 import numpy as np
+
+share = threading.local()  # of a minibatch, where there are replicas: what it counts, `weight`
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,40 @@ def stack_equal(batches: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Stacks batches into matrices (steps, batch): the full ones, then a shorter last one."""
     full = [b for b in batches if len(b) == len(batches[0])]
     return [np.stack(full)] + [b[None] for b in batches[len(full) :]]
+
+
+def weighed(value: tf.Tensor, factor: float = 1.0) -> tf.Tensor:
+    """Multiplies a loss of this replica's share by what it counts in the minibatch's.
+
+    Without a strategy it returns the loss.
+    """
+    if not hasattr(share, "weight"):
+        return value
+    return tf.scalar_mul(tf.cast(factor * share.weight, value.dtype), value)
+
+
+def gathered(z: tf.Tensor) -> tf.Tensor:
+    """Joins what all replicas made (share, ...) of their shares of a minibatch: (batch, ...).
+
+    It is for a loss that is no mean over examples; of the layers of a Keras model, one may add such
+    a loss, and no other then. Without a strategy it returns z.
+    """
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return z
+
+    @tf.custom_gradient
+    def gather(z):
+        sizes = replica.all_gather(tf.shape(z)[:1], axis=0)
+        first = tf.reduce_sum(sizes[: replica.replica_id_in_sync_group])
+
+        def gradient(upstream):
+            own = upstream[first : first + tf.shape(z)[0]]
+            return own / tf.cast(share.weight, own.dtype)  # all replicas compute the same loss
+
+        return replica.all_gather(z, axis=0), gradient
+
+    return gather(z)
 
 
 def _permutation(num_examples: int, seed: int, number: int) -> np.ndarray:

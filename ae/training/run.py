@@ -18,6 +18,7 @@ from ae.training import interrupts
 from ae.training.checkpoints import Checkpoints, writing
 from ae.training.minibatches import NextBatch, Shuffled, dataset, stack_equal
 from ae.training.notices import drop_notice_of_onednn
+from ae.training.strategies import Replicas
 
 import numpy as np
 
@@ -32,7 +33,8 @@ class Run:
             for rows in run.chunks(order.epoch(epoch)):
                 run.log(train_steps(rows))
 
-    The Keras style passes it to `fit`:
+    where `train_steps` takes each step with `run.step(train_step, x)`. The Keras style passes it to
+    `fit`:
 
         model.fit(run.dataset(order, x), epochs=num_epochs, callbacks=run.callbacks(), verbose=0)
     """
@@ -44,6 +46,8 @@ class Run:
     log_dir: Path | None = None  # for TensorBoard's event files
     after_epoch: Callable[[int], None] | None = None  # gets the number of each finished epoch
     checkpoints: Checkpoints | None = None  # save the state after each epoch
+    replicas: Replicas | None = None  # share each step, if there are several devices
+    summed: bool = False  # whether the loss adds up over a minibatch, instead of taking the mean
 
     def __post_init__(self):
         # One dictionary for each finished epoch: `loss` (the mean over its examples),
@@ -51,6 +55,7 @@ class Run:
         self.history: list[dict[str, float]] = self.checkpoints.history if self.checkpoints else []
         self.stopped = self.checkpoints is not None and self.checkpoints.stopped  # early
         self._bar = self._writer = None
+        self._shares = False  # whether `step` has shared a minibatch
 
     @property
     def epochs_done(self) -> int:
@@ -78,6 +83,9 @@ class Run:
                 f"{self.label}: run.epochs takes the Keras optimizer that trains; build it first: "
                 "optimizer.build(network.weights)."
             )
+        if self.replicas is not None:
+            self.replicas.end_making()
+            self.replicas.weigh(optimizer)
         if self.checkpoints is not None:
             self.checkpoints.follow(optimizer)
         self._open()
@@ -106,13 +114,26 @@ class Run:
         yields example numbers (steps, batch), where a shorter last minibatch comes alone.
         """
         self._expect(len(batches))
+        self._require_shares(batches, "low-level")
         for rows in stack_equal(batches):
             for first in range(0, len(rows), self.steps_per_call):
                 self._batch_size = rows.shape[1]
                 yield tf.constant(rows[first : first + self.steps_per_call])
 
+    def step(self, train_step: Callable, *batch: tf.Tensor) -> tf.Tensor:
+        """Takes a training step on a minibatch, with `--strategy` on several devices.
+
+        `train_step` takes arrays (batch, ...) and returns their loss, and so does this.
+        """
+        if self.replicas is None:
+            return train_step(*batch)
+        self._shares = True
+        return self.replicas.step(train_step, batch, self.summed)
+
     def log(self, losses: tf.Tensor) -> None:
         """Takes the losses (steps,) of the newest minibatches; they must be finite."""
+        if self.replicas is not None and not self._shares:
+            raise InputError(f"{self.label}: --strategy needs run.step(train_step, x) in the loop.")
         new = np.atleast_1d(losses.numpy()).tolist()
         self._losses += new
         self._batch_sizes += [self._batch_size] * len(new)
@@ -126,7 +147,8 @@ class Run:
             losses.append(float(test_step(*batch)))
             sizes.append(len(batch[0]))
             interrupts.deliver()
-        self._logs["val_loss"] = float(np.average(losses, weights=sizes))
+        loss = float(np.average(losses, weights=sizes))
+        self._logs["val_loss"] = loss if self.replicas is None else self.replicas.agree(loss)
 
     # The Keras style
 
@@ -138,6 +160,7 @@ class Run:
         The arrays are input and target, or one that is both. One that changes is a function of the
         epoch.
         """
+        self._require_shares(order.epoch(0), "keras")
         batches = dataset(order, *arrays, epochs=lambda: [self.epochs_done])
         return batches.apply(tf.data.experimental.assert_cardinality(order.steps_per_epoch))
 
@@ -175,6 +198,10 @@ class Run:
             self._bar.total = self.num_epochs * steps_per_epoch
             self._bar.initial = self._bar.n = self.epochs_done * steps_per_epoch
             self._bar.refresh()
+
+    def _require_shares(self, batches: Sequence[np.ndarray], style: str) -> None:
+        if self.replicas is not None:
+            self.replicas.require_shares([len(rows) for rows in batches], style, self.summed)
 
     def _begin_epoch(self) -> None:
         interrupts.deliver()
@@ -225,6 +252,11 @@ class _Reporting(interrupts.Delivery):
         super().__init__()
         self._run = run
 
+    def set_model(self, model):
+        super().set_model(model)
+        if self._run.replicas is not None:
+            self._run.replicas.weigh_fit(model, self._run.summed)
+
     def on_train_begin(self, logs=None):
         self._run._open()
         self._run._expect(self.params["steps"])
@@ -240,9 +272,10 @@ class _Reporting(interrupts.Delivery):
 
     def on_train_batch_end(self, batch, logs=None):
         # The call that ends an epoch may have taken fewer steps than Keras counts.
-        self._run._report([logs["loss"]], min(batch + 1, self.params["steps"]))
+        self._run._report([self._whole(logs["loss"])], min(batch + 1, self.params["steps"]))
 
     def on_epoch_end(self, epoch, logs=None):
+        logs = logs | {"loss": self._whole(logs["loss"])}
         self._run._end_epoch({name: float(value) for name, value in logs.items()})
         self._run.stopped = self.model.stop_training
         if self._run.checkpoints is not None:
@@ -250,6 +283,11 @@ class _Reporting(interrupts.Delivery):
 
     def on_train_end(self, logs=None):
         self._run.close()
+
+    def _whole(self, loss):
+        """Returns the loss of minibatches; Keras gives the mean of the replicas' losses."""
+        shared = self._run.summed and self._run.replicas is not None
+        return loss * self._run.replicas.number if shared else loss
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):

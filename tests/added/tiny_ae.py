@@ -82,7 +82,7 @@ def train_low_level(network, data, settings, run):
     def train_steps(rows):
         losses = tf.TensorArray(pictures.dtype, len(rows))
         for i in tf.range(len(rows)):
-            losses = losses.write(i, train_step(tf.gather(pictures, rows[i])))
+            losses = losses.write(i, run.step(train_step, tf.gather(pictures, rows[i])))
         return losses.stack()
 
     for epoch in run.epochs(optimizer):

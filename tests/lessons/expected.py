@@ -514,7 +514,7 @@ EXPECTED["low_level_ae"] = Expected(
     },
     constants={
         **{"D": 784, "d": 128, "LAYERS_BATCH_SIZE": 32, "LAYERS_LEARNING_RATE": 0.001},
-        **{"ORDER": 3, "SCALE": math.sqrt(2 / 912)},
+        **{"ORDER": 3, "SCALE": math.sqrt(2 / 912), "SUMMED": ("class",)},
         "BUILT_WITH_D": ("Autoencoder", "LayeredAutoencoder", "build_class", "build_layers"),
         "PASSED_ON": {
             "code_size": {

@@ -31,6 +31,7 @@ CAPTIONS = {
     "that turn black or white (layers).",
 }
 FIGURES_BY = {"article": ("reconstructions",)}
+SUMMED = ("class",)
 
 # The corrected variant
 

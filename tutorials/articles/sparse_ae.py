@@ -16,7 +16,7 @@ from ae.networks import codec
 from ae.proof import judges
 from ae.runs.records import trained
 from ae.training import interrupts
-from ae.training.minibatches import Shuffled, dataset
+from ae.training.minibatches import Shuffled, dataset, gathered
 from ae.training.optimizers import NadamKeras2
 from tutorials.sparse_ae import (
     KL,
@@ -77,7 +77,7 @@ MEAN_TARGET, WEIGHT_DECAY, SPARSITY_WEIGHT = 0.1, 3e-3, 3.0  # its rho, lambda a
 
 def undivided_kl_penalty(z):
     """Takes the penalty without its second division by the size of the batch."""
-    return kl_penalty(z) * tf.cast(tf.shape(z)[0], z.dtype)
+    return kl_penalty(z) * tf.cast(tf.shape(gathered(z))[0], z.dtype)
 
 
 @keras.saving.register_keras_serializable(package="sparse_ae")
