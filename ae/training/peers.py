@@ -1,6 +1,6 @@
 """The workers that train together on several machines, as the variable TF_CONFIG names them.
 
-TensorFlow would wait for a worker without an end, and Ctrl-C would not stop it. So the workers meet
+TensorFlow would wait for a worker for ever, and Ctrl-C would not stop it. So the workers meet
 before TensorFlow starts its own server: each listens at its own address and tells all others what
 it is going to train.
 """

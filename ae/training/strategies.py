@@ -3,7 +3,7 @@
 Each replica, a device with a copy of the network, computes the gradients of its share of a
 minibatch. The optimizer adds the gradients of all replicas before it changes the weights. Shares
 may differ by an example, so each counts by its part of the minibatch; the sum is then the gradient
-of the whole minibatch, and training gives the numbers of one device, but for rounding. Noise that
+of the whole minibatch, and training gives the numbers of one device, apart from rounding. Noise that
 a network draws is another on each replica.
 """
 
@@ -162,8 +162,8 @@ def mirrored() -> Replicas:
 def multi_worker(cluster: Cluster) -> Replicas:
     """Takes the devices of all machines, whose workers have met.
 
-    TensorFlow waits for the others without an end, and deaf to signals. So a process whose peers
-    ended just now ends too.
+    TensorFlow waits for the others for ever and ignores signals. So a process whose peers ended
+    just now ends too.
     """
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         faulthandler.dump_traceback_later(PATIENCE, exit=True, file=nowhere)
