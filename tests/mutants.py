@@ -59,10 +59,12 @@ SUBJECTS = {
             "cleaners": "cleaners",
             "command": "command",
             "features": "page",
+            "file": "command",
             "jobs": "jobs",
             "network": "page",
             "ocrmypdf_plugin": "ocrmypdf_plugin",
             "page": "page",
+            "pdf": "pdf",
             "scans": "scans",
         }.items()
     },

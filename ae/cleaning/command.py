@@ -170,7 +170,7 @@ def _clean_all(
     parts += [f"{len(failures)} failed"] * bool(failures)
     print(", ".join(parts))
     if done.keys() - {DONE}:
-        warn("To clean in this way what was cleaned in another, delete it or add --overwrite.")
+        warn("Delete what was cleaned with other options, or add --overwrite, to clean it again.")
     return 1 if failures else 0
 
 

@@ -1,4 +1,4 @@
-"""Cleans one file with a network, in the way that the options of the command ask for."""
+"""Cleans one file with a network and the options of the command."""
 
 import argparse
 import errno

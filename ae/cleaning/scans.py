@@ -63,7 +63,7 @@ def count(source: Path | bytes, name: str) -> int:
 
 
 def is_photo(picture: Image.Image) -> bool:
-    """Says whether a JPEG is of a camera that keeps more than the picture in it: no pages."""
+    """Says whether a camera wrote a JPEG with further pictures of the same scene: no pages."""
     return picture.format == "MPO"
 
 
@@ -111,7 +111,7 @@ def write(target: Path | BinaryIO, sheets: Iterator[Sheet], kind: str, note: str
 
 @contextmanager
 def output(target: Path | BinaryIO) -> Iterator[BinaryIO]:
-    """Opens what replaces a file once all is written, or gets it all at once, such as a pipe."""
+    """Opens what replaces a file, or goes to a pipe, once all is written."""
     if isinstance(target, Path):
         with replaced(target) as file:
             yield file
@@ -128,7 +128,7 @@ def signature(note: str) -> str:
 
 
 def note_of(path: Path) -> str | None:
-    """Returns the note in a file that `write` or `clean_pdf` wrote, or None if none of them did."""
+    """Returns the note in a file that `write` or `clean_pdf` wrote, or None of another file."""
     with suppress(Exception):
         if FORMATS.get(path.suffix.lower()) == "PDF":
             import pikepdf

@@ -435,7 +435,7 @@ def test_other_options_are_said_to_be_other_and_replace_nothing(tmp_path, capsys
     said = capsys.readouterr()
     assert said.out == "0 files cleaned, 1 cleaned already, 1 cleaned already with --scale 2\n"
     assert said.err == (
-        "To clean in this way what was cleaned in another, delete it or add --overwrite.\n"
+        "Delete what was cleaned with other options, or add --overwrite, to clean it again.\n"
     )
     assert clean(tmp_path / "in", "-o", out, "--grey") == 0
     assert "1 cleaned already with --scale 2, 1 cleaned already without options" in (
