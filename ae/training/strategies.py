@@ -3,8 +3,8 @@
 Each replica, a device with a copy of the network, computes the gradients of its share of a
 minibatch. The optimizer adds the gradients of all replicas before it changes the weights. Shares
 may differ by an example, so each counts by its part of the minibatch; the sum is then the gradient
-of the whole minibatch, and training gives the numbers of one device, apart from rounding. Noise that
-a network draws is another on each replica.
+of the whole minibatch, and training gives the numbers of one device, apart from rounding. Each
+replica draws its own noise.
 """
 
 import faulthandler
