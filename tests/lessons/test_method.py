@@ -109,12 +109,12 @@ def test_class_names_are_those_of_the_data_set():
         assert short in full.lower()
 
 
-def test_options_reach_the_run(monkeypatch):
+def test_options_reach_the_run(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(lifecycle, "train", lambda *_, **keywords: seen.update(keywords))
     parser = Parser()
     add_options(parser, "smoke")
-    arguments = ["--tensorboard", "--show", "--data-dir", "here", "--style", "keras"]
+    arguments = ["--tensorboard", "--show", "--data-dir", str(tmp_path), "--style", "keras"]
     cli.run(lesson("tiny_ae"), parser.parse_args(arguments), "out")
     assert seen["tensorboard"] is seen["show"] is True
-    assert (str(seen["data_dir"]), seen["style"], seen["preset"]) == ("here", "keras", "smoke")
+    assert (seen["data_dir"], seen["style"], seen["preset"]) == (tmp_path, "keras", "smoke")
