@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run check test test-oldest test-newest mutants torture reliability bench lint lock audit venv clean help
+.PHONY: run check test test-oldest test-newest mutants torture reliability bench lint lock audit venv install clean help
 
 # On a terminal, pip shows its own progress.
 PIP := $(BIN)/python -m pip $(if $(MAKE_TERMOUT),,--quiet) --disable-pip-version-check
@@ -33,7 +33,8 @@ test-oldest test-newest: test-%:
 	$(PYTHON) -m venv --clear .venv-$*
 	.venv-$*/bin/python -m pip --quiet install uv
 	.venv-$*/bin/uv pip install --quiet --python .venv-$* $(CHOICE) -r requirements.txt
-	.venv-$*/bin/uv pip install --quiet --python .venv-$* -r requirements-export.txt -r requirements-dev.txt
+	.venv-$*/bin/uv pip install --quiet --python .venv-$* -r requirements-export.txt \
+		-r requirements-ocr.txt -r requirements-dev.txt
 	.venv-$*/bin/uv pip install --quiet --python .venv-$* --no-deps -r requirements-imgaug.txt
 	.venv-$*/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -64,7 +65,7 @@ lock: venv  ## Writes the tested versions and their licences.
 	$(BIN)/python -m pip freeze > $(VENV)/tested.txt
 	{ echo "# The tested set, for Python 3.11 on Linux, with hashes; made by \`make lock\`. Install it with"; \
 	  echo "#     pip install --no-deps --require-hashes -r requirements-lock.txt"; \
-	  $(COMPILE) requirements.txt requirements-export.txt requirements-dev.txt; \
+	  $(COMPILE) requirements.txt requirements-export.txt requirements-ocr.txt requirements-dev.txt; \
 	  $(COMPILE) --no-deps requirements-imgaug.txt; } > requirements-lock.txt
 	$(BIN)/pip-licenses --order=name --with-system --packages \
 		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements-lock.txt) \
@@ -76,14 +77,23 @@ audit: venv  ## Looks for known weaknesses in the tested versions.
 
 venv: $(VENV)/.installed  ## Makes the environment .venv, with the packages that the lessons need.
 
-$(VENV)/.installed: requirements.txt requirements-imgaug.txt requirements-dev.txt requirements-export.txt
+$(VENV)/.installed: $(addprefix requirements,.txt -imgaug.txt -dev.txt -export.txt -ocr.txt)
 	@$(PYTHON) -c "import sys; (3, 10) <= sys.version_info < (3, 14) or sys.exit('Python 3.10 to 3.13 is \
 	needed, and $(PYTHON) is ' + sys.version.split()[0] + '; name another, as in: make PYTHON=python3.12 run')"
 	@echo "Installing TensorFlow and the other packages into $(VENV): two minutes or more, once."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -r requirements.txt -r requirements-export.txt -r requirements-dev.txt
+	$(PIP) install -r requirements.txt -r requirements-export.txt -r requirements-ocr.txt \
+		-r requirements-dev.txt
 	$(PIP) install --no-deps -r requirements-imgaug.txt
 	touch $@
+
+# pip itself installs no folder that has neither a setup.py nor a pyproject.toml.
+install:  ## Installs the checkout for another Python, without copying: PYTHON, and EXTRAS=export,ocr.
+	$(PYTHON) -m pip install --quiet 'setuptools>=70.1'
+	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
+	$(PYTHON) -W ignore -c "import setuptools; setuptools.setup()" --quiet editable_wheel --dist-dir "$$folder" && \
+	$(PYTHON) -m pip install "$$(echo "$$folder"/*.whl)$(EXTRAS:%=[%])" && \
+	$(PYTHON) -m pip install --no-deps -r requirements-imgaug.txt
 
 clean:  ## Deletes the environments and the runs.
 	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest runs .pytest_cache .ruff_cache

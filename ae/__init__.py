@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pathlib
 import sys
 import time
 from collections.abc import Mapping
@@ -38,6 +39,18 @@ def require_packages(needs: Mapping[str, str]) -> None:
             raise SystemExit(2)
 
 
+def require_checkout() -> None:
+    """Ends a process that runs a copy of the packages alone, as a built wheel installs them."""
+    folder = pathlib.Path(__file__).resolve().parents[1]
+    if not (folder / "data").is_dir():
+        print(
+            f"{folder} holds the packages without the folder data, which they need; use a "
+            "checkout, or run `make install` in one (see its tests/README.md).",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+
+
 def load(run: str | os.PathLike, network: str | None = None, style: str | None = None) -> Any:
     """Loads a trained network, whichever style trained it.
 
@@ -61,3 +74,4 @@ def load(run: str | os.PathLike, network: str | None = None, style: str | None =
 
 _open_closed_streams()
 require_packages({"NumPy": "requirements.txt", "tqdm": "requirements.txt"})
+require_checkout()

@@ -234,7 +234,7 @@ def write_notebooks(arguments):
 
 
 def export_networks(arguments):
-    """Writes the networks of a run as ONNX models or SavedModels, and checks each."""
+    """Writes the networks of a run as ONNX, LiteRT or SavedModel, and checks each."""
     from ae.export import KINDS
     from ae.paths import data_folder
     from ae.runs.records import read_record
@@ -242,14 +242,19 @@ def export_networks(arguments):
     parser = parser_of("export", names=False)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of an earlier run")
     parser.add_argument("--to", choices=KINDS, default="onnx", help="default: %(default)s")
+    parser.add_argument(
+        "--float16", action="store_true", help="halve the files, with weights of 16 bits"
+    )
     parser.add_argument("--data-dir", type=data_folder, help="folder with the data sets")
     parser.add_out("default: RUN/exported")
     options = parser.parse_args(arguments)
+    if options.float16 and options.to == "savedmodel":
+        parser.error("--float16 is for onnx and litert; leave it out")
     (lesson,) = chosen([read_record(options.run)["lesson"]])
     out = options.out or options.run / "exported"
     from ae.export import models
 
-    chosen_as = options.to, out, options.overwrite, options.data_dir
+    chosen_as = options.to, out, options.overwrite, options.data_dir, options.float16
     for line in models.write(lesson, options.run, *chosen_as):
         print(line)
 

@@ -1,3 +1,9 @@
 """Trained networks for programs without this project."""
 
-KINDS = ("onnx", "savedmodel")
+from ae.errors import InputError
+
+KINDS = {"onnx": ".onnx", "litert": ".tflite", "savedmodel": ""}  # and how their names end
+
+
+class NoCounterpartError(InputError):
+    """A part of a network for which a format has nothing."""

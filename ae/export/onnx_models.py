@@ -1,4 +1,4 @@
-"""Writes Keras networks as ONNX models, with the package `onnx` alone.
+"""Writes Keras networks as ONNX models, with the package `onnx` alone, and runs them.
 
 Batch, height and width stay open where Keras leaves them open. The same weights give the same
 bytes. Tensors keep Keras's order of axes, so convolutions stand between two transpositions;
@@ -11,23 +11,24 @@ from typing import Any
 
 from ae.backend import keras
 from ae.errors import InputError
+from ae.export import NoCounterpartError
 from ae.paths import replacing
 
 import numpy as np
 
 OPSET = 17
+FLOAT32 = 1  # in ONNX's list of types
 IR_VERSION = 8  # what ONNX Runtime 1.14 reads, and every later one
 ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax",
     "elu": "Elu", "linear": None}  # fmt: skip
 INTERPOLATIONS = {"nearest": ("nearest", "asymmetric"), "bilinear": ("linear", "half_pixel")}
 
 
-class NoCounterpartError(InputError):
-    """A part of a network for which ONNX has nothing."""
-
-
-def write(model: keras.Model, path: Path) -> None:
+def write(model: keras.Model, path: Path, float16: bool = False) -> None:
     """Writes a functional model; its input is called "x" and its output "y".
+
+    With `float16`, the file holds the weights in half as many bytes, and turns them into float32,
+    in which it computes.
 
     Raises:
         NoCounterpartError: ONNX has none of one of its layers.
@@ -37,7 +38,7 @@ def write(model: keras.Model, path: Path) -> None:
         import onnx
     except ImportError as error:
         raise InputError("ONNX needs the package onnx; pip install onnx.") from error
-    graph = _Graph(onnx.helper, onnx.numpy_helper)
+    graph = _Graph(onnx.helper, onnx.numpy_helper, float16)
     outputs = graph.add_model(model, ["x"])
     graph.node("Identity", outputs, ["y"])
     made = onnx.helper.make_model(
@@ -51,18 +52,30 @@ def write(model: keras.Model, path: Path) -> None:
         partial.write_bytes(made.SerializeToString(deterministic=True))
 
 
+def run(path: Path, x: np.ndarray) -> np.ndarray:
+    """Runs a model on inputs (n, ...), in ONNX Runtime."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            "ONNX models are checked with the package onnxruntime; pip install onnxruntime."
+        ) from error
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
 class _Graph:
     """The nodes and weights of an ONNX graph, as they are added layer by layer."""
 
-    def __init__(self, helper: Any, numpy_helper: Any):
-        self.helper, self.numpy_helper = helper, numpy_helper
+    def __init__(self, helper: Any, numpy_helper: Any, float16: bool):
+        self.helper, self.numpy_helper, self.float16 = helper, numpy_helper, float16
         self.nodes, self.weights = [], []
 
     def make(self, model: keras.Model) -> Any:
         def info(name, tensor):
             shape = [size or f"{name}{axis}" for axis, size in enumerate(tensor.shape)]
             shape[0] = "n"
-            return self.helper.make_tensor_value_info(name, 1, shape)
+            return self.helper.make_tensor_value_info(name, FLOAT32, shape)
 
         ends = [info("x", model.inputs[0])], [info("y", model.outputs[0])]
         return self.helper.make_graph(self.nodes, model.name, *ends, self.weights)
@@ -78,6 +91,11 @@ class _Graph:
         name = f"w{len(self.weights)}"
         self.weights.append(self.numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
+
+    def weight(self, values: np.ndarray) -> str:
+        if not self.float16:
+            return self.constant(values)
+        return self.node("Cast", [self.constant(values.astype(np.float16))], to=FLOAT32)
 
     def add_model(self, model: keras.Model, inputs: list[str]) -> list[str]:
         """Adds the layers of a model in their order; returns the names of its outputs."""
@@ -112,13 +130,13 @@ class _Graph:
         return self.node(ACTIVATIONS[known], [name]) if ACTIVATIONS[known] else name
 
     def _dense(self, layer, given):
-        product = self.node("MatMul", [*given, self.constant(layer.kernel.numpy())])
+        product = self.node("MatMul", [*given, self.weight(layer.kernel.numpy())])
         return self._biased(layer, product)
 
     def _biased(self, layer, name):
         if not layer.use_bias:
             return name
-        return self.node("Add", [name, self.constant(layer.bias.numpy())])
+        return self.node("Add", [name, self.weight(layer.bias.numpy())])
 
     def _among_channels_first(self, given, kind, *weights, **how):
         """Adds a node that has its channels before height and width, and turns them around."""
@@ -128,7 +146,7 @@ class _Graph:
         )
 
     def _conv2d(self, layer, given):
-        kernel = self.constant(layer.kernel.numpy().transpose(3, 2, 0, 1))
+        kernel = self.weight(layer.kernel.numpy().transpose(3, 2, 0, 1))
         how = {"strides": layer.strides, "auto_pad": _padding(layer)}
         if layer.groups > 1:
             how["group"] = layer.groups
@@ -137,15 +155,15 @@ class _Graph:
             reach = [rate * (size - 1) * (layer.padding == "same") for rate, size in pairs]
             pads = [r // 2 for r in reach] + [r - r // 2 for r in reach]
             how |= {"dilations": layer.dilation_rate, "auto_pad": "NOTSET", "pads": pads}
-        weights = [kernel, self.constant(layer.bias.numpy())] if layer.use_bias else [kernel]
+        weights = [kernel, self.weight(layer.bias.numpy())] if layer.use_bias else [kernel]
         return self._among_channels_first(given, "Conv", *weights, **how)
 
     def _conv2dtranspose(self, layer, given):
         if max(layer.dilation_rate) > 1 or layer.output_padding is not None:
             raise _no_counterpart("a transposed convolution with dilation or output padding")
-        kernel = self.constant(layer.kernel.numpy().transpose(3, 2, 0, 1))
+        kernel = self.weight(layer.kernel.numpy().transpose(3, 2, 0, 1))
         how = {"strides": layer.strides, "auto_pad": _padding(layer)}
-        weights = [kernel, self.constant(layer.bias.numpy())] if layer.use_bias else [kernel]
+        weights = [kernel, self.weight(layer.bias.numpy())] if layer.use_bias else [kernel]
         return self._among_channels_first(given, "ConvTranspose", *weights, **how)
 
     def _maxpooling2d(self, layer, given):
