@@ -259,7 +259,7 @@ def lesson_and_data(name):
         data = [images(n, 16, 24, 1) for n in (1, 1, 3, 3, 1)] + [("coffee", "folded", "coffee")]
     else:
         data = [images(60, 28, 28, 1), np.arange(60) % 10, images(1, 28, 28, 1)]
-        data += [images(12, 28, 28, 1), np.arange(12) % 10]
+        data += [images(12, 28, 28, 1), np.arange(12) % 10, tuple("abcdefghij")]
     module = importlib.import_module(f"tutorials.{name}")
     return lesson(name), module.Data(*data, PROVENANCE)
 

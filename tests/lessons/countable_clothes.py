@@ -1,7 +1,6 @@
 """Seventy images in place of Fashion-MNIST, which a test can tell one from another."""
 
 import importlib
-from types import SimpleNamespace
 
 from ae import datasets
 from ae.lesson import VARIANTS
@@ -14,10 +13,8 @@ from running import lesson, smoke_settings
 def use_countable_clothes(monkeypatch):
     """Lets the lessons load sixty images, image i of grey level i, and ten more to test on."""
     x = np.arange(70, dtype="uint8")[:, None, None] * np.ones((28, 28), "uint8")
-    clothes = SimpleNamespace(
-        **{"x_train": x[:60], "y_train": x[:60, 0, 0] % 10, "x_test": x[60:]},
-        **{"y_test": x[60:, 0, 0] % 10, "provenance": None},
-    )
+    y = x[:, 0, 0] % 10
+    clothes = datasets.ImageSet(x[:60], y[:60], x[60:], y[60:], tuple("abcdefghij"), None)
     monkeypatch.setattr(datasets, "load_fashion_mnist", lambda _: clothes)
     monkeypatch.setattr(conv_denoiser, "SHOWN", (("test", 6), ("train", 32)))
 

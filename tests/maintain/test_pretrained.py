@@ -1,6 +1,6 @@
 """Trained networks that come with the project."""
 
-from ae import cli, paths
+from ae import options, paths
 from ae.maintain import pretrained
 from ae.runs.records import read_record, read_run
 from ae.runs.saved import load_networks
@@ -15,7 +15,7 @@ THERE = sorted(path.parent.name for path in paths.PRETRAINED.glob("*/record.json
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """A folder in place of data/pretrained."""
-    for module in (pretrained, cli):
+    for module in (pretrained, options):
         monkeypatch.setattr(module, "PRETRAINED", tmp_path / "pretrained")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "pretrained"
