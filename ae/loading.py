@@ -6,16 +6,14 @@ from pathlib import Path
 from ae import lessons
 from ae.errors import InputError, did_you_mean
 from ae.networks import Codec, codec
-from ae.paths import PRETRAINED
+from ae.paths import run_folder
 from ae.runs.records import UNFINISHED, read_record, read_run
 from ae.runs.saved import load_network, load_newest
 
 
 def load(run: str | Path, network: str | None = None, style: str | None = None) -> Codec:
     """Loads a trained network of a run; see `ae.load`."""
-    folder = Path(run)
-    if folder.parts[:1] == ("pretrained",) and not folder.exists():
-        folder = PRETRAINED / Path(*folder.parts[1:])
+    folder = run_folder(run)
     unfinished = folder if folder.name == UNFINISHED else folder / UNFINISHED
     begun = unfinished if (unfinished / "record.json").is_file() else folder
     record = read_record(folder if (folder / "record.json").is_file() else begun)

@@ -149,6 +149,14 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def run_folder(name: str | Path) -> Path:
+    """Returns the folder of a run; "pretrained/NAME" is one that comes with the project."""
+    folder = Path(name)
+    if folder.parts[:1] == ("pretrained",) and not folder.exists():
+        return PRETRAINED / Path(*folder.parts[1:])
+    return folder
+
+
 def data_folder(path: str | Path) -> Path:
     """Returns the folder of data sets that a user names; InputError if it is none."""
     folder = expand(path)

@@ -1,6 +1,7 @@
 """Networks that leave for other programs, compared with Keras by an own reading of the files."""
 
 import tutorials.__main__ as commands
+from ae import paths
 from ae.errors import InputError
 from ae.export import NoCounterpartError, models
 from ae.runs.records import read_run
@@ -181,3 +182,12 @@ def test_an_operation_that_litert_lacks_is_named(tmp_path, capfd):
     assert str(error.value) == "LiteRT: the operation MatrixDeterminant cannot be written."
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_comes_with_the_project_is_exported_beside_the_runs(tmp_path, monkeypatch):
+    before = sorted(paths.PRETRAINED.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    commands.main(["export", "pretrained/latent_space"])
+    written = {path.name for path in (tmp_path / "runs/latent_space/exported").glob("*.onnx")}
+    assert {"plain-keras-whole.onnx", "variational-keras-decoder.onnx"} <= written
+    assert sorted(paths.PRETRAINED.rglob("*")) == before

@@ -236,22 +236,24 @@ def write_notebooks(arguments):
 def export_networks(arguments):
     """Writes the networks of a run as ONNX, LiteRT or SavedModel, and checks each."""
     from ae.export import KINDS
-    from ae.paths import data_folder
+    from ae.paths import PRETRAINED, data_folder, run_folder
     from ae.runs.records import read_record
 
     parser = parser_of("export", names=False)
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of an earlier run")
+    about = "folder of an earlier run, or pretrained/NAME"
+    parser.add_argument("run", type=run_folder, metavar="RUN", help=about)
     parser.add_argument("--to", choices=KINDS, default="onnx", help="default: %(default)s")
     parser.add_argument(
         "--float16", action="store_true", help="halve the files, with weights of 16 bits"
     )
     parser.add_argument("--data-dir", type=data_folder, help="folder with the data sets")
-    parser.add_out("default: RUN/exported")
+    parser.add_out("default: RUN/exported; of pretrained/NAME, runs/NAME/exported")
     options = parser.parse_args(arguments)
     if options.float16 and options.to == "savedmodel":
         parser.error("--float16 is for onnx and litert; leave it out")
     (lesson,) = chosen([read_record(options.run)["lesson"]])
-    out = options.out or options.run / "exported"
+    is_ours = PRETRAINED in options.run.resolve().parents
+    out = options.out or (Path("runs") / lesson.name if is_ours else options.run) / "exported"
     from ae.export import models
 
     chosen_as = options.to, out, options.overwrite, options.data_dir, options.float16
