@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import ae
-from ae import loading
+from ae import paths
 from ae.errors import InputError
 from ae.maintain import pretrained
 from ae.runs.folder import CHECKPOINTS
@@ -53,7 +53,7 @@ def test_keras_and_the_first_network_are_taken_unless_others_are_named(smoke):
 
 
 def test_a_network_that_comes_with_the_project(smoke, tmp_path, monkeypatch):
-    for module in (pretrained, loading):
+    for module in (pretrained, paths):
         monkeypatch.setattr(module, "PRETRAINED", tmp_path)
     pretrained.keep_run(smoke("dense_ae"))
     _, x = trained(smoke("dense_ae"), "dense_ae", "autoencoder", "keras")
