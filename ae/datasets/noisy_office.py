@@ -61,7 +61,7 @@ ARCHIVES = (  # the nearest to the article first: its author's, which has Kaggle
     Archive(
         "https://github.com/mrdragonbear/Autoencoders/raw/"
         "74e2c01fb9f8a0da6ad93c55213dc9af22507922/noisy_docs_data.zip",
-        36,
+        36,  # of its pages; PNG files get no smaller in a zip file
     ),
     Archive("https://archive.ics.uci.edu/static/public/318/noisyoffice.zip", 426),
 )
