@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ae.proof import graph_mode
 from ae.training import precision
+from ae.training.faster_layers import faster_layers
 from ae.training.optimizers import RMSpropKeras2, RMSpropTF1
 from ae.training.run import Run
 from benchmarks.problems import FOREVER, Problem
@@ -89,7 +90,8 @@ def our_keras(problem: Problem, epoch_done: EpochDone, in_bfloat16: bool = False
     if in_bfloat16:
         precision.to_bfloat16(model)
     _start_from(model, problem)
-    style.train(model, problem.data, settings, Stopwatch(settings.steps_per_call, epoch_done))
+    with faster_layers(model):
+        style.train(model, problem.data, settings, Stopwatch(settings.steps_per_call, epoch_done))
 
 
 def our_keras_in_bfloat16(problem: Problem, epoch_done: EpochDone) -> None:

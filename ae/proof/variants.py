@@ -16,6 +16,7 @@ from ae.runs import saved
 from ae.runs.drawing import Report
 from ae.runs.records import trained
 from ae.training import interrupts, precision
+from ae.training.faster_layers import faster_layers
 from ae.training.run import Run
 
 import numpy as np
@@ -90,7 +91,7 @@ def train(
     run = Run(f"{name} {settings.variant}", settings.num_epochs, settings.steps_per_call)
     rewritten = settings.mixed_precision and style == "low-level"
     try:
-        with precision.compiled_steps() if rewritten else nullcontext():
+        with precision.compiled_steps() if rewritten else nullcontext(), faster_layers(network):
             lesson.networks[network_name][style].train(network, data, settings, run)
     except NotFiniteError as error:
         print(f"{error} So no figure shows both variants.", file=sys.stderr)

@@ -20,6 +20,7 @@ from ae.runs.saved import build, load_networks, require_saved, save_network
 from ae.terminal import working
 from ae.training import interrupts, precision, strategies
 from ae.training.checkpoints import Checkpoints
+from ae.training.faster_layers import faster_layers
 from ae.training.run import Run
 from ae.training.strategies import Replicas
 
@@ -173,7 +174,8 @@ class Unfinished:
             if notice := lesson.notice(network, settings):
                 print(f"{label}: {notice}", file=sys.stderr)
             rewritten = settings.mixed_precision and style == "low-level"
-            with precision.compiled_steps() if rewritten else nullcontext(), self._stops(run):
+            in_bfloat16 = precision.compiled_steps() if rewritten else nullcontext()
+            with in_bfloat16, faster_layers(network), self._stops(run):
                 lesson.networks[network_name][style].train(network, data, told, run)
         if self.replicas is not None:
             self.replicas.end_making()

@@ -283,10 +283,10 @@ STEPS = [
     ),
 ]
 DIFFERS = {
-    "network": "Keras runs its layers in the order in which they stand: convolution, ReLU, "
-    "pooling. The low-level style may choose. `pooled_relu` pools before the ReLU, and "
-    "`upsampled_conv2d` never stores the large image. Both give the same numbers with less work, "
-    "because the largest of some ReLUs is the ReLU of the largest.",
+    "network": "Keras's layers stand in the order of the equation: convolution, ReLU, pooling. The "
+    "low-level style may choose. `pooled_relu` pools before the ReLU, and `upsampled_conv2d` never "
+    "stores the large image. Both give the same numbers with less work, because the largest of "
+    "some ReLUs is the ReLU of the largest. A run that trains the layers lets them do the same.",
     "training": "A step needs two images: the network gets the noisy one, and the loss compares "
     "its output with the clean one. The low-level step has an argument for each. Keras gets pairs "
     "of input and target from `run.dataset`, which asks `noisy` for the images of each epoch. "
