@@ -4,7 +4,7 @@ import importlib.util
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ae.console import Parser, guard, up_to
@@ -72,6 +72,7 @@ def measure(problem_name: str, peers: list[str], rounds: int) -> dict:
         first = worker.reports[0]
         measured[peer] = {
             "images_per_second": float(np.median(rates)),
+            **paired(rates, workers, failed),
             "slowest": float(rates.min()),
             "fastest": float(rates.max()),
             "first_loss": first["loss"],
@@ -87,6 +88,28 @@ def measure(problem_name: str, peers: list[str], rounds: int) -> dict:
         "peers": measured,
         "disagree": disagreements(measured),
     }
+
+
+def paired(rates: np.ndarray, workers: dict[str, Worker], failed: Iterable[str]) -> dict:
+    """Compares a peer's rates with the baseline's of the same rounds, if that trained to the end.
+
+    A machine that others use too may change its speed between rounds, and then not the ratio of two
+    neighbors. So the ratio is the median over the rounds, not that of two medians.
+    """
+    if BASELINE not in workers or BASELINE in failed:
+        return {}
+    return {"ratio": float(np.median(rates / workers[BASELINE].rates()))}
+
+
+def ratio(result: dict, peer: str) -> float | None:
+    """Returns a peer's rate as a multiple of the baseline's; None if either was not timed.
+
+    Older records hold no ratio of their own.
+    """
+    m, base = result["peers"].get(peer, {}), result["peers"].get(BASELINE, {})
+    if "images_per_second" not in m or "images_per_second" not in base:
+        return None
+    return m.get("ratio", m["images_per_second"] / base["images_per_second"])
 
 
 def disagreements(measured: dict) -> list[str]:
@@ -124,8 +147,7 @@ def peak() -> float:
 
 def table(result: dict) -> str:
     """Lays one problem's peers out: ratio to plain `fit` first."""
-    peers, reference = result["peers"], result["peers"].get(BASELINE, {})
-    base = reference.get("images_per_second")
+    peers = result["peers"]
     lines = [
         f"\n{result['problem']}, batches of {result['batch_size']}, "
         f"{result['megaflops_per_image']:.3g} MFLOP an image",
@@ -136,9 +158,10 @@ def table(result: dict) -> str:
         if "failed" in m:
             lines.append(f"{peer:15}failed: {m['failed']}")
             continue
-        ratio = f"{m['images_per_second'] / base:.2f}" if base else "-"
+        multiple = ratio(result, peer)
+        multiple = "-" if multiple is None else f"{multiple:.2f}"
         lines.append(
-            f"{peer:15}{ratio:>7}{m['images_per_second']:>11,.0f}{m['slowest']:>10,.0f}"
+            f"{peer:15}{multiple:>7}{m['images_per_second']:>11,.0f}{m['slowest']:>10,.0f}"
             f"{m['fastest']:>10,.0f}{m['gigaflops'] / result['peak_gigaflops']:>9.0%}"
             f"{m['seconds_to_first_step']:>9.1f} s{m['peak_memory_mib'] or float('nan'):>6,.0f} MiB"
         )
@@ -152,10 +175,7 @@ def plot(results: list[dict], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(11, 4.5), layout="constrained")
     names = list(dict.fromkeys(peer for result in results for peer in result["peers"]))
     for number, peer in enumerate(names):
-        heights = []
-        for result in results:
-            base = result["peers"].get(BASELINE, {}).get("images_per_second", np.nan)
-            heights.append(result["peers"].get(peer, {}).get("images_per_second", 0) / base)
+        heights = [ratio(result, peer) or 0 for result in results]
         places = np.arange(len(results)) + (number - (len(names) - 1) / 2) * 0.8 / len(names)
         axis.bar(places, heights, 0.8 / len(names), label=peer)
     axis.axhline(1, color="black", linewidth=0.8)
@@ -209,7 +229,7 @@ def _speed_table(results: list[dict]) -> str:
         rate = result["peers"][peer].get("images_per_second")
         if rate is None or peer == BASELINE:
             return f"{rate:,.0f}/s" if rate else ""
-        return f"{rate / result['peers'][BASELINE]['images_per_second']:.2f}"
+        return f"{ratio(result, peer):.2f}"
 
     return _readme_table(results, cell)
 

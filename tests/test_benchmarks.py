@@ -173,17 +173,16 @@ def test_costs_stand_beside_speeds_where_memory_was_measured(monkeypatch, tmp_pa
 
 
 class FakeWorker:
-    """Reports five epochs of 100 images, the first two slow ones."""
-
-    SECONDS = (9, 9, 1, 2, 4)
+    """Reports five epochs of 100 images, the first two slow ones; the machine slows down."""
 
     def __init__(self, problem, peer, *options):
         self.loss = 2.0 if peer == "keras" else 1.0
+        self.seconds = (9, 9, 2, 2, 16) if peer == "fit" else (9, 9, 1, 2, 4)
         self.reports = []
 
     def epoch(self):
         n = len(self.reports)
-        report = {"loss": self.loss, "images": 100, "seconds": self.SECONDS[n]}
+        report = {"loss": self.loss, "images": 100, "seconds": self.seconds[n]}
         self.reports.append({**report, "since_start": 30.0 + n, "peak_memory_mib": 5.0 + n})
         return True
 
@@ -218,9 +217,8 @@ def test_what_is_measured_of_a_peer(monkeypatch):
     assert result["disagree"] == ["keras"]
     shown = benchmarks.table({**result, "peak_gigaflops": 1.0})
     assert "NOT THE SAME TRAINING: keras" in shown
-    result["peers"]["low-level"]["images_per_second"] = 100.0
-    lines = benchmarks.table({**result, "peak_gigaflops": 1.0}).splitlines()
-    (line,) = [line for line in lines if line.startswith("low-level")]
+    (line,) = [line for line in shown.splitlines() if line.startswith("low-level")]
+    # In the same rounds it was 2, 1 and 4 times as fast as `fit`; the medians are equal.
     assert line.split()[1] == "2.00"
 
 

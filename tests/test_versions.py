@@ -1,10 +1,12 @@
 """On versions that the tests have not run on, the program says so once and continues."""
 
+import os
 import platform
 
-from ae import console, versions
+from ae import backend, console, versions
 
 import pytest
+import tensorflow as tf
 
 RANGES = """\
 # python >=3.10,<3.14
@@ -83,3 +85,19 @@ def test_without_the_requirements_nothing_is_said(tmp_path, monkeypatch, running
     running_on("2.7.18", "1.15.5", "2.2.4", "1.16.4")
     assert console.guard(lambda: None) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_user_s_flags_of_xla_win(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_prefer_vector_width=256")
+    monkeypatch.setattr(tf, "__version__", "2.21.0")
+    backend._quicken_xla()
+    widths = [f for f in os.environ["XLA_FLAGS"].split() if "vector_width" in f]
+    assert len(widths) == 2
+    assert widths[-1].endswith("=256")
+
+
+def test_an_older_xla_gets_no_flag_that_would_end_the_process(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(tf, "__version__", "2.20.0-rc1")
+    backend._quicken_xla()
+    assert "XLA_FLAGS" not in os.environ
