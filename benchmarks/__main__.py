@@ -13,7 +13,7 @@ from ae.maintain import tables
 from ae.paths import DATA, make_folder, refuse_to_overwrite, remember, replacing
 from ae.runs import records
 from ae.training import precision
-from benchmarks import cleaning, gpu, scaling
+from benchmarks import cleaning, gpu, growth, profiling, scaling
 from benchmarks.problems import SHAPES, make
 from benchmarks.process import WARM_UP, Worker
 from benchmarks.worker import PEERS
@@ -26,9 +26,12 @@ TAKES = {
     "speed": ("lesson", "peer", "rounds", "out", "overwrite"),
     "scaling": ("rounds", "out", "overwrite"),
     "cleaning": ("out", "overwrite"),
+    "growth": ("out", "overwrite"),
+    "profile": ("out", "overwrite"),
     "gpu": ("out", "overwrite"),
     "table": (),
 }
+ALONE = {"cleaning": cleaning, "growth": growth, "profile": profiling}
 KEPT = DATA / "benchmarks"
 NEEDS = {"torch": "torch", "torch.compile": "torch", "jax": "jax"}
 # The mean loss of the first epoch may differ from the baseline's by this share; it does by 1e-5.
@@ -285,10 +288,10 @@ def run() -> int:
         scaling.plot(result, options.out / "scaling.png")
         write(options.out / "scaling.json", {"rounds": rounds, **result})
         return 0
-    if options.what == "cleaning":
-        result = cleaning.measure()
-        print(cleaning.table(result))
-        write(options.out / "cleaning.json", result)
+    if options.what in ALONE:
+        result = ALONE[options.what].measure()
+        print(ALONE[options.what].table(result))
+        write(paths[0], result)
         return 0
     if options.what == "gpu":
         about = records.environment()

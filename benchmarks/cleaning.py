@@ -49,7 +49,7 @@ def measure() -> dict:
         for scan, page in zip(scans, dirty, strict=True):
             write_grey(scan, page)
         for name, size in (("a4", A4), ("a3", A3)):
-            write_grey(folder / f"{name}.png", _enlarged(dirty, size))
+            write_grey(folder / f"{name}.png", enlarged(dirty, size))
         rows = []
         for runtime in RUNTIMES:
             out = folder / runtime
@@ -70,8 +70,8 @@ def measure() -> dict:
     return {"pages": len(scans), "generated": documents.synthetic, "rows": rows}
 
 
-def _enlarged(pages: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Joins scans to one page and enlarges it to 300 dots an inch."""
+def enlarged(pages: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """Joins scans to one page of a size (rows, columns) and enlarges it to 300 dots an inch."""
     columns, rows = size[1] // 2 // 540 + 1, size[0] // 2 // 420 + 1
     chosen = [pages[i % len(pages)] for i in range(rows * columns)]
     lines = [np.hstack(chosen[i * columns : (i + 1) * columns]) for i in range(rows)]
@@ -81,10 +81,10 @@ def _enlarged(pages: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     ]
 
 
-def clean(scans: list[Path], out: Path, runtime: str) -> tuple[float, float]:
+def clean(scans: list[Path], out: Path, runtime: str, *options: str) -> tuple[float, float]:
     """Cleans scans in a process; returns its seconds and the most memory that it held, in MiB."""
     out.mkdir(parents=True)
-    arguments = [*map(str, scans), "-o", str(out)]
+    arguments = [*map(str, scans), "-o", str(out), *options]
     command = [sys.executable, "-c", CLEAN, runtime, *arguments]
     started = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

@@ -1,10 +1,13 @@
 """A peer's process, as the benchmark's own process sees it."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+
+from benchmarks import USERS_XLA_FLAGS
 
 import numpy as np
 
@@ -30,6 +33,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
+            env={**os.environ, "XLA_FLAGS": USERS_XLA_FLAGS},
         )
         self.reports = []
 

@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import USERS_XLA_FLAGS
+
 PEERS = {  # name: module and function
     "low-level": ("tensorflow_peers", "low_level"),
     "keras": ("tensorflow_peers", "our_keras"),
@@ -51,7 +53,6 @@ def main():
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--examples", type=int)
     options = parser.parse_args()
-    users_flags = os.environ.get("XLA_FLAGS", "")
     # What libraries print goes to stderr; the parent reads only reports.
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -73,7 +74,7 @@ def main():
     from benchmarks import problems
 
     if not options.peer.startswith(OURS):
-        os.environ["XLA_FLAGS"] = users_flags  # XLA has read none so far
+        os.environ["XLA_FLAGS"] = USERS_XLA_FLAGS  # XLA has read none so far
     problem = problems.make(options.problem, options.batch_size, options.examples)
     images = sum(map(len, problem.order.epoch(0)))
     forget_peak()

@@ -8,7 +8,7 @@ from ae.errors import InputError
 from ae.training import precision
 from ae.training.minibatches import Shuffled
 from benchmarks import __main__ as benchmarks
-from benchmarks import gpu, problems, process, worker
+from benchmarks import gpu, growth, problems, process, profiling, worker
 from tutorials import dense_ae
 
 import numpy as np
@@ -128,9 +128,13 @@ def test_a_network_that_no_chosen_peer_trains_is_refused_before_anything_is_time
 @pytest.mark.parametrize(
     ("what", "option"),
     [
-        *((w, "--lesson dense_ae") for w in ("scaling", "cleaning", "table")),
-        *((w, "--peer fit") for w in ("scaling", "cleaning", "table")),
-        *((w, o) for w in ("cleaning", "table") for o in ("--quick", "--rounds 3")),
+        *((w, "--lesson dense_ae") for w in ("scaling", "cleaning", "growth", "profile", "table")),
+        *((w, "--peer fit") for w in ("scaling", "growth", "profile", "table")),
+        *(
+            (w, o)
+            for w in ("cleaning", "growth", "profile", "table")
+            for o in ("--quick", "--rounds 3")
+        ),
         ("table", "--out runs"),
     ],
 )
@@ -264,3 +268,39 @@ def test_what_a_device_cannot_do_does_not_end_the_measurements(monkeypatch):
         row.get("failed") == "ValueError: no kernel" or "left_out" in row for row in result["speed"]
     )
     assert "ValueError: no kernel" in gpu.table(result)
+
+
+@pytest.mark.parametrize(("power", "expected"), [(1, [1, 1]), (2, [1, 4.2])])
+def test_a_cost_that_grows_faster_than_the_pages_leaves_the_ideal_line(power, expected):
+    rows = [{"pages": n, "seconds": 0.5 + n**power} for n in (1, 4, 20)]
+    first, *others = growth.rated(rows, "pages")
+    assert "of_ideal" not in first
+    assert [row["of_ideal"] for row in others] == pytest.approx(expected)
+
+
+def test_the_time_of_operations_is_shared_among_their_kinds():
+    of_steps = {
+        "while/body/gradient_tape/Conv2DBackpropFilter:_MklNativeConv2DBackpropFilter": 4,
+        "while/body/Relu_1:_MklNativeFusedConv2D": 3,
+        "while/body/conv2d_transpose:_MklNativeConv2DBackpropInput": 2,
+        "MatMul.24": 1,
+        "while/body/Relu_4:_MklNativeFusedMatMul": 2,
+        "while/body/rmsprop_keras2/Square_8:Square": 1,
+        "multiply_add_fusion.3": 5,
+        "while/body/gradient_tape/add_2/Sum:Sum": 2,
+        # What runs or waits for others would count twice.
+        "ThunkExecutor::Execute": 50,
+        "call.2": 50,
+    }
+    once = [("while.4", 100.0), ("train_steps", 100.0), ("EagerExecute", 100.0)]
+    timed = [(name, 1e-3 * ms) for name, ms in of_steps.items() for _ in range(10)] + once
+    found = profiling.shares(timed, steps=10)["shares"]
+    assert found == pytest.approx(
+        {
+            "kernels' gradients": 0.2,
+            "convolutions": 0.25,
+            "products": 0.15,
+            "update": 0.05,
+            "the rest": 0.35,
+        }
+    )
