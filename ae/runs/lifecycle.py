@@ -27,6 +27,7 @@ from ae.runs.unfinished import Unfinished
 from ae.runs.workers import assist, begin
 from ae.terminal import colored, counted, say, working
 from ae.training import precision, strategies
+from ae.training.memory import keep_freed_memory
 
 
 def train(
@@ -59,6 +60,7 @@ def train(
         The record, as `record.json` in the folder holds it, and the `folder`. None, if this is one
         of several workers and another keeps the run.
     """
+    keep_freed_memory()
     about = beginning(lesson, settings, preset, style, tensorboard, strategy)
     cluster = strategies.require(strategy, settings, style)
     if cluster is not None and not cluster.is_chief:
@@ -122,6 +124,7 @@ def resume(
     The record is the same as that of a run that was never interrupted. It says which strategy
     trains, but to the workers of other machines, which return None as in `train`.
     """
+    keep_freed_memory()
     folder, cluster = whole(folder), None
     unfinished = folder / UNFINISHED
     recorded = records.read_record(unfinished).get("strategy") if is_unfinished(folder) else None
