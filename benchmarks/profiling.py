@@ -25,7 +25,9 @@ KINDS = {  # of operations, by their type or XLA's name for them; the first that
     "update": r"/(adam|rmsprop)",
     "the rest": r"",
 }
-CONTAINERS = re.compile(r"::|^(while|call)\.|^end:|Execute|__inference")
+CONTAINERS = re.compile(  # what waits for others, and calls
+    r"::|^(while|call)\.|^end:|Execute|__inference|^(train|test)_steps?$|^tf\.|^ParallelFor"
+)
 
 
 def measure() -> dict[str, list[dict]]:
