@@ -17,6 +17,7 @@ from pathlib import Path
 from ae.datasets.synthetic import load_or_generate_documents
 from ae.errors import InputError
 from ae.pictures import write_grey
+from ae.terminal import counted
 from benchmarks import cleaning
 
 import numpy as np
@@ -151,7 +152,8 @@ def table(result: dict[str, list[dict]]) -> str:
     """Lays out what was measured."""
     of_size = [f"| {row['megapixels']:.1f} megapixels | {_cost(row)} |" for row in result["size"]]
     of_pages = [
-        f"| {row['pages']} pages of 0.2 megapixels | {_cost(row)} |" for row in result["pages"]
+        f"| {counted(row['pages'], 'page')} of 0.2 megapixels | {_cost(row)} |"
+        for row in result["pages"]
     ]
     of_jobs = [
         f"| {PAGES[-1]} pages, `--jobs {row['jobs']}` | {row['seconds']:.1f} s |  | "
