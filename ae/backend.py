@@ -104,8 +104,10 @@ def _quicken_xla() -> None:
     import tensorflow
 
     major, minor = map(int, tensorflow.__version__.split(".")[:2])
-    if (major, minor) >= FLAGS_SINCE:  # the user's own stand last, and win
-        os.environ["XLA_FLAGS"] = " ".join([*XLA_FLAGS, os.environ.get("XLA_FLAGS", "")]).rstrip()
+    if (major, minor) >= FLAGS_SINCE:
+        given = os.environ.get("XLA_FLAGS", "").split()  # the user's, or a parent process's
+        ours = [flag for flag in XLA_FLAGS if flag not in given]
+        os.environ["XLA_FLAGS"] = " ".join([*ours, *given])  # the last one counts
 
 
 require_packages(

@@ -94,6 +94,9 @@ def test_the_user_s_flags_of_xla_win(monkeypatch):
     widths = [f for f in os.environ["XLA_FLAGS"].split() if "vector_width" in f]
     assert len(widths) == 2
     assert widths[-1].endswith("=256")
+    before = os.environ["XLA_FLAGS"]
+    backend._quicken_xla()  # as a child process does
+    assert os.environ["XLA_FLAGS"] == before
 
 
 def test_an_older_xla_gets_no_flag_that_would_end_the_process(monkeypatch):
