@@ -1,6 +1,6 @@
-"""How cost grows: the cleaner's with pages and with their size, a training's gain of a second core.
+"""How cost grows: the cleaner's with pages and their size, and what a training gains from a core.
 
-Each row has a ratio to the ideal line. A file of any size should cost the same time a pixel, a
+Rows have a ratio to the ideal line. A file of any size should cost the same time a pixel, a
 folder of any length the same time a page, and two cores should do twice as much as one.
 """
 
@@ -23,9 +23,9 @@ from benchmarks import cleaning
 import numpy as np
 
 PAGE = (420, 540)  # rows and columns
-SIDES = (4, 8, 16, 32)  # a page is as many times as high and as wide
+SIDES = (4, 8, 16, 32)  # how many times the height and width of PAGE
 PAGES = (1, 8, 64, 256)
-CORES = (0, 1)
+CORES = sorted(os.sched_getaffinity(0))[:2]
 TRAININGS = {  # what two processes train, and one, each on a core of its own
     "sigmoid_ae, 256": ("sigmoid_ae", "--epochs", "4", "--no-xla"),
     "sigmoid_ae, 4096": ("sigmoid_ae", "--epochs", "4", "--no-xla", "--batch-size", "4096"),
@@ -35,7 +35,7 @@ TRAININGS = {  # what two processes train, and one, each on a core of its own
 
 def measure() -> dict[str, list[dict]]:
     """Cleans and trains; returns rows of what was measured, by the table that they belong to."""
-    if len(os.sched_getaffinity(0)) < len(CORES):
+    if len(CORES) < 2:
         raise InputError("growth needs two cores; this process has one.")
     with tempfile.TemporaryDirectory() as folder:
         return {
@@ -120,7 +120,7 @@ def _epoch(arguments: tuple[str, ...], out: Path, number: int) -> float:
     workers = []
     for index, core in zip(range(number), CORES, strict=False):
         strategy = []
-        environment = dict(os.environ)
+        environment = {name: v for name, v in os.environ.items() if name != "TF_CONFIG"}
         if number > 1:
             task = {"type": "worker", "index": index}
             environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": task})

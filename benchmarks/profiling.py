@@ -2,7 +2,7 @@
 
 `python -m benchmarks.profiling PROBLEM` profiles one network in this process and prints JSON.
 TensorFlow's profiler times each operation, and each kernel that XLA compiled. Operations that run
-side by side count both, and the profiler itself takes time, so only the shares mean something.
+side by side are both counted, and the profiler itself takes time: read the shares, not the times.
 """
 
 import json
@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from ae.backend import tf
+from ae.training.memory import keep_freed_memory
 from benchmarks import problems, tensorflow_peers
 from benchmarks.process import WARM_UP
 
@@ -60,6 +61,7 @@ def profile(name: str) -> None:
             sys.stdout.flush()
             os._exit(0)
 
+    keep_freed_memory()  # as a run does
     tensorflow_peers.low_level(problem, epoch_done)
 
 
@@ -79,7 +81,7 @@ def events(folder: Path) -> list[tuple[str, float]]:
 
 
 def shares(timed: list[tuple[str, float]], steps: int) -> dict:
-    """Returns the share of each kind in the time of all operations that run in every step."""
+    """Returns the share of each kind in the time of all operations that most steps run."""
     counts = Counter(name for name, _ in timed)
     seconds = dict.fromkeys(KINDS, 0.0)
     for name, duration in timed:

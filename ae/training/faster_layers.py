@@ -13,7 +13,7 @@ from ae.operations import pooled_relu, upsampled_conv2d
 
 from keras import layers, ops
 
-FEW = 0.25  # filters of a convolution, as a share of its input channels
+FEW = 0.25  # a convolution of copies has at most this share of its input channels as filters
 
 
 @contextmanager
@@ -25,14 +25,14 @@ def faster_layers(network: Any) -> Iterator[None]:
     with ExitStack() as stack:
         for first, second in _neighbours(network) if isinstance(network, keras.Model) else ():
             for layer, call in _calls(first, second):
-                layer.call = call  # of this layer alone; deleted, its class's is back
+                layer.call = call  # overrides this one layer's, until it is deleted
                 stack.callback(delattr, layer, "call")
         yield
 
 
 def _neighbours(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
     """Yields layers, each with the one layer that gets its output, if nothing else does."""
-    outputs = [id(tensor) for tensor in model.outputs]
+    outputs = [id(tensor) for tensor in getattr(model, "outputs", ())]  # of a functional model
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _neighbours(layer)
@@ -68,7 +68,7 @@ def _upsampled(convolution: layers.Conv2D, x: Any) -> Any:
 
 
 def _is_convolution(layer: keras.Layer, **has: Any) -> bool:
-    return _is(layer, layers.Conv2D, groups=1, use_bias=True, **has)
+    return _is(layer, layers.Conv2D, groups=1, use_bias=True, activity_regularizer=None, **has)
 
 
 def _is(layer: keras.Layer, kind: type, **has: Any) -> bool:

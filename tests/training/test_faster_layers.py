@@ -77,6 +77,7 @@ def test_values_and_gradients_stay_the_same(stack):
         downwards(),  # pads no odd border, so it drops it
         same(downwards(activation="tanh")),
         same(downwards(use_bias=False)),
+        same(downwards(activity_regularizer="l2")),  # of what ReLU returns
         same(downwards(groups=1, activation=None)),
         upwards(upsampling={"size": 3}),
         upwards(upsampling={"interpolation": "bilinear"}),
