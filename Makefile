@@ -48,9 +48,11 @@ reliability: venv  ## Counts the faults that runs survive, for the table in test
 	$(BIN)/python -m pytest -m fault --kills 120 --junitxml runs/reliability.xml
 	$(BIN)/python -m ae.maintain table --tests runs/reliability.xml
 
-bench: venv  ## Compares the speed with PyTorch's and JAX's.
+bench: venv  ## Compares the speed with PyTorch's and JAX's, and measures how cost grows.
 	$(PIP) install -r requirements-bench.txt
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks growth
+	$(BIN)/python -m benchmarks profile
 
 lint: venv  ## Checks the form of the code.
 	$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 import dataclasses
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 from ae import figures
@@ -89,9 +88,8 @@ def train(
     lesson = load(name)
     network = saved.build(lesson, network_name, style, settings)
     run = Run(f"{name} {settings.variant}", settings.num_epochs, settings.steps_per_call)
-    rewritten = settings.mixed_precision and style == "low-level"
     try:
-        with precision.compiled_steps() if rewritten else nullcontext(), faster_layers(network):
+        with precision.chosen(settings, style), faster_layers(network):
             lesson.networks[network_name][style].train(network, data, settings, run)
     except NotFiniteError as error:
         print(f"{error} So no figure shows both variants.", file=sys.stderr)

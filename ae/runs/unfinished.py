@@ -173,9 +173,7 @@ class Unfinished:
         else:
             if notice := lesson.notice(network, settings):
                 print(f"{label}: {notice}", file=sys.stderr)
-            rewritten = settings.mixed_precision and style == "low-level"
-            in_bfloat16 = precision.compiled_steps() if rewritten else nullcontext()
-            with in_bfloat16, faster_layers(network), self._stops(run):
+            with precision.chosen(settings, style), faster_layers(network), self._stops(run):
                 lesson.networks[network_name][style].train(network, data, told, run)
         if self.replicas is not None:
             self.replicas.end_making()

@@ -8,7 +8,7 @@ Keras network has in float32. Figures and claims are computed in float32.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,11 @@ def compiled_steps() -> Iterator[None]:
         yield
     finally:
         switch({"auto_mixed_precision_onednn_bfloat16": False})
+
+
+def chosen(settings: Any, style: str) -> AbstractContextManager:
+    """Returns the block in which a style trains: `compiled_steps` where the settings need that."""
+    return compiled_steps() if settings.mixed_precision and style == "low-level" else nullcontext()
 
 
 def require(settings: Any, style: str) -> None:
